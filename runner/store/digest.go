@@ -1,0 +1,86 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Digests remembers the sha256 of files by device, inode, size and modification
+// time, so that planning does not read gigabytes of weights again. A file
+// modified within the last two seconds is not remembered: it could change again
+// within the clock's grain.
+type Digests struct {
+	path    string
+	mu      sync.Mutex
+	known   map[string]string
+	changed bool
+}
+
+// OpenDigests reads the memory kept at path; an absent or unreadable one is
+// empty.
+func OpenDigests(path string) *Digests {
+	d := &Digests{path: path, known: map[string]string{}}
+	if raw, err := os.ReadFile(path); err == nil {
+		if json.Unmarshal(raw, &d.known) != nil || d.known == nil {
+			d.known = map[string]string{}
+		}
+	}
+	return d
+}
+
+// File returns the sha256 of the file at path in hexadecimal.
+func (d *Digests) File(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	id := fileIdentity(st)
+	settled := time.Since(st.ModTime()) > 2*time.Second
+	if id != "" && settled {
+		d.mu.Lock()
+		sum, ok := d.known[id]
+		d.mu.Unlock()
+		if ok {
+			return sum, nil
+		}
+	}
+	sum, _, err := hashFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", path, err)
+	}
+	if id != "" && settled {
+		d.mu.Lock()
+		d.known[id], d.changed = sum, true
+		d.mu.Unlock()
+	}
+	return sum, nil
+}
+
+// Save writes the memory back if it grew. It is only a memory: failing to write
+// it is not an error.
+func (d *Digests) Save() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.changed {
+		return
+	}
+	raw, err := Canonical(d.known)
+	if err != nil {
+		return
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(d.path), "digests-")
+	if err != nil {
+		return
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(raw, '\n'))
+	if cerr := tmp.Close(); err == nil && cerr == nil {
+		if os.Rename(tmp.Name(), d.path) == nil {
+			d.changed = false
+		}
+	}
+}
