@@ -1,0 +1,165 @@
+package safetensors
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Tensor is one tensor to be written as F32 or BF16.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int
+	// Read copies elements [first, first+len(dst)) of the tensor, row-major,
+	// into dst. It is called with ascending first.
+	Read func(first int, dst []float32) error
+}
+
+// pieceElements is how many elements Write asks of a tensor at once.
+const pieceElements = piece / 4
+
+// Write writes the tensors in the order given. metadata may be nil; its key
+// "format" is set to "pt", which transformers asks for. Equal arguments give
+// equal bytes.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	head, err := encodeHeader(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, piece)
+	var n [8]byte
+	binary.LittleEndian.PutUint64(n[:], uint64(len(head)))
+	if _, err := out.Write(n[:]); err != nil {
+		return err
+	}
+	if _, err := out.Write(head); err != nil {
+		return err
+	}
+	vals, b := make([]float32, pieceElements), make([]byte, pieceElements*4)
+	for _, t := range tensors {
+		total := Info{Shape: t.Shape}.Elements()
+		for at := 0; at < total; at += pieceElements {
+			v := vals[:min(pieceElements, total-at)]
+			if err := t.Read(at, v); err != nil {
+				return fmt.Errorf("writing tensor %q: %w", t.Name, err)
+			}
+			if _, err := out.Write(encode(b, v, t.DType)); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Flush()
+}
+
+// WriteFile writes the tensors to a file that appears under its name only when
+// it is complete and on disk.
+func WriteFile(path string, tensors []Tensor, metadata map[string]string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("writing %s: %w", path, err)
+		}
+	}()
+	if err := Write(f, tensors, metadata); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	// The rename itself must survive a power cut. Some file systems cannot
+	// sync a directory; the file is whole there either way.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
+
+// encodeHeader builds the header by hand: encoding/json would sort the tensors
+// by name, and a reader expects them in the order of their data. It is padded
+// with spaces to a multiple of 8, so that data is aligned.
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	meta := map[string]string{"format": "pt"}
+	for k, v := range metadata {
+		meta[k] = v
+	}
+	m, err := json.Marshal(meta) // sorts its keys
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	b.WriteString(`{"__metadata__":`)
+	b.Write(m)
+	seen, off := map[string]bool{"__metadata__": true}, 0
+	for _, t := range tensors {
+		if seen[t.Name] {
+			return nil, fmt.Errorf("writing tensor %q: the name is used twice", t.Name)
+		}
+		seen[t.Name] = true
+		if t.DType != F32 && t.DType != BF16 {
+			return nil, fmt.Errorf("writing tensor %q: cannot write %s", t.Name, t.DType)
+		}
+		name, err := json.Marshal(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		shape, err := json.Marshal(append([]int{}, t.Shape...))
+		if err != nil {
+			return nil, err
+		}
+		size := Info{Shape: t.Shape}.Elements() * t.DType.Size()
+		fmt.Fprintf(&b, `,%s:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, name, t.DType, shape, off, off+size)
+		off += size
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	if b.Len() > MaxHeader {
+		return nil, errors.New("writing the header: it exceeds the format's limit")
+	}
+	return []byte(b.String()), nil
+}
+
+// encode converts v into b and returns the bytes used. BF16 rounds to nearest
+// even; a NaN stays one.
+func encode(b []byte, v []float32, d DType) []byte {
+	if d == F32 {
+		for i, x := range v {
+			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))
+		}
+		return b[:4*len(v)]
+	}
+	for i, x := range v {
+		u := math.Float32bits(x)
+		if x != x {
+			u |= 1 << 22
+		} else {
+			u += 0x7fff + u>>16&1
+		}
+		binary.LittleEndian.PutUint16(b[2*i:], uint16(u>>16))
+	}
+	return b[:2*len(v)]
+}
