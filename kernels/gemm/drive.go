@@ -1,0 +1,289 @@
+package gemm
+
+import (
+	"sync"
+
+	"xrun/kernels/pool"
+)
+
+// path is one implementation of the inner parts. All paths give equal bits.
+type path struct {
+	name string
+	// mr×nr is the tile held in registers: a is packed in panels of mr lanes,
+	// b in panels of nr.
+	mr, nr int
+	// pack is packPanel for widths mr and nr.
+	pack func(dst []float32, s *side, lane, lanes, width, k0, k1 int)
+	// tile continues (load) or starts the chains of m rows and nr columns of c
+	// over k packed positions, flushing denormals if asked to.
+	tile func(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool)
+	// finish is finishPortable.
+	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
+	// mulChain is MulChain.
+	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool)
+	// thinRows is the number of rows up to which thin is used instead of
+	// packing; thin computes columns [n0, n1) of all rows.
+	thinRows int
+	thin     func(j *job, worker, n0, n1 int)
+}
+
+// Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
+// stays in L1 while it meets a block of rows of a, which stays in L2. A chunk
+// is what is packed at a time.
+const (
+	kBlock     = 320
+	rowBlock   = 96
+	colBlock   = 256
+	chunkWords = 3 << 19
+	smallWork  = 1 << 16 // multiply-adds not worth waking anybody for
+)
+
+// job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
+// their memory.
+type job struct {
+	path     *path
+	a, b     side
+	m, n, k  int // k counts packed positions
+	flushing bool
+	carry    bool
+
+	out    Matrix
+	bias   []float32
+	res    Matrix // added if res.F32 is not nil
+	direct bool   // the chain is kept in out itself
+	ending bool   // the last chunk of k: finish follows
+
+	// The current chunk.
+	m0, m1, n0, n1, k0, k1 int
+	kb                     int // positions of a block of k
+	packA, packB           bool
+	c                      []float32 // where the chain is kept: element (m0, n0)
+	ldc                    int
+	aGroup, bGroup         int // panels packed by one piece
+	aPieces                int
+	rowGroup, colGroup     int // panels of one piece of the result
+	colPieces              int
+
+	bufA, bufB, bufC []float32
+	edge             [][]float32 // of each worker: a tile column for cut panels
+	order            []int32
+
+	packPiece, tilePiece func(worker, i int)
+}
+
+var idle struct {
+	sync.Mutex
+	jobs []*job
+}
+
+func newJob() *job {
+	idle.Lock()
+	defer idle.Unlock()
+	if n := len(idle.jobs); n > 0 {
+		j := idle.jobs[n-1]
+		idle.jobs = idle.jobs[:n-1]
+		return j
+	}
+	j := &job{}
+	j.packPiece, j.tilePiece = j.runPack, j.runTile
+	return j
+}
+
+// release forgets the caller's memory and keeps the job's own.
+func (j *job) release() {
+	j.a, j.b, j.out, j.res, j.bias, j.c = side{}, side{}, Matrix{}, Matrix{}, nil, nil
+	idle.Lock()
+	idle.jobs = append(idle.jobs, j)
+	idle.Unlock()
+}
+
+func grow(buf *[]float32, n int) []float32 {
+	if cap(*buf) < n {
+		*buf = make([]float32, n)
+	}
+	*buf = (*buf)[:n]
+	return *buf
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// even splits n into the fewest equal parts of at most limit, each a multiple
+// of unit, and returns the size of a part.
+func even(n, limit, unit int) int {
+	if n == 0 {
+		return unit
+	}
+	parts := ceilDiv(n, max(limit, unit))
+	return ceilDiv(ceilDiv(n, parts), unit) * unit
+}
+
+// run computes the product on p.
+func (j *job) run(p *pool.Pool) {
+	if j.m == 0 || j.n == 0 {
+		return
+	}
+	if len(j.edge) < p.Threads() {
+		j.edge = append(j.edge, make([][]float32, p.Threads()-len(j.edge))...)
+	}
+	mr, nr := j.path.mr, j.path.nr
+	small := j.m*j.n*max(j.k, 1) < smallWork
+	j.direct = j.out.F32 != nil && j.res.F32 == nil
+
+	j.kb = even(j.k, kBlock, 8)
+	kChunk := max(even(j.k, 4096, j.kb), j.kb)
+	mChunk := even(j.m, max(chunkWords/kChunk, mr), mr)
+	nChunk := even(j.n, max(chunkWords/kChunk, nr), nr)
+	kChunks, mChunks := max(ceilDiv(j.k, kChunk), 1), ceilDiv(j.m, mChunk)
+	grow(&j.bufA, mChunk*min(kChunk, j.k))
+	grow(&j.bufB, nChunk*min(kChunk, j.k))
+	if !j.direct {
+		grow(&j.bufC, mChunk*nChunk)
+	}
+
+	for n0 := 0; n0 < j.n; n0 += nChunk {
+		j.n0, j.n1 = n0, min(n0+nChunk, j.n)
+		for m0 := 0; m0 < j.m; m0 += mChunk {
+			j.m0, j.m1 = m0, min(m0+mChunk, j.m)
+			if j.direct {
+				j.c, j.ldc = j.out.F32[m0*j.out.Stride+n0:], j.out.Stride
+			} else {
+				j.c, j.ldc = j.bufC, nChunk
+			}
+			for kc := range kChunks {
+				j.k0, j.k1 = kc*kChunk, min((kc+1)*kChunk, j.k)
+				j.ending = kc == kChunks-1
+				j.packA = kChunks > 1 || mChunks > 1 || n0 == 0
+				j.packB = kChunks > 1 || m0 == 0
+				j.chunk(p, small)
+			}
+		}
+	}
+}
+
+// chunk packs and multiplies the current chunk.
+func (j *job) chunk(p *pool.Pool, small bool) {
+	mr, nr := j.path.mr, j.path.nr
+	aPanels, bPanels := ceilDiv(j.m1-j.m0, mr), ceilDiv(j.n1-j.n0, nr)
+	// A piece of packing has about 16K values.
+	depth := max(j.k1-j.k0, 1)
+	j.aGroup = max(16384/(depth*mr), 1)
+	j.bGroup = max(16384/(depth*nr), 1)
+	j.aPieces = 0
+	pieces := 0
+	if j.packA {
+		j.aPieces = ceilDiv(aPanels, j.aGroup)
+		pieces = j.aPieces
+	}
+	if j.packB {
+		pieces += ceilDiv(bPanels, j.bGroup)
+	}
+	each(p, small, pieces, j.packPiece)
+
+	j.rowGroup = even(aPanels, rowBlock/mr, 1)
+	j.colGroup = even(bPanels, colBlock/nr, 1)
+	for j.colGroup > 1 && ceilDiv(aPanels, j.rowGroup)*ceilDiv(bPanels, j.colGroup) < 4*p.Threads() {
+		j.colGroup = ceilDiv(j.colGroup, 2)
+	}
+	j.colPieces = ceilDiv(bPanels, j.colGroup)
+	each(p, small, ceilDiv(aPanels, j.rowGroup)*j.colPieces, j.tilePiece)
+}
+
+func each(p *pool.Pool, small bool, n int, f func(worker, i int)) {
+	if !small {
+		p.Run(n, f)
+		return
+	}
+	for i := range n {
+		f(0, i)
+	}
+}
+
+// runPack packs a group of panels of a or b: [block of k][panel][k][lane].
+func (j *job) runPack(_, i int) {
+	if i < j.aPieces {
+		j.packGroup(j.bufA, &j.a, i*j.aGroup, j.aGroup, j.m0, j.m1, j.path.mr)
+		return
+	}
+	j.packGroup(j.bufB, &j.b, (i-j.aPieces)*j.bGroup, j.bGroup, j.n0, j.n1, j.path.nr)
+}
+
+func (j *job) packGroup(buf []float32, s *side, first, count, lo, hi, width int) {
+	panels := ceilDiv(hi-lo, width)
+	for k := j.k0; k < j.k1; k += j.kb {
+		end := min(k+j.kb, j.k1)
+		block := buf[(k-j.k0)*panels*width:]
+		for q := first; q < min(first+count, panels); q++ {
+			lane := lo + q*width
+			j.path.pack(block[q*width*(end-k):], s, lane, min(width, hi-lane), width, k, end)
+		}
+	}
+}
+
+// runTile computes one piece of the result: all blocks of k of the chunk, then
+// the epilogue.
+func (j *job) runTile(worker, i int) {
+	mr, nr := j.path.mr, j.path.nr
+	aPanels, bPanels := ceilDiv(j.m1-j.m0, mr), ceilDiv(j.n1-j.n0, nr)
+	p0, q0 := i/j.colPieces*j.rowGroup, i%j.colPieces*j.colGroup
+	rows := min(j.rowGroup*mr, j.m1-j.m0-p0*mr)
+	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
+		depth := min(k+j.kb, j.k1) - k
+		a := j.bufA[(k-j.k0)*aPanels*mr+p0*mr*depth:]
+		b := j.bufB[(k-j.k0)*bPanels*nr:]
+		load := j.carry || k > 0
+		for q := q0; q < min(q0+j.colGroup, bPanels); q++ {
+			bq := b[q*nr*depth:]
+			c := j.c[p0*mr*j.ldc+q*nr:]
+			if cols := j.n1 - j.n0 - q*nr; cols < nr && j.direct {
+				j.cut(worker, c, cols, a, bq, depth, rows, load)
+			} else {
+				j.path.tile(c, j.ldc, a, bq, depth, rows, load, j.flushing)
+			}
+		}
+	}
+	if j.ending {
+		j.finish(p0*mr, rows, q0*nr, min((q0+j.colGroup)*nr, j.n1-j.n0))
+	}
+}
+
+// cut computes a tile column of fewer than nr columns beside a whole one.
+func (j *job) cut(worker int, c []float32, cols int, a, b []float32, depth, rows int, load bool) {
+	nr := j.path.nr
+	e := grow(&j.edge[worker], rows*nr)
+	if load {
+		for r := range rows {
+			copy(e[r*nr:][:cols], c[r*j.ldc:])
+			clear(e[r*nr+cols : (r+1)*nr])
+		}
+	}
+	j.path.tile(e, nr, a, b, depth, rows, load, j.flushing)
+	for r := range rows {
+		copy(c[r*j.ldc:][:cols], e[r*nr:])
+	}
+}
+
+// finish writes rows [r0, r0+rows) and columns [c0, c1) of the chunk to out.
+func (j *job) finish(r0, rows, c0, c1 int) {
+	if j.direct && j.bias == nil {
+		return
+	}
+	var bias []float32
+	if j.bias != nil {
+		bias = j.bias[j.n0+c0 : j.n0+c1]
+	}
+	for r := r0; r < r0+rows; r++ {
+		var dst, res []float32
+		var dst16 []uint16
+		at := (j.m0+r)*j.out.Stride + j.n0
+		if j.out.BF16 != nil {
+			dst16 = j.out.BF16[at+c0 : at+c1]
+		} else {
+			dst = j.out.F32[at+c0 : at+c1]
+		}
+		if j.res.F32 != nil {
+			at := (j.m0+r)*j.res.Stride + j.n0
+			res = j.res.F32[at+c0 : at+c1]
+		}
+		j.path.finish(dst, dst16, j.c[r*j.ldc+c0:r*j.ldc+c1], bias, res)
+	}
+}

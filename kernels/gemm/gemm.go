@@ -1,0 +1,159 @@
+package gemm
+
+import (
+	"fmt"
+
+	"xrun/kernels/pool"
+)
+
+// Forward sets dst[T,N] = x[T,K]·w[N,K]ᵀ, plus bias[N] and residual[T,N] if
+// they are not nil, each one float32 addition after the chain over K. dst is
+// F32, or BF16 and then rounded once at the end. w is F32, the master weights.
+// x F32 gives the plain chain; x BF16 gives the bf16 chain, for which w is
+// rounded to bf16. residual is F32 and may be dst.
+func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
+	dst.check("dst", x.Rows, w.Rows)
+	x.check("x", x.Rows, w.Cols)
+	w.checkF32("w", w.Rows, w.Cols)
+	if bias != nil && len(bias) != w.Rows {
+		panic(fmt.Sprintf("kernels: gemm: bias has %d elements, want %d", len(bias), w.Rows))
+	}
+	j := newJob()
+	j.product(x.Rows, w.Rows, side{m: x, along: true}, side{m: w, along: true}, w.Cols, x.BF16 != nil)
+	j.out, j.bias = dst, bias
+	if residual != nil {
+		residual.checkF32("residual", x.Rows, w.Rows)
+		j.res = *residual
+	}
+	j.run(p)
+	j.release()
+}
+
+// GradInput sets dx[T,K] = dy[T,N]·w[N,K], a chain over N ascending; with add,
+// the finished product is added to dx by one float32 addition. dx and w are
+// F32; dy BF16 gives the bf16 chain with w rounded to bf16.
+func GradInput(p *pool.Pool, dx, dy, w Matrix, add bool) {
+	j := gradInput(dx, dy, w)
+	if add {
+		j.res = dx
+	}
+	j.run(p)
+	j.release()
+}
+
+// GradInputChain is [GradInput] for one slice of N at a time, in ascending
+// order: with carry the chain goes on from the values in dx. In bf16 every
+// slice but the last must have an even number of rows of w.
+func GradInputChain(p *pool.Pool, dx, dy, w Matrix, carry bool) {
+	j := gradInput(dx, dy, w)
+	j.carry = carry
+	j.run(p)
+	j.release()
+}
+
+func gradInput(dx, dy, w Matrix) *job {
+	dx.checkF32("dx", dy.Rows, w.Cols)
+	dy.check("dy", dy.Rows, w.Rows)
+	w.checkF32("w", w.Rows, w.Cols)
+	j := newJob()
+	j.product(dy.Rows, w.Cols, side{m: dy, along: true}, side{m: w}, w.Rows, dy.BF16 != nil)
+	j.out = dx
+	return j
+}
+
+// GradWeight sets dw[N,K] = dy[T,N]ᵀ·x[T,K], a chain over tokens in order,
+// which goes on from dw with carry and otherwise overwrites it. dw is F32; dy
+// and x are both F32 or both BF16. starts holds the first row of each
+// sequence, ascending, then T; in bf16, pairs of tokens are counted from
+// there, and the odd end of a sequence is paired with a row of zeros. With
+// carry, a sequence may be split over calls after an even number of its rows.
+func GradWeight(p *pool.Pool, dw, dy, x Matrix, starts []int32, carry bool) {
+	dw.checkF32("dw", dy.Cols, x.Cols)
+	dy.check("dy", x.Rows, dy.Cols)
+	x.check("x", x.Rows, x.Cols)
+	if (dy.BF16 != nil) != (x.BF16 != nil) && x.Rows > 0 {
+		panic("kernels: gemm: dy and x differ in type")
+	}
+	checkStarts(starts, x.Rows)
+	j := newJob()
+	j.product(dy.Cols, x.Cols, side{m: dy}, side{m: x}, x.Rows, x.BF16 != nil)
+	if j.flushing {
+		j.pairTokens(starts)
+	}
+	j.out, j.carry = dw, carry
+	j.run(p)
+	j.release()
+}
+
+func checkStarts(starts []int32, tokens int) {
+	last := int32(0)
+	for _, s := range starts {
+		if s < last {
+			panic("kernels: gemm: starts do not ascend")
+		}
+		last = s
+	}
+	if len(starts) == 0 && tokens == 0 {
+		return
+	}
+	if len(starts) < 2 || starts[0] != 0 || int(last) != tokens {
+		panic(fmt.Sprintf("kernels: gemm: starts do not cover rows [0, %d)", tokens))
+	}
+}
+
+// product prepares an F32 (plain) or a bf16 product. b is rounded if it is F32.
+func (j *job) product(m, n int, a, b side, k int, bf16 bool) {
+	j.path = active()
+	j.m, j.n, j.k, j.flushing, j.carry = m, n, k, bf16, false
+	if bf16 {
+		j.k = (k + 1) &^ 1
+		a.format, b.format = wide, wide
+		if b.m.F32 != nil {
+			b.format = rounded
+		}
+	}
+	j.a, j.b = a, b
+}
+
+// pairTokens lists the source row of every position of a chain over tokens:
+// each sequence, filled up to an even number.
+func (j *job) pairTokens(starts []int32) {
+	j.order = j.order[:0]
+	for i := 1; i < len(starts); i++ {
+		for t := starts[i-1]; t < starts[i]; t++ {
+			j.order = append(j.order, t)
+		}
+		if len(j.order)%2 == 1 {
+			j.order = append(j.order, -1)
+		}
+	}
+	j.k = len(j.order)
+	j.a.rows, j.b.rows = j.order, j.order
+}
+
+// MulChain computes, on the calling goroutine and without allocation,
+//
+//	c[i*cStride+j] (+)= Σ a[i*aRow+q*aCol] · b[q*bStride+j]
+//
+// for i < m, j < n, over q < k ascending: one plain f32 chain an element,
+// from +0, or with carry from the value in c. The strides of a are free, so
+// that a may be read transposed; b and c are row-major. It packs nothing: a
+// strip of 16 columns of b is read straight from memory once for every 6 rows
+// of c, out of L1 when k is a few hundred or less (longer chains are cut into
+// such blocks). It is at its best with n a multiple of 16 and m of 6, and
+// with a bStride that is no multiple of 1024.
+func MulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
+	if m <= 0 || n <= 0 {
+		return
+	}
+	if cStride < n || bStride < n || aRow < 0 || aCol < 0 || k < 0 {
+		panic("kernels: gemm: bad strides")
+	}
+	// The last elements, so that no path need check again.
+	_ = c[(m-1)*cStride+n-1]
+	if k > 0 {
+		_ = a[(m-1)*aRow+(k-1)*aCol]
+		_ = b[(k-1)*bStride+n-1]
+	}
+	active().mulChain(c, cStride, a, aRow, aCol, b, bStride, m, n, k, carry)
+}

@@ -1,0 +1,68 @@
+package gemm
+
+// side says how one operand of a product is read and packed. Its lanes are
+// the rows or columns of the result it contributes to; k is the index of the
+// chain.
+type side struct {
+	m Matrix
+	// along: lane l, index k is element (l, k): the chain runs along rows.
+	// Otherwise it is element (k, l): the chain runs down columns.
+	along bool
+	// format of the packed values.
+	format format
+	// rows, if not nil, lists the source row of each k, -1 being a row of zeros;
+	// only where the chain runs down columns.
+	rows []int32
+}
+
+// format says what a packed value is made of.
+type format int
+
+const (
+	plain   format = iota // f32, unchanged
+	rounded               // f32, rounded to bf16
+	wide                  // bf16
+)
+
+// at returns the packed value of a lane at index k.
+func (s *side) at(lane, k int) float32 {
+	r, c := k, lane
+	if s.along {
+		r, c = lane, k
+		if k >= s.m.Cols {
+			return 0
+		}
+	} else if s.rows != nil {
+		if r = int(s.rows[k]); r < 0 {
+			return 0
+		}
+	} else if k >= s.m.Rows {
+		return 0
+	}
+	switch i := r*s.m.Stride + c; s.format {
+	case plain:
+		return s.m.F32[i]
+	case rounded:
+		return widen(round(s.m.F32[i]))
+	default:
+		return widen(s.m.BF16[i])
+	}
+}
+
+// packPanel writes lanes [lane, lane+lanes) of s for chain positions [k0, k1)
+// to dst as [k1-k0][width], lanes beyond the last as zeros. In the bf16
+// formats position q holds index q^1, so that the odd element of each pair
+// comes first; k0 and k1 are then even.
+func packPanel(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+	swap := 0
+	if s.format != plain {
+		swap = 1
+	}
+	for q := k0; q < k1; q++ {
+		row := dst[(q-k0)*width:][:width]
+		for l := range row[:lanes] {
+			row[l] = s.at(lane+l, q^swap)
+		}
+		clear(row[lanes:])
+	}
+}

@@ -1,0 +1,56 @@
+package gemm
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+)
+
+// forced, if not nil, is used instead of the chosen path; tests set it.
+var forced *path
+
+// active returns the path in use.
+func active() *path {
+	if forced != nil {
+		return forced
+	}
+	return chosen()
+}
+
+// chosen is the path XRUN_SIMD names, or the best this processor has.
+var chosen = sync.OnceValue(func() *path {
+	p, err := choose(os.Getenv("XRUN_SIMD"))
+	if err != nil {
+		panic("kernels: gemm: " + err.Error())
+	}
+	return p
+})
+
+// Path returns the name of the implementation in use: noasm, avx2, avx512 or
+// avx512bf16. All give equal bits.
+func Path() string { return active().name }
+
+// CheckPath returns an error if the environment variable XRUN_SIMD asks for a
+// path that does not exist or cannot run here. A program calls it first: later
+// the same condition is a panic.
+func CheckPath() error {
+	_, err := choose(os.Getenv("XRUN_SIMD"))
+	return err
+}
+
+// choose returns the named path, or the best one if name is empty.
+func choose(name string) (*path, error) {
+	list := paths()
+	if name == "" {
+		return list[0], nil
+	}
+	var names []string
+	for _, p := range list {
+		if p.name == name {
+			return p, nil
+		}
+		names = append(names, p.name)
+	}
+	return nil, fmt.Errorf("XRUN_SIMD=%s: this processor or build has only %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,77 @@
+package gemm
+
+// portable is the path in plain Go: the definition of every bit, and what
+// runs where there is no assembly.
+var portable = path{
+	name:     "noasm",
+	mr:       4,
+	nr:       8,
+	pack:     packPanel,
+	tile:     tilePortable,
+	finish:   finishPortable,
+	mulChain: mulChainPortable,
+	thinRows: 0,
+}
+
+// tilePortable computes m rows and 8 columns of the chain: c[i][j] += Σ
+// a[k][i]·b[k][j] over packed panels of 4 rows (a) and one of 8 columns (b).
+func tilePortable(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool) {
+	const mr, nr = 4, 8
+	for i := range m {
+		panel := a[i/mr*mr*k:]
+		row := c[i*ldc:][:nr]
+		var acc [nr]float32
+		if load {
+			acc = [nr]float32(row)
+		}
+		if flushing {
+			for q := range k {
+				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
+				for j := range acc {
+					acc[j] = FMAFlush(x, y[j], acc[j])
+				}
+			}
+		} else {
+			for q := range k {
+				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
+				for j := range acc {
+					acc[j] = FMA(x, y[j], acc[j])
+				}
+			}
+		}
+		copy(row, acc[:])
+	}
+}
+
+// finishPortable ends one row: dst or dst16 = c + bias + res, where nil adds
+// nothing.
+func finishPortable(dst []float32, dst16 []uint16, c, bias, res []float32) {
+	for j, v := range c {
+		if bias != nil {
+			v += bias[j]
+		}
+		if res != nil {
+			v += res[j]
+		}
+		if dst16 != nil {
+			dst16[j] = round(v)
+		} else {
+			dst[j] = v
+		}
+	}
+}
+
+func mulChainPortable(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
+	for i := range m {
+		row := c[i*cStride:][:n]
+		if !carry {
+			clear(row)
+		}
+		for q := range k {
+			x, y := a[i*aRow+q*aCol], b[q*bStride:][:n]
+			for j, v := range y {
+				row[j] = FMA(x, v, row[j])
+			}
+		}
+	}
+}
