@@ -5,7 +5,7 @@ import "math"
 const (
 	signBit64   = 1 << 63
 	minNormal32 = 0x3810000000000000 // float64 bits of 2^-126
-	tinyBelow   = 0x380fffffe0000000 // float64 bits of 2^-126 - 2^-151
+	tinyBelow   = 0x380ffffff0000000 // float64 bits of 2^-126 - 2^-151
 )
 
 // FMA returns a*b+c rounded once to float32, denormals kept: what the
