@@ -1,0 +1,46 @@
+package cpu
+
+import (
+	"xrun/kernels"
+	"xrun/kernels/cpu/vec"
+)
+
+// sumBlock is the number of elements of a block of SumSquares, a constant of
+// the numeric contract.
+const sumBlock = 65536
+
+// SumSquares returns Σ x² in float64.
+func (e *Engine) SumSquares(x kernels.Tensor) float64 {
+	e.op.a = e.arg("SumSquares", "x", x, kernels.F32, anySize, anySize)
+	n := e.split(e.op.a.size(), sumBlock)
+	e.sums = resize(e.sums, n)
+	e.run(n, sumSquaresPiece)
+	total := 0.0
+	for _, s := range e.sums {
+		total += s
+	}
+	return total
+}
+
+func sumSquaresPiece(e *Engine, w *worker, i int) {
+	lo, hi := e.op.piece(i)
+	e.sums[i] = vec.SumSquares(e.op.a.f[lo:hi])
+}
+
+// AdamW updates parameter p and moments m and v from gradient g.
+func (e *Engine) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
+	x := e.arg("AdamW", "p", p, kernels.F32, anySize, anySize)
+	e.op.a = x
+	e.op.b = e.arg("AdamW", "g", g, kernels.F32, x.rows, x.cols)
+	e.op.c = e.arg("AdamW", "m", m, kernels.F32, x.rows, x.cols)
+	e.op.d = e.arg("AdamW", "v", v, kernels.F32, x.rows, x.cols)
+	e.op.adamw = h
+	e.run(e.split(x.size(), 4*pieceSize), adamwPiece)
+}
+
+func adamwPiece(e *Engine, w *worker, i int) {
+	o := &e.op
+	lo, hi := o.piece(i)
+	h := vec.AdamW(o.adamw)
+	h.Update(o.a.f[lo:hi], o.b.f[lo:hi], o.c.f[lo:hi], o.d.f[lo:hi])
+}

@@ -1,0 +1,177 @@
+package cpu
+
+import (
+	"math"
+
+	"xrun/kernels"
+	"xrun/kernels/cpu/vec"
+	"xrun/kernels/gemm"
+)
+
+// strip is the number of query rows whose scores against all their keys are
+// held at once.
+const strip = 16
+
+// chunk is the number of query rows of a task: enough that packing the keys
+// is a small part of it.
+const chunk = 128
+
+// attentionTask is the query rows [lo, hi) of a sequence, for the query heads
+// of one key-value head.
+type attentionTask struct {
+	seq, kvHead, lo, hi int
+}
+
+// scoreScale returns 1/sqrt(headDim), rounded once.
+func scoreScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
+
+// Attention sets dst = softmax(q·kᵀ/sqrt(HeadDim))·v.
+func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape) {
+	x := e.checkAttention("Attention", q, k, v, s)
+	d := e.arg("Attention", "dst", dst, anyType, x.rows, x.cols)
+	st := e.optional("Attention", "stats", stats, kernels.F32, x.rows, 2*s.Heads)
+	e.checkSequences("Attention", seqs, x, s)
+	e.tasks = e.tasks[:0]
+	for i, seq := range seqs {
+		for h := range s.KVHeads {
+			for lo := 0; lo < seq.Len; lo += chunk {
+				e.tasks = append(e.tasks, attentionTask{i, h, lo, min(lo+chunk, seq.Len)})
+			}
+		}
+	}
+	e.op = operands{a: d, b: st, c: x, d: k.(*tensor), f: v.(*tensor), seqs: seqs, heads: s}
+	e.run(len(e.tasks), attentionPiece)
+}
+
+func (e *Engine) checkAttention(op string, q, k, v kernels.Tensor, s kernels.HeadShape) *tensor {
+	if s.Heads <= 0 || s.KVHeads <= 0 || s.HeadDim <= 0 || s.Heads%s.KVHeads != 0 {
+		e.bug("%s: %d query heads of size %d over %d key-value heads", op, s.Heads, s.HeadDim, s.KVHeads)
+	}
+	x := e.arg(op, "q", q, anyType, anySize, s.Heads*s.HeadDim)
+	e.arg(op, "k", k, x.dtype, x.rows, s.KVHeads*s.HeadDim)
+	e.arg(op, "v", v, x.dtype, x.rows, s.KVHeads*s.HeadDim)
+	return x
+}
+
+func (e *Engine) checkSequences(op string, seqs []kernels.Sequence, q *tensor, s kernels.HeadShape) {
+	for i, seq := range seqs {
+		if seq.First < 0 || seq.Len < 0 || seq.First+seq.Len > q.rows {
+			e.bug("%s: sequence %d is rows [%d, %d) of %d", op, i, seq.First, seq.First+seq.Len, q.rows)
+		}
+		for _, p := range seq.Past {
+			k := e.arg(op, "past k", p.K, q.dtype, anySize, s.KVHeads*s.HeadDim)
+			e.arg(op, "past v", p.V, q.dtype, k.rows, s.KVHeads*s.HeadDim)
+		}
+	}
+}
+
+// Scratch buffers of attention.
+const (
+	bufKeysT = iota
+	bufKeys
+	bufValuesT
+	bufValues
+	bufScores
+	bufGrads
+	bufQuery
+	bufOut
+	bufDOut
+	bufRow
+	bufDK
+	bufDV
+)
+
+func attentionPiece(e *Engine, w *worker, i int) {
+	o := &e.op
+	t := e.tasks[i]
+	seq, s := &o.seqs[t.seq], o.heads
+	hd := s.HeadDim
+	past := 0
+	for _, p := range seq.Past {
+		past += p.K.Rows()
+	}
+	keys := past + t.hi
+	ld := (keys + 15) &^ 15
+	kt, v := w.scratch(bufKeysT, hd*ld), w.scratch(bufValues, keys*hd)
+	at := 0
+	for _, p := range seq.Past {
+		n := p.K.Rows()
+		packTransposed(w, kt[at:], ld, p.K.(*tensor), 0, n, t.kvHead*hd, hd)
+		pack(v[at*hd:], p.V.(*tensor), 0, n, t.kvHead*hd, hd)
+		at += n
+	}
+	packTransposed(w, kt[at:], ld, o.d, seq.First, t.hi, t.kvHead*hd, hd)
+	pack(v[at*hd:], o.f, seq.First, t.hi, t.kvHead*hd, hd)
+
+	scale := scoreScale(hd)
+	scores := w.scratch(bufScores, strip*ld)
+	group := s.Heads / s.KVHeads
+	for h := t.kvHead * group; h < (t.kvHead+1)*group; h++ {
+		for lo := t.lo; lo < t.hi; lo += strip {
+			m := min(strip, t.hi-lo)
+			first := seq.First + lo
+			q, ldq := o.c.strip(w, bufQuery, first, m, h*hd, hd)
+			gemm.MulChain(scores, ld, q, ldq, 1, kt, ld, m, past+lo+m, hd, false)
+			out := w.scratch(bufOut, m*hd)
+			full := past + lo + 1 // the keys that all rows of the strip see
+			sums := w.scratch(bufRow, strip)
+			for r := range m {
+				row := scores[r*ld : r*ld+full+r]
+				top := vec.ScaleMax(row, scale)
+				if o.c.dtype == kernels.BF16 {
+					sums[r] = vec.ExpSumRound(row, top)
+				} else {
+					sums[r] = vec.ExpSum(row, top)
+				}
+				if o.b != nil {
+					st := o.b.f[(first+r)*o.b.cols+2*h:]
+					st[0], st[1] = top, sums[r]
+				}
+			}
+			gemm.MulChain(out, hd, scores, ld, 1, v, hd, m, hd, full, false)
+			for r := 1; r < m; r++ {
+				gemm.MulChain(out[r*hd:], hd, scores[r*ld+full:], ld, 1, v[full*hd:], hd, 1, hd, r, true)
+			}
+			for r := range m {
+				to := (first+r)*o.a.cols + h*hd
+				dst := o.a.target(w, bufQuery, to, to+hd)
+				vec.Divide(dst, out[r*hd:(r+1)*hd], sums[r])
+				o.a.store(dst, to)
+			}
+		}
+	}
+}
+
+// strip returns columns [col, col+n) of m rows from first, and the distance of
+// rows: the tensor's own memory if F32, otherwise scratch buffer k.
+func (t *tensor) strip(w *worker, k, first, m, col, n int) ([]float32, int) {
+	if t.dtype == kernels.F32 {
+		return t.f[first*t.cols+col:], t.cols
+	}
+	buf := w.scratch(k, m*n)
+	pack(buf, t, first, m, col, n)
+	return buf, n
+}
+
+// pack copies columns [col, col+n) of rows rows from first into dst, without
+// gaps.
+func pack(dst []float32, t *tensor, first, rows, col, n int) {
+	for r := range rows {
+		from := (first+r)*t.cols + col
+		if t.dtype == kernels.F32 {
+			copy(dst[r*n:(r+1)*n], t.f[from:from+n])
+		} else {
+			vec.Widen(dst[r*n:(r+1)*n], t.b[from:from+n])
+		}
+	}
+}
+
+// packTransposed is pack with element (r, c) at dst[c*ld+r].
+func packTransposed(w *worker, dst []float32, ld int, t *tensor, first, rows, col, n int) {
+	for r := range rows {
+		from := (first+r)*t.cols + col
+		for c, x := range t.load(w, bufRow, from, from+n) {
+			dst[c*ld+r] = x
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package cpu
+
+import (
+	"xrun/kernels"
+	"xrun/kernels/cpu/vec"
+	"xrun/kernels/gemm"
+)
+
+// AttentionGrad sets dq, dk and dv.
+func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape) {
+	x := e.checkAttention("AttentionGrad", q, k, v, s)
+	kv := s.KVHeads * s.HeadDim
+	op := operands{
+		a: e.arg("AttentionGrad", "dq", dq, kernels.F32, x.rows, x.cols),
+		b: e.arg("AttentionGrad", "dk", dk, kernels.F32, x.rows, kv),
+		c: e.arg("AttentionGrad", "dv", dv, kernels.F32, x.rows, kv),
+		d: e.arg("AttentionGrad", "dout", dout, anyType, x.rows, x.cols),
+		f: e.arg("AttentionGrad", "out", out, anyType, x.rows, x.cols),
+		g: e.arg("AttentionGrad", "stats", stats, kernels.F32, x.rows, 2*s.Heads),
+		h: x, k: k.(*tensor), v: v.(*tensor),
+		seqs: seqs, heads: s,
+	}
+	e.checkSequences("AttentionGrad", seqs, x, s)
+	e.tasks = e.tasks[:0]
+	for i, seq := range seqs {
+		if len(seq.Past) > 0 {
+			e.bug("AttentionGrad: sequence %d has a past", i)
+		}
+		for h := range s.KVHeads {
+			e.tasks = append(e.tasks, attentionTask{i, h, 0, seq.Len})
+		}
+	}
+	e.op = op
+	e.run(len(e.tasks), attentionGradPiece)
+}
+
+func attentionGradPiece(e *Engine, w *worker, i int) {
+	o := &e.op
+	t := e.tasks[i]
+	first, n, s := o.seqs[t.seq].First, t.hi, o.heads
+	hd, bf16 := s.HeadDim, o.h.dtype == kernels.BF16
+	col := t.kvHead * hd
+	ld := (n + 15) &^ 15
+	kt, vt, keys := w.scratch(bufKeysT, hd*ld), w.scratch(bufValuesT, hd*ld), w.scratch(bufKeys, n*hd)
+	packTransposed(w, kt, ld, o.k, first, n, col, hd)
+	packTransposed(w, vt, ld, o.v, first, n, col, hd)
+	pack(keys, o.k, first, n, col, hd)
+	dk, dv := w.scratch(bufDK, n*hd), w.scratch(bufDV, n*hd)
+	clear(dk)
+	clear(dv)
+
+	scale := scoreScale(hd)
+	p, ds := w.scratch(bufScores, strip*ld), w.scratch(bufGrads, strip*ld)
+	group := s.Heads / s.KVHeads
+	for h := t.kvHead * group; h < (t.kvHead+1)*group; h++ {
+		for lo := 0; lo < n; lo += strip {
+			m := min(strip, n-lo)
+			full := lo + 1 // the keys that all rows of the strip see
+			q, ldq := o.h.strip(w, bufQuery, first+lo, m, h*hd, hd)
+			dout := w.scratch(bufDOut, m*hd)
+			pack(dout, o.d, first+lo, m, h*hd, hd)
+			if bf16 && o.d.dtype == kernels.F32 {
+				vec.RoundTo(dout, dout)
+			}
+			gemm.MulChain(p, ld, q, ldq, 1, kt, ld, m, lo+m, hd, false)
+			gemm.MulChain(ds, ld, dout, hd, 1, vt, ld, m, lo+m, hd, false)
+			for r := range m {
+				at := (first+lo+r)*o.f.cols + h*hd
+				d := vec.Dot(dout[r*hd:(r+1)*hd], o.f.load(w, bufRow, at, at+hd))
+				st := o.g.f[(first+lo+r)*o.g.cols+2*h:]
+				prow, drow := p[r*ld:r*ld+full+r], ds[r*ld:r*ld+full+r]
+				vec.Scale(prow, scale)
+				vec.Probability(prow, st[0], st[1])
+				vec.ScoreGrad(drow, prow, d, scale)
+				if bf16 {
+					vec.RoundTo(prow, prow)
+					vec.RoundTo(drow, drow)
+				}
+			}
+			dq := o.a.f[(first+lo)*o.a.cols+h*hd:]
+			gemm.MulChain(dq, o.a.cols, ds, ld, 1, keys, hd, m, hd, full, false)
+			for r := 1; r < m; r++ {
+				gemm.MulChain(dq[r*o.a.cols:], hd, ds[r*ld+full:], ld, 1, keys[full*hd:], hd, 1, hd, r, true)
+			}
+			gemm.MulChain(dv, hd, p, 1, ld, dout, hd, full, hd, m, true)
+			gemm.MulChain(dk, hd, ds, 1, ld, q, ldq, full, hd, m, true)
+			for r := 1; r < m; r++ {
+				key := lo + r
+				gemm.MulChain(dv[key*hd:], hd, p[r*ld+key:], 1, ld, dout[r*hd:], hd, 1, hd, m-r, true)
+				gemm.MulChain(dk[key*hd:], hd, ds[r*ld+key:], 1, ld, q[r*ldq:], ldq, 1, hd, m-r, true)
+			}
+		}
+	}
+	for r := range n {
+		at := (first+r)*o.b.cols + col
+		copy(o.b.f[at:at+hd], dk[r*hd:])
+		copy(o.c.f[at:at+hd], dv[r*hd:])
+	}
+}

@@ -1,0 +1,211 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"xrun/kernels"
+	"xrun/kernels/cpu/vec"
+	"xrun/kernels/gemm"
+)
+
+// lossRows is how many label rows have their logits in memory at once, unless
+// fewer are given: enough that reading and updating the head's weights and
+// gradients once for each chunk costs little beside the products.
+const lossRows = 512
+
+// CrossEntropy computes ce[r] = -log softmax(x[r]·wᵀ)[targets[r]] and, when dx
+// is not nil, the gradients of Σ coef[r]*ce[r].
+func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool) {
+	const op = "CrossEntropy"
+	s := e.arg(op, "x", x, anyType, anySize, anySize)
+	m := e.arg(op, "w", w, kernels.F32, anySize, s.cols)
+	gx := e.optional(op, "dx", dx, kernels.F32, s.rows, s.cols)
+	gw := e.optional(op, "dw", dw, kernels.F32, m.rows, m.cols)
+	if (gx == nil) != (gw == nil) {
+		e.bug("%s: one of dx and dw is nil", op)
+	}
+	e.count(op, "losses", len(ce), s.rows)
+	e.count(op, "targets", len(targets), s.rows)
+	if gx != nil {
+		e.count(op, "coefficients", len(coef), s.rows)
+		e.checkStarts(op, starts, s.rows)
+	}
+	if !e.inTable(op, "target", targets, m.rows) {
+		return
+	}
+	if s.rows == 0 && gw != nil && !carry {
+		clear(gw.f)
+	}
+	for lo, hi := 0, 0; lo < s.rows; lo = hi {
+		hi = min(lo+lossRows, s.rows)
+		if gx != nil {
+			hi = evenCut(lo, hi, starts)
+		}
+		e.logitRows(s, m, lo, hi)
+		e.op = operands{a: s, n: m.rows, m: lo, ids: targets, ce: ce, coef: coef, flag: gx != nil}
+		e.run(hi-lo, lossRow)
+		if gx == nil {
+			continue
+		}
+		g := gemm.Matrix{F32: e.logits, Rows: hi - lo, Cols: m.rows, Stride: m.rows}
+		if s.dtype == kernels.BF16 {
+			g = gemm.Matrix{BF16: halves(e.logits), Rows: hi - lo, Cols: m.rows, Stride: 2 * m.rows}
+		}
+		gemm.GradInput(e.pool, gx.matrix().SliceRows(lo, hi), g, m.matrix(), false)
+		e.cuts = cutStarts(e.cuts[:0], starts, lo, hi)
+		gemm.GradWeight(e.pool, gw.matrix(), g, s.matrix().SliceRows(lo, hi), e.cuts, carry || lo > 0)
+	}
+}
+
+// evenCut returns the end of the chunk [lo, hi): one row less if hi would
+// separate a pair of rows, which count from the start of each sequence.
+func evenCut(lo, hi int, starts []int32) int {
+	first := int32(0)
+	for _, s := range starts {
+		if int(s) > hi {
+			break
+		}
+		first = s
+	}
+	return hi - (hi-int(first))%2
+}
+
+// cutStarts returns the starts of the sequences in rows [lo, hi), counted from
+// lo. A sequence that began before lo starts at lo, at an even distance.
+func cutStarts(dst, starts []int32, lo, hi int) []int32 {
+	dst = append(dst, 0)
+	for _, s := range starts {
+		if int(s) > lo && int(s) < hi {
+			dst = append(dst, s-int32(lo))
+		}
+	}
+	return append(dst, int32(hi-lo))
+}
+
+// halves returns the memory of x as bfloat16.
+func halves(x []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
+}
+
+// logitRows computes the logits of rows [lo, hi) of x into e.logits.
+func (e *Engine) logitRows(x, w *tensor, lo, hi int) {
+	e.logits = resize(e.logits, (hi-lo)*w.rows)
+	c := gemm.NewF32(e.logits, hi-lo, w.rows)
+	gemm.Forward(e.pool, c, x.matrix().SliceRows(lo, hi), w.matrix(), nil, nil)
+}
+
+// lossRow turns a row of logits into a loss, and into its gradient.
+func lossRow(e *Engine, w *worker, i int) {
+	o := &e.op
+	row, r := e.logits[i*o.n:(i+1)*o.n], o.m+i
+	t := o.ids[r]
+	logit, top := row[t], vec.Max(row)
+	sum := vec.ExpSum(row, top)
+	o.ce[r] = crossEntropy(logit, top, sum)
+	if !o.flag {
+		return
+	}
+	vec.SoftmaxGrad(row, sum, o.coef[r], int(t))
+	if o.a.dtype == kernels.BF16 {
+		// In place: bfloat16 element j overwrites half of float32 element j/2,
+		// which has been read.
+		vec.Round(halves(row)[:len(row)], row)
+	}
+}
+
+// crossEntropy returns log Σ exp(l) - l[target], given l[target], the maximum
+// and the sum of exp(l - maximum).
+func crossEntropy(logit, top, sum float32) float64 {
+	return (float64(top) - float64(logit)) + logf(float64(sum))
+}
+
+// LogProb sets dst[i] = log softmax(x[rows[i]]·wᵀ)[targets[i]], and best[i] to
+// the lowest id of the largest logit.
+func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32) {
+	const op = "LogProb"
+	s := e.arg(op, "x", x, anyType, anySize, anySize)
+	m := e.arg(op, "w", w, kernels.F32, anySize, s.cols)
+	e.count(op, "values", len(dst), len(rows))
+	e.count(op, "targets", len(targets), len(rows))
+	if best != nil {
+		e.count(op, "best ids", len(best), len(rows))
+	}
+	if !e.inTable(op, "row", rows, s.rows) || !e.inTable(op, "target", targets, m.rows) {
+		return
+	}
+	for lo := 0; lo < len(rows); {
+		hi := e.gather(s, rows, lo)
+		n := int(e.rowOf[hi-lo-1]) + 1
+		e.logits = resize(e.logits, n*m.rows)
+		x := e.picked(s, n)
+		gemm.Forward(e.pool, gemm.NewF32(e.logits, n, m.rows), x, m.matrix(), nil, nil)
+		e.op = operands{n: m.rows, m: lo, ids: targets, ce: dst, best: best}
+		e.firstOf = firsts(e.firstOf[:0], e.rowOf[:hi-lo])
+		e.run(n, logProbRow)
+		lo = hi
+	}
+}
+
+// gather copies the distinct rows among rows[lo:hi] into e.pick, at most
+// lossRows of them, and returns hi. e.rowOf says which copy each index has.
+func (e *Engine) gather(x *tensor, rows []int32, lo int) (hi int) {
+	e.rowOf = e.rowOf[:0]
+	n := 0
+	size := min(lossRows, len(rows)-lo) * x.cols
+	if x.dtype == kernels.BF16 {
+		e.pickBF16 = resize(e.pickBF16, size)
+	} else {
+		e.pick = resize(e.pick, size)
+	}
+	dst := &tensor{dtype: x.dtype, f: e.pick, b: e.pickBF16}
+	for hi = lo; hi < len(rows); hi++ {
+		if hi == lo || rows[hi] != rows[hi-1] {
+			if n == lossRows {
+				break
+			}
+			copyRange(dst, n*x.cols, x, int(rows[hi])*x.cols, x.cols)
+			n++
+		}
+		e.rowOf = append(e.rowOf, int32(n-1))
+	}
+	return hi
+}
+
+// picked returns the rows that gather copied.
+func (e *Engine) picked(x *tensor, n int) gemm.Matrix {
+	if x.dtype == kernels.BF16 {
+		return gemm.NewBF16(e.pickBF16, n, x.cols)
+	}
+	return gemm.NewF32(e.pick, n, x.cols)
+}
+
+// firsts returns, for each value 0, 1, ... of the ascending list, the index of
+// its first occurrence, then the length.
+func firsts(dst, list []int32) []int32 {
+	for i, v := range list {
+		if int(v) == len(dst) {
+			dst = append(dst, int32(i))
+		}
+	}
+	return append(dst, int32(len(list)))
+}
+
+func logProbRow(e *Engine, w *worker, i int) {
+	o := &e.op
+	row := e.logits[i*o.n : (i+1)*o.n]
+	top := vec.Max(row)
+	from, to := o.m+int(e.firstOf[i]), o.m+int(e.firstOf[i+1])
+	if o.best != nil {
+		id := int32(max(vec.Index(row, top), 0))
+		for j := from; j < to; j++ {
+			o.best[j] = id
+		}
+	}
+	for j := from; j < to; j++ {
+		o.ce[j] = float64(row[o.ids[j]])
+	}
+	sum := vec.ExpSum(row, top)
+	for j := from; j < to; j++ {
+		o.ce[j] = -crossEntropy(float32(o.ce[j]), top, sum)
+	}
+}

@@ -1,0 +1,181 @@
+package cpu
+
+import (
+	"fmt"
+
+	"xrun/kernels"
+	"xrun/kernels/cpu/vec"
+)
+
+// tensor is a dense row-major matrix: f or b holds rows*cols elements.
+type tensor struct {
+	engine     *Engine
+	dtype      kernels.DType
+	rows, cols int
+	f          []float32
+	b          []uint16
+}
+
+// New returns a zeroed tensor.
+func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
+	if rows < 0 || cols < 0 {
+		e.bug("New: %d rows of %d columns", rows, cols)
+	}
+	x := &tensor{engine: e, dtype: t, rows: rows, cols: cols}
+	switch t {
+	case kernels.F32:
+		x.f = make([]float32, rows*cols)
+	case kernels.BF16:
+		x.b = make([]uint16, rows*cols)
+	default:
+		e.bug("New: invalid type of element")
+	}
+	return x
+}
+
+// Free drops the memory of ts; views of them must not be used afterwards.
+func (e *Engine) Free(ts ...kernels.Tensor) {
+	for _, t := range ts {
+		if t, ok := t.(*tensor); ok && t != nil {
+			*t = tensor{}
+		}
+	}
+}
+
+func (t *tensor) DType() kernels.DType { return t.dtype }
+func (t *tensor) Rows() int            { return t.rows }
+func (t *tensor) Cols() int            { return t.cols }
+
+// Slice returns rows [lo, hi) as a view.
+func (t *tensor) Slice(lo, hi int) kernels.Tensor {
+	if lo < 0 || hi < lo || hi > t.rows {
+		t.engine.bug("Slice: rows [%d, %d) of %d", lo, hi, t.rows)
+	}
+	v := &tensor{engine: t.engine, dtype: t.dtype, rows: hi - lo, cols: t.cols}
+	if t.dtype == kernels.BF16 {
+		v.b = t.b[lo*t.cols : hi*t.cols : hi*t.cols]
+	} else {
+		v.f = t.f[lo*t.cols : hi*t.cols : hi*t.cols]
+	}
+	return v
+}
+
+func (t *tensor) size() int { return t.rows * t.cols }
+
+// load returns elements [lo, hi) as float32: the tensor's own memory if it is
+// F32, otherwise scratch buffer k of w.
+func (t *tensor) load(w *worker, k, lo, hi int) []float32 {
+	if t.dtype == kernels.F32 {
+		return t.f[lo:hi]
+	}
+	buf := w.scratch(k, hi-lo)
+	vec.Widen(buf, t.b[lo:hi])
+	return buf
+}
+
+// target returns where to compute elements [lo, hi) before store: the tensor's
+// own memory if it is F32, otherwise scratch buffer k of w.
+func (t *tensor) target(w *worker, k, lo, hi int) []float32 {
+	if t.dtype == kernels.F32 {
+		return t.f[lo:hi]
+	}
+	return w.scratch(k, hi-lo)
+}
+
+// store rounds what was computed in target's memory into elements from lo.
+func (t *tensor) store(buf []float32, lo int) {
+	if t.dtype == kernels.BF16 {
+		vec.Round(t.b[lo:lo+len(buf)], buf)
+	}
+}
+
+// zero clears elements [lo, hi).
+func (t *tensor) zero(lo, hi int) {
+	if t.dtype == kernels.BF16 {
+		clear(t.b[lo:hi])
+	} else {
+		clear(t.f[lo:hi])
+	}
+}
+
+// Write copies src into dst, rounding if dst is BF16.
+func (e *Engine) Write(dst kernels.Tensor, src []float32) {
+	d := e.arg("Write", "dst", dst, anyType, anySize, anySize)
+	if len(src) != d.size() {
+		e.bug("Write: %d values into %v", len(src), describe(dst))
+	}
+	if d.dtype == kernels.F32 {
+		copy(d.f, src)
+	} else {
+		vec.Round(d.b, src)
+	}
+}
+
+// Read copies src out.
+func (e *Engine) Read(dst []float32, src kernels.Tensor) {
+	s := e.arg("Read", "src", src, anyType, anySize, anySize)
+	if len(dst) != s.size() {
+		e.bug("Read: %d values from %v", len(dst), describe(src))
+	}
+	if s.dtype == kernels.F32 {
+		copy(dst, s.f)
+	} else {
+		vec.Widen(dst, s.b)
+	}
+}
+
+// What arg accepts.
+const (
+	anyType kernels.DType = 0
+	anySize               = -1
+)
+
+// arg checks a tensor argument of an operation: made by this engine, of type t
+// and shape [rows, cols] as far as they are given.
+func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
+	y, ok := x.(*tensor)
+	switch {
+	case !ok || y == nil || y.engine == nil:
+		e.bug("%s: %s is nil, freed or of another engine", op, name)
+	case y.engine != e:
+		e.bug("%s: %s belongs to another engine", op, name)
+	case t != anyType && y.dtype != t:
+		e.bug("%s: %s is %s, want %v", op, name, describe(x), t)
+	case rows != anySize && y.rows != rows:
+		e.bug("%s: %s is %s, want %d rows", op, name, describe(x), rows)
+	case cols != anySize && y.cols != cols:
+		e.bug("%s: %s is %s, want %d columns", op, name, describe(x), cols)
+	}
+	return y
+}
+
+// optional is arg for an argument that may be nil.
+func (e *Engine) optional(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
+	if x == nil {
+		return nil
+	}
+	return e.arg(op, name, x, t, rows, cols)
+}
+
+func describe(x kernels.Tensor) string {
+	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
+}
+
+// count panics unless a list of ids has the wanted length.
+func (e *Engine) count(op, name string, got, want int) {
+	if got != want {
+		e.bug("%s: %d %s for %d rows", op, got, name, want)
+	}
+}
+
+// inTable reports whether all ids are rows of a table of n, and remembers the
+// first that is not.
+func (e *Engine) inTable(op, name string, ids []int32, n int) bool {
+	for i, id := range ids {
+		if id < 0 || int(id) >= n {
+			e.fail("computing %s: %s %d at row %d is outside the table of %d rows", op, name, id, i, n)
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,41 @@
+package vec
+
+import "math"
+
+// round returns the bfloat16 nearest to x, ties to even. Denormals are kept; a
+// NaN stays one.
+func round(x float32) uint16 {
+	u := math.Float32bits(x)
+	if u&^(1<<31) > 0xff<<23 {
+		return uint16(u>>16) | 1<<6
+	}
+	return uint16((u + 0x7fff + u>>16&1) >> 16)
+}
+
+func widen(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
+
+// Round sets dst to x rounded to bfloat16, to nearest even. Denormals are
+// kept; a NaN stays one.
+func Round(dst []uint16, x []float32) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = round(v)
+	}
+}
+
+// Widen sets dst to the values of the bfloat16 x, which is exact.
+func Widen(dst []float32, x []uint16) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = widen(v)
+	}
+}
+
+// RoundTo sets dst to x rounded to bfloat16 and widened again. They may be
+// the same.
+func RoundTo(dst, x []float32) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = widen(round(v))
+	}
+}

@@ -1,0 +1,84 @@
+package vec
+
+import "math"
+
+const lanes = 16
+
+// tree adds 16 lanes as the contract says.
+func tree(l *[lanes]float32) float32 {
+	for w := lanes / 2; w > 0; w /= 2 {
+		for i := range w {
+			l[i] += l[i+w]
+		}
+	}
+	return l[0]
+}
+
+// SumSquares32 returns the tree of float32(x*x).
+func SumSquares32(x []float32) float32 {
+	var l [lanes]float32
+	for i, v := range x {
+		l[i%lanes] += float32(v * v)
+	}
+	return tree(&l)
+}
+
+// Dot returns the tree of float32(a*b).
+func Dot(a, b []float32) float32 {
+	var l [lanes]float32
+	b = b[:len(a)]
+	for i, v := range a {
+		l[i%lanes] += float32(v * b[i])
+	}
+	return tree(&l)
+}
+
+// SumSquares returns Σ x² in float64: squares are exact there, element i adds
+// to lane i mod 16, and the lanes are added as a tree.
+func SumSquares(x []float32) float64 {
+	var l [lanes]float64
+	for i, v := range x {
+		l[i%lanes] += float64(float64(v) * float64(v))
+	}
+	for w := lanes / 2; w > 0; w /= 2 {
+		for i := range w {
+			l[i] += l[i+w]
+		}
+	}
+	return l[0]
+}
+
+// Max returns the largest element, ignoring NaN; -Inf if there is none. A
+// maximum of zero is +0.
+func Max(x []float32) float32 {
+	m := float32(math.Inf(-1))
+	for _, v := range x {
+		if v > m {
+			m = v
+		}
+	}
+	return m + 0
+}
+
+// ScaleMax multiplies x by scale in place and returns what [Max] gives then.
+func ScaleMax(x []float32, scale float32) float32 {
+	m := float32(math.Inf(-1))
+	for i, v := range x {
+		v *= scale
+		x[i] = v
+		if v > m {
+			m = v
+		}
+	}
+	return m + 0
+}
+
+// Index returns the lowest index at which x equals v, or -1.
+func Index(x []float32, v float32) int {
+	for i, e := range x {
+		if e == v {
+			return i
+		}
+	}
+	return -1
+}
