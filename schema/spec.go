@@ -4,16 +4,19 @@ package schema
 // written in the file; the runner resolves them against the working directory.
 type Spec struct {
 	// Name is the file name without its extension; the run directory's name.
-	Name     string           `json:"name"`
-	Question string           `json:"question"`
-	Scale    string           `json:"scale,omitempty"`
-	Matrix   Matrix           `json:"matrix"`
-	Exclude  []map[string]any `json:"exclude,omitempty"`
-	Data     Data             `json:"data"`
-	Train    Train            `json:"train"`
-	Eval     Eval             `json:"eval"`
-	Run      Run              `json:"run"`
-	Samples  []Prompt         `json:"samples,omitempty"`
+	Name     string `json:"name"`
+	Question string `json:"question"`
+	Scale    string `json:"scale,omitempty"`
+	Matrix   Matrix `json:"matrix"`
+	// Exclude drops the cells that have all of an entry's values, which are
+	// written as in AxisValue.Value; a schedule's bare name stands for every
+	// schedule of that name.
+	Exclude []map[string]any `json:"exclude,omitempty"`
+	Data    Data             `json:"data"`
+	Train   Train            `json:"train"`
+	Eval    Eval             `json:"eval"`
+	Run     Run              `json:"run"`
+	Samples []Prompt         `json:"samples,omitempty"`
 }
 
 // Matrix lists the values of each axis, in the order of the file.
@@ -60,7 +63,7 @@ type Schedule struct {
 // Data says what is trained on.
 type Data struct {
 	Source    string            `json:"source"` // file, or builtin:tiny/...
-	Format    string            `json:"format"` // "instruct", "qa", "preference", "text", or "auto" by content
+	Format    string            `json:"format"` // "instruct", "chat", "qa", "preference", "text", or "auto" by content
 	Columns   map[string]string `json:"columns,omitempty"`
 	Template  string            `json:"template"` // "alpaca", "chat" (the tokenizer's own), "plain"
 	System    string            `json:"system,omitempty"`
@@ -100,9 +103,9 @@ type Train struct {
 // Eval says what base and tuned models are scored on.
 type Eval struct {
 	Base      bool    `json:"base"`
-	Precision string  `json:"precision"` // default: train's
-	Root      string  `json:"root"`      // directory of the suites' files, or builtin:tiny/suites
-	Suites    []Suite `json:"suites"`
+	Precision string  `json:"precision"`      // default: train's
+	Root      string  `json:"root,omitempty"` // directory of the suites' files, or builtin:tiny/suites
+	Suites    []Suite `json:"suites,omitempty"`
 }
 
 // Suite is one evaluation suite with its options. Written as a string it is
@@ -120,9 +123,22 @@ type Suite struct {
 
 // Run says how to run, never what: nothing here enters a content key.
 type Run struct {
-	CheckpointEvery int    `json:"checkpointEvery,omitempty"` // optimizer steps; 0 = default
-	Memory          string `json:"memory,omitempty"`          // such as "8GiB"
-	Threads         int    `json:"threads,omitempty"`
+	CheckpointEvery int        `json:"checkpointEvery,omitempty"` // optimizer steps; 0 = default
+	Memory          string     `json:"memory,omitempty"`          // such as "8GiB"
+	Recompute       string     `json:"recompute,omitempty"`       // "auto", "none" or "all"; "" = "auto"
+	Threads         int        `json:"threads,omitempty"`         // 0 = all cores
+	Resources       *Resources `json:"resources,omitempty"`
+}
+
+// Resources are what a Slurm job of one stage asks for, in sbatch's own forms.
+type Resources struct {
+	Partition string `json:"partition,omitempty"`
+	Account   string `json:"account,omitempty"`
+	QOS       string `json:"qos,omitempty"`
+	Time      string `json:"time,omitempty"`
+	Memory    string `json:"memory,omitempty"`
+	CPUs      int    `json:"cpus,omitempty"`
+	GPUs      int    `json:"gpus,omitempty"`
 }
 
 // Prompt is a sample to generate from, before and after training: an
@@ -137,8 +153,8 @@ type Prompt struct {
 // Cell is one point of the matrix with its axis values applied.
 type Cell struct {
 	// Name joins the values of the axes that vary, such as
-	// "labels=output,seed=2"; it is unique within the spec, and "tuned" when
-	// nothing varies.
+	// "labels=output,seed=2"; it is unique within the spec, in any letter case,
+	// safe as a file name, and "tuned" when nothing varies.
 	Name     string
 	Model    string
 	Padding  string
