@@ -1,0 +1,420 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+)
+
+// The architectures that are implemented, by transformers' class names.
+const (
+	Qwen2 = "Qwen2ForCausalLM"
+	Llama = "LlamaForCausalLM"
+)
+
+// Config is what a transformers directory's config.json says about a
+// decoder-only model, reduced to what changes numbers. Its JSON form is part
+// of content keys; field names and order are therefore fixed.
+type Config struct {
+	Architecture string `json:"architecture"` // Qwen2 or Llama
+
+	Vocab        int `json:"vocab"`
+	Hidden       int `json:"hidden"`
+	Intermediate int `json:"intermediate"` // width of the MLP
+	Layers       int `json:"layers"`
+	Heads        int `json:"heads"`
+	KVHeads      int `json:"kv_heads"`
+	HeadDim      int `json:"head_dim"`
+	MaxPositions int `json:"max_positions"` // the context the model was made for; not enforced
+
+	RopeTheta float64 `json:"rope_theta"`
+	NormEps   float64 `json:"norm_eps"`
+	Tied      bool    `json:"tied"` // the head is the embedding
+
+	QKVBias    bool `json:"qkv_bias"`
+	OutputBias bool `json:"output_bias"` // of o_proj
+	MLPBias    bool `json:"mlp_bias"`
+
+	// InitRange is the standard deviation of initial weights.
+	InitRange float64 `json:"init_range"`
+
+	BOS int32   `json:"bos"` // -1: none
+	EOS []int32 `json:"eos"` // generation_config.json's, else config.json's
+	Pad int32   `json:"pad"` // -1: none
+}
+
+// maxConfig bounds the size of a configuration file.
+const maxConfig = 16 << 20
+
+// configFile is config.json as transformers 4 and 5 write it.
+type configFile struct {
+	Architectures []string `json:"architectures"`
+	ModelType     string   `json:"model_type"`
+
+	Vocab        *int     `json:"vocab_size"`
+	Hidden       *int     `json:"hidden_size"`
+	Intermediate *int     `json:"intermediate_size"`
+	Layers       *int     `json:"num_hidden_layers"`
+	Heads        *int     `json:"num_attention_heads"`
+	KVHeads      *int     `json:"num_key_value_heads"`
+	HeadDim      *int     `json:"head_dim"`
+	MaxPositions *int     `json:"max_position_embeddings"`
+	NormEps      *float64 `json:"rms_norm_eps"`
+	InitRange    *float64 `json:"initializer_range"`
+	Tied         bool     `json:"tie_word_embeddings"`
+	AttnBias     bool     `json:"attention_bias"`
+	MLPBias      bool     `json:"mlp_bias"`
+
+	RopeTheta      *float64       `json:"rope_theta"`
+	RopeParameters map[string]any `json:"rope_parameters"`
+	RopeScaling    map[string]any `json:"rope_scaling"`
+	PartialRotary  *float64       `json:"partial_rotary_factor"`
+
+	Activation       *string  `json:"hidden_act"`
+	UseSliding       bool     `json:"use_sliding_window"`
+	SlidingWindow    *int     `json:"sliding_window"`
+	MaxWindowLayers  *int     `json:"max_window_layers"`
+	LayerTypes       []string `json:"layer_types"`
+	AttentionDropout float64  `json:"attention_dropout"`
+	Quantization     any      `json:"quantization_config"`
+	FinalSoftcap     *float64 `json:"final_logit_softcapping"`
+	AttnSoftcap      *float64 `json:"attn_logit_softcapping"`
+	EncoderDecoder   bool     `json:"is_encoder_decoder"`
+	CrossAttention   bool     `json:"add_cross_attention"`
+
+	BOS *int32 `json:"bos_token_id"`
+	EOS ids    `json:"eos_token_id"`
+	Pad *int32 `json:"pad_token_id"`
+}
+
+// ids is a token id, a list of them, or null.
+type ids []int32
+
+func (v *ids) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte("[")) {
+		return json.Unmarshal(b, (*[]int32)(v))
+	}
+	var one *int32
+	if err := json.Unmarshal(b, &one); err != nil {
+		return err
+	}
+	if one != nil {
+		*v = ids{*one}
+	}
+	return nil
+}
+
+// ReadConfig reads config.json, and the end tokens of generation_config.json
+// where there is one. A trait that changes logits and is not implemented is an
+// error that names its field.
+func ReadConfig(fsys fs.FS) (Config, error) {
+	var f configFile
+	if err := readJSON(fsys, "config.json", &f); err != nil {
+		return Config{}, err
+	}
+	c, err := f.config()
+	if err != nil {
+		return Config{}, fmt.Errorf("reading config.json: %w", err)
+	}
+	var g struct {
+		EOS ids `json:"eos_token_id"`
+	}
+	switch err := readJSON(fsys, "generation_config.json", &g); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return Config{}, err
+	case g.EOS != nil:
+		c.EOS = slices.Clone([]int32(g.EOS))
+	}
+	for _, id := range c.EOS {
+		if id < 0 || int(id) >= c.Vocab {
+			return Config{}, fmt.Errorf("reading the configuration: eos_token_id %d is outside the vocabulary of %d", id, c.Vocab)
+		}
+	}
+	return c, nil
+}
+
+func readJSON(fsys fs.FS, name string, v any) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(text) > maxConfig {
+		return fmt.Errorf("reading %s: it is larger than %d bytes", name, maxConfig)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
+			return fmt.Errorf("reading %s:%d: %w", name, 1+bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n")), err)
+		case errors.As(err, &kind):
+			return fmt.Errorf("reading %s:%d: field %s is a %s; want %s", name, 1+bytes.Count(text[:min(int(kind.Offset), len(text))], []byte("\n")), kind.Field, kind.Value, kind.Type)
+		}
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	return nil
+}
+
+// config checks the file and reduces it to a Config.
+func (f *configFile) config() (Config, error) {
+	arch, err := f.architecture()
+	if err != nil {
+		return Config{}, err
+	}
+	if err := f.unsupported(); err != nil {
+		return Config{}, err
+	}
+	theta, err := f.theta()
+	if err != nil {
+		return Config{}, err
+	}
+	for _, d := range []struct {
+		name string
+		v    *int
+	}{{"vocab_size", f.Vocab}, {"hidden_size", f.Hidden}, {"intermediate_size", f.Intermediate}, {"num_hidden_layers", f.Layers}, {"num_attention_heads", f.Heads}} {
+		if d.v == nil {
+			return Config{}, fmt.Errorf("%s is missing", d.name)
+		}
+	}
+	c := Config{
+		Architecture: arch,
+		Vocab:        *f.Vocab, Hidden: *f.Hidden, Intermediate: *f.Intermediate, Layers: *f.Layers,
+		Heads: *f.Heads, KVHeads: or(f.KVHeads, *f.Heads), MaxPositions: or(f.MaxPositions, 2048),
+		RopeTheta: theta, NormEps: or(f.NormEps, 1e-6), Tied: f.Tied,
+		InitRange: or(f.InitRange, 0.02), BOS: or(f.BOS, -1), Pad: or(f.Pad, -1), EOS: slices.Clone([]int32(f.EOS)),
+	}
+	if f.HeadDim != nil {
+		c.HeadDim = *f.HeadDim
+	} else if c.Heads > 0 {
+		c.HeadDim = c.Hidden / c.Heads
+		if c.HeadDim*c.Heads != c.Hidden {
+			return Config{}, fmt.Errorf("hidden_size %d is not a multiple of num_attention_heads %d, and there is no head_dim", c.Hidden, c.Heads)
+		}
+	}
+	switch arch {
+	case Qwen2:
+		c.QKVBias = true
+	case Llama:
+		c.QKVBias, c.OutputBias, c.MLPBias = f.AttnBias, f.AttnBias, f.MLPBias
+	}
+	return c, c.Validate()
+}
+
+func (f *configFile) architecture() (string, error) {
+	types := map[string]string{"qwen2": Qwen2, "llama": Llama}
+	switch len(f.Architectures) {
+	case 0:
+		if arch, ok := types[f.ModelType]; ok {
+			return arch, nil
+		}
+		return "", fmt.Errorf("model_type is %q and architectures is missing; want %s or %s", f.ModelType, Qwen2, Llama)
+	case 1:
+	default:
+		return "", fmt.Errorf("architectures lists %d classes; want one", len(f.Architectures))
+	}
+	arch := f.Architectures[0]
+	if arch != Qwen2 && arch != Llama {
+		return "", fmt.Errorf("architectures is %q; only %s and %s are implemented", arch, Qwen2, Llama)
+	}
+	if f.ModelType != "" && types[f.ModelType] != arch {
+		return "", fmt.Errorf("model_type %q does not fit architectures %q", f.ModelType, arch)
+	}
+	return arch, nil
+}
+
+// unsupported names the first trait that would change logits, or training, and
+// is not implemented.
+func (f *configFile) unsupported() error {
+	if a := or(f.Activation, "silu"); a != "silu" && a != "swish" {
+		return fmt.Errorf("hidden_act is %q; only silu is implemented", a)
+	}
+	if f.UseSliding && f.SlidingWindow != nil && f.LayerTypes == nil && or(f.MaxWindowLayers, 28) < or(f.Layers, 32) {
+		return errors.New("use_sliding_window is true; sliding windows are not implemented")
+	}
+	for i, t := range f.LayerTypes {
+		if t != "full_attention" {
+			return fmt.Errorf("layer_types[%d] is %q; only full_attention is implemented", i, t)
+		}
+	}
+	if f.LayerTypes != nil && f.Layers != nil && len(f.LayerTypes) != *f.Layers {
+		return fmt.Errorf("layer_types has %d entries for num_hidden_layers %d", len(f.LayerTypes), *f.Layers)
+	}
+	switch {
+	case f.AttentionDropout != 0:
+		return fmt.Errorf("attention_dropout is %v; dropout is not implemented", f.AttentionDropout)
+	case f.Quantization != nil:
+		return errors.New("quantization_config is set; only F32, BF16 and F16 weights are read")
+	case f.PartialRotary != nil && *f.PartialRotary != 1:
+		return fmt.Errorf("partial_rotary_factor is %v; only 1 is implemented", *f.PartialRotary)
+	case f.FinalSoftcap != nil:
+		return errors.New("final_logit_softcapping is set; it is not implemented")
+	case f.AttnSoftcap != nil:
+		return errors.New("attn_logit_softcapping is set; it is not implemented")
+	case f.EncoderDecoder:
+		return errors.New("is_encoder_decoder is true; only decoders are implemented")
+	case f.CrossAttention:
+		return errors.New("add_cross_attention is true; it is not implemented")
+	}
+	return nil
+}
+
+// theta finds the base of the rotary frequencies: rope_parameters of
+// transformers 5, or rope_theta and rope_scaling of transformers 4.
+func (f *configFile) theta() (float64, error) {
+	theta := f.RopeTheta
+	for _, r := range []struct {
+		field string
+		m     map[string]any
+	}{{"rope_parameters", f.RopeParameters}, {"rope_scaling", f.RopeScaling}} {
+		field, m := r.field, r.m
+		for _, key := range []string{"rope_type", "type"} {
+			if t, ok := m[key]; ok && t != "default" && t != nil {
+				return 0, fmt.Errorf("%s.%s is %q; only default is implemented", field, key, fmt.Sprint(t))
+			}
+		}
+		if p, ok := m["partial_rotary_factor"]; ok && p != 1.0 {
+			return 0, fmt.Errorf("%s.partial_rotary_factor is %v; only 1 is implemented", field, p)
+		}
+		for key, v := range m {
+			if _, nested := v.(map[string]any); nested {
+				return 0, fmt.Errorf("%s.%s sets a rotary embedding for one kind of layer; that is not implemented", field, key)
+			}
+		}
+		if m == nil {
+			continue
+		}
+		if field == "rope_scaling" && len(m) > 0 && m["rope_type"] == nil && m["type"] == nil {
+			return 0, errors.New("rope_scaling is set without a rope_type; scalings are not implemented")
+		}
+		if t, ok := m["rope_theta"]; ok {
+			v, ok := t.(float64)
+			if !ok {
+				return 0, fmt.Errorf("%s.rope_theta is %v; want a number", field, t)
+			}
+			if theta != nil && *theta != v {
+				return 0, fmt.Errorf("%s.rope_theta is %v, but rope_theta is %v", field, v, *theta)
+			}
+			theta = &v
+		}
+	}
+	return or(theta, 10_000), nil
+}
+
+// Validate checks that the sizes fit together and are within what the file
+// formats and 32-bit ids can hold.
+func (c Config) Validate() error {
+	for _, d := range []struct {
+		name   string
+		v, max int
+	}{
+		{"vocab_size", c.Vocab, 1 << 24}, {"hidden_size", c.Hidden, 1 << 18}, {"intermediate_size", c.Intermediate, 1 << 20},
+		{"num_hidden_layers", c.Layers, 1 << 12}, {"num_attention_heads", c.Heads, 1 << 12},
+		{"num_key_value_heads", c.KVHeads, 1 << 12}, {"head_dim", c.HeadDim, 1 << 12},
+		{"max_position_embeddings", c.MaxPositions, 1 << 30},
+	} {
+		if d.v < 1 || d.v > d.max {
+			return fmt.Errorf("%s is %d; want 1 to %d", d.name, d.v, d.max)
+		}
+	}
+	if c.Architecture != Qwen2 && c.Architecture != Llama {
+		return fmt.Errorf("architecture is %q; want %s or %s", c.Architecture, Qwen2, Llama)
+	}
+	if c.Heads%c.KVHeads != 0 {
+		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
+	}
+	if c.HeadDim%2 != 0 {
+		return fmt.Errorf("head_dim is %d; rotary embedding needs an even number", c.HeadDim)
+	}
+	if !(c.RopeTheta > 0) || math.IsInf(c.RopeTheta, 0) {
+		return fmt.Errorf("rope_theta is %v; want a positive number", c.RopeTheta)
+	}
+	if !(c.NormEps >= 0) || math.IsInf(c.NormEps, 0) {
+		return fmt.Errorf("rms_norm_eps is %v; want a number, not negative", c.NormEps)
+	}
+	if !(c.InitRange >= 0) || math.IsInf(c.InitRange, 0) {
+		return fmt.Errorf("initializer_range is %v; want a number, not negative", c.InitRange)
+	}
+	if c.Architecture == Qwen2 && (!c.QKVBias || c.OutputBias || c.MLPBias) {
+		return errors.New("a Qwen2 model has biases on q, k and v, and no others")
+	}
+	if c.Architecture == Llama && c.QKVBias != c.OutputBias {
+		return errors.New("a Llama model has attention biases on q, k, v and o, or on none")
+	}
+	return nil
+}
+
+func (c Config) qDim() int  { return c.Heads * c.HeadDim }
+func (c Config) kvDim() int { return c.KVHeads * c.HeadDim }
+
+// className is transformers' prefix of the architecture's classes.
+func (c Config) className() string { return strings.TrimSuffix(c.Architecture, "ForCausalLM") }
+
+// MarshalTransformers returns config.json as transformers 4 and 5 read it, for
+// weights stored as dtype ("float32" or "bfloat16").
+func (c Config) MarshalTransformers(dtype string) ([]byte, error) {
+	m := map[string]any{
+		"architectures": []string{c.Architecture}, "model_type": strings.ToLower(c.className()),
+		"vocab_size": c.Vocab, "hidden_size": c.Hidden, "intermediate_size": c.Intermediate,
+		"num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
+		"head_dim": c.HeadDim, "max_position_embeddings": c.MaxPositions,
+		"rms_norm_eps": c.NormEps, "initializer_range": c.InitRange, "tie_word_embeddings": c.Tied,
+		"rope_theta":      c.RopeTheta,
+		"rope_parameters": map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
+		"hidden_act":      "silu", "attention_dropout": 0.0, "use_cache": true,
+		"dtype": dtype, "torch_dtype": dtype,
+	}
+	switch c.Architecture {
+	case Llama:
+		m["attention_bias"], m["mlp_bias"] = c.QKVBias, c.MLPBias
+	case Qwen2:
+		m["use_sliding_window"] = false
+	}
+	if c.BOS >= 0 {
+		m["bos_token_id"] = c.BOS
+	}
+	if c.Pad >= 0 {
+		m["pad_token_id"] = c.Pad
+	}
+	if len(c.EOS) == 1 {
+		m["eos_token_id"] = c.EOS[0]
+	} else if len(c.EOS) > 1 {
+		m["eos_token_id"] = c.EOS
+	}
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(b, '\n'), nil
+}
+
+func (c Config) marshalGeneration() ([]byte, error) {
+	m := map[string]any{"_from_model_config": true}
+	if c.BOS >= 0 {
+		m["bos_token_id"] = c.BOS
+	}
+	if c.Pad >= 0 {
+		m["pad_token_id"] = c.Pad
+	}
+	if len(c.EOS) == 1 {
+		m["eos_token_id"] = c.EOS[0]
+	} else if len(c.EOS) > 1 {
+		m["eos_token_id"] = c.EOS
+	}
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(b, '\n'), nil
+}

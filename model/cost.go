@@ -1,0 +1,72 @@
+package model
+
+import "xrun/kernels"
+
+// MatmulParams returns the number of weights in matrix products of one token:
+// all matrices but the embedding, the head included.
+func (c Config) MatmulParams() int64 {
+	block := int64(c.Hidden) * int64(2*c.qDim()+2*c.kvDim()+3*c.Intermediate)
+	return int64(c.Layers)*block + c.headParams()
+}
+
+func (c Config) headParams() int64 { return int64(c.Hidden) * int64(c.Vocab) }
+
+// lastMLPParams are the weights that see label rows only, besides the head.
+func (c Config) lastMLPParams() int64 { return 3 * int64(c.Hidden) * int64(c.Intermediate) }
+
+// ForwardFLOPs returns the floating-point operations of a forward pass over one
+// sequence of tokens behind past tokens that are cached, with rows of logits
+// wanted; a fused multiply-add counts as two. Norms, softmax and the like are
+// left out.
+func (c Config) ForwardFLOPs(tokens, past, rows int) float64 {
+	T, R := float64(tokens), float64(rows)
+	body := float64(c.MatmulParams() - c.headParams() - c.lastMLPParams())
+	pairs := T*float64(past) + T*(T+1)/2 // query-key pairs
+	return 2*T*body + 2*R*float64(c.lastMLPParams()+c.headParams()) + 4*pairs*float64(c.qDim()*c.Layers)
+}
+
+// TrainFLOPs returns the operations of training on tokens, all of them labels:
+// three times the forward matrix products. Attention, which depends on the
+// lengths of the rows, is left out; it adds a few percent for short rows.
+func TrainFLOPs(c Config, tokens int64) float64 {
+	return 6 * float64(tokens) * float64(c.MatmulParams())
+}
+
+// RowTrainFLOPs returns the operations of training on one row of tokens of
+// which labels are targets: forward, twice that backward, and attention's
+// scores once more.
+func (c Config) RowTrainFLOPs(tokens, labels int) float64 {
+	if labels == 0 || tokens < 2 {
+		return 0
+	}
+	T := float64(tokens - 1)
+	return 3*c.ForwardFLOPs(tokens-1, 0, labels) + T*(T+1)*float64(c.qDim()*c.Layers)
+}
+
+// TrainMemory predicts the bytes that a model and its trainer take from the
+// engine for micro-batches of microTokens tokens: weights, gradients and both
+// moments in float32, activations, the rotary table, and the gradient of the
+// looked-up rows (at most stepTokens distinct ids). The engine's own scratch
+// memory is not in it.
+func TrainMemory(c Config, precision kernels.DType, microTokens, stepTokens int) int64 {
+	bytes := 4 * 4 * c.Parameters()
+	for _, s := range trainShapes(c, precision) {
+		bytes += int64(s.dtype.Size()) * int64(s.cols) * int64(microTokens)
+	}
+	bytes += 4 * int64(c.HeadDim) * int64(max(microTokens, 64))
+	return bytes + 4*int64(c.Hidden)*int64(min(stepTokens, c.Vocab))
+}
+
+// InferMemory predicts the bytes that a model and its scoring or generation
+// take from the engine for passes of tokens tokens with rows of logits wanted,
+// and cached tokens of keys and values.
+func InferMemory(c Config, precision kernels.DType, tokens, rows, cached int) int64 {
+	size, T := int64(precision.Size()), int64(tokens)
+	bytes := 4 * c.Parameters()
+	bytes += T * (4*int64(c.Hidden) + size*int64(2*c.qDim()+2*c.kvDim()+3*c.Intermediate+c.Hidden))
+	if precision != kernels.F32 {
+		bytes += 4 * T * int64(c.qDim()+c.kvDim())
+	}
+	bytes += int64(rows) * int64(c.Hidden) * (4 + size)
+	return bytes + int64(cached)*int64(c.Layers)*int64(2*c.kvDim())*size
+}

@@ -1,0 +1,148 @@
+package model
+
+import "xrun/kernels"
+
+// A prefix tree (radix tree) over token sequences. Sequences that begin alike
+// share nodes, so what depends on a prefix only is computed once.
+
+// node is a run of tokens behind its parent's. Its tokens are a slice of a
+// sequence given by the caller.
+type node struct {
+	tokens   []int32
+	parent   *node
+	children []*node
+	byFirst  map[int32]*node // children by first token, once there are many
+
+	// wantFrom..wantTo are the tokens whose log-probability is asked for,
+	// given all tokens before them; logProb and greedy receive them.
+	wantFrom, wantTo int
+	logProb          []float64
+	greedy           []bool
+
+	// span is the node's keys and values by layer, a part of group, while
+	// anything below still reads them; pending counts the children whose
+	// subtrees are not complete.
+	span    []kernels.Span
+	group   *kvGroup
+	pending int
+}
+
+// manyChildren is where a map begins to pay.
+const manyChildren = 8
+
+func (n *node) child(first int32) *node {
+	if n.byFirst != nil {
+		return n.byFirst[first]
+	}
+	for _, c := range n.children {
+		if c.tokens[0] == first {
+			return c
+		}
+	}
+	return nil
+}
+
+func (n *node) addChild(c *node) {
+	c.parent = n
+	n.children = append(n.children, c)
+	switch {
+	case n.byFirst != nil:
+		n.byFirst[c.tokens[0]] = c
+	case len(n.children) > manyChildren:
+		n.byFirst = make(map[int32]*node)
+		for _, c := range n.children {
+			n.byFirst[c.tokens[0]] = c
+		}
+	}
+}
+
+// split cuts n before token k: n keeps the first k tokens and a new child
+// takes the rest with n's children.
+func (n *node) split(k int) {
+	rest := &node{tokens: n.tokens[k:], children: n.children, byFirst: n.byFirst}
+	for _, c := range rest.children {
+		c.parent = rest
+	}
+	n.tokens, n.children, n.byFirst = n.tokens[:k], nil, nil
+	n.addChild(rest)
+}
+
+// insert adds a sequence below n.
+func (n *node) insert(tokens []int32) {
+	for len(tokens) > 0 {
+		c := n.child(tokens[0])
+		if c == nil {
+			n.addChild(&node{tokens: tokens})
+			return
+		}
+		k := 1
+		for k < len(tokens) && k < len(c.tokens) && tokens[k] == c.tokens[k] {
+			k++
+		}
+		if k < len(c.tokens) {
+			c.split(k)
+		}
+		n, tokens = c, tokens[k:]
+	}
+}
+
+// walk calls f for each node on the path of a sequence that was inserted, with
+// the index of the node's first token in it.
+func (n *node) walk(tokens []int32, f func(c *node, at int)) {
+	for at := 0; at < len(tokens); {
+		c := n.child(tokens[at])
+		f(c, at)
+		at += len(c.tokens)
+		n = c
+	}
+}
+
+// want asks for the log-probabilities of tokens [from, to).
+func (n *node) want(from, to int) {
+	if from >= to {
+		return
+	}
+	if n.wantTo == 0 {
+		n.wantFrom, n.wantTo = from, to
+		return
+	}
+	n.wantFrom, n.wantTo = min(n.wantFrom, from), max(n.wantTo, to)
+}
+
+func (n *node) wants(i int) bool { return i >= n.wantFrom && i < n.wantTo }
+
+// inputs is how many of the node's tokens have to be computed: a leaf's last
+// token has no successor.
+func (n *node) inputs() int {
+	if len(n.children) == 0 {
+		return len(n.tokens) - 1
+	}
+	return len(n.tokens)
+}
+
+// prepare cuts nodes longer than limit, allocates results and counts children.
+// It does not recurse: a chain of cut nodes may be long.
+func (n *node) prepare(limit int) (inputs int) {
+	stack := []*node{n}
+	for len(stack) > 0 {
+		c := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if len(c.tokens) > limit {
+			from, to := c.wantFrom, c.wantTo
+			c.split(limit)
+			rest := c.children[0]
+			c.wantFrom, c.wantTo = 0, 0
+			c.want(from, min(to, limit))
+			rest.want(max(from-limit, 0), to-limit)
+		}
+		if c.wantTo > 0 {
+			c.logProb, c.greedy = make([]float64, len(c.tokens)), make([]bool, len(c.tokens))
+		}
+		c.pending = len(c.children)
+		if c.parent != nil {
+			inputs += c.inputs()
+		}
+		stack = append(stack, c.children...)
+	}
+	return inputs
+}

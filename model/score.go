@@ -1,0 +1,328 @@
+package model
+
+import (
+	"fmt"
+
+	"xrun/kernels"
+)
+
+// ScoreSeq asks for the log-probabilities of Tokens[From:], each given all
+// tokens before it. From is at least 1: nothing precedes the first token.
+type ScoreSeq struct {
+	Tokens []int32
+	From   int
+}
+
+// Score holds, for each token from From on, its log-probability in nats and
+// whether it is the most likely token (the lowest id among equals).
+type Score struct {
+	LogProb []float64
+	Greedy  []bool
+}
+
+// ScoreOptions bound the work done at once. They never change a result.
+type ScoreOptions struct {
+	// Tokens is how many tokens a forward pass takes; 0 means 2,048. Keys and
+	// values are held for about Tokens times the number of branchings on a
+	// path, whatever the number of sequences.
+	Tokens int
+	// Apart computes each sequence by itself, without sharing prefixes.
+	Apart bool
+	// Progress, if set, is called after each forward pass with the number of
+	// tokens computed so far and in all.
+	Progress func(done, total int)
+}
+
+// ScoreStats counts what sharing saved.
+type ScoreStats struct {
+	Given    int // tokens of all sequences
+	Computed int // tokens that went through the model
+	Rows     int // rows of logits
+	PeakKV   int // most tokens whose keys and values were held at once
+}
+
+// LogProbs scores sequences, positions from 0. They are merged into a prefix
+// tree: a shared prefix is computed once and its keys and values are read by
+// all its continuations. The bits are those of scoring each sequence alone.
+func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, error) {
+	var stats ScoreStats
+	for i, s := range seqs {
+		if s.From < 1 || s.From > len(s.Tokens) {
+			return nil, stats, fmt.Errorf("scoring: sequence %d: from token %d of %d; want 1 to %d", i, s.From, len(s.Tokens), len(s.Tokens))
+		}
+		if err := m.checkTokens(s.Tokens); err != nil {
+			return nil, stats, fmt.Errorf("scoring: sequence %d: %w", i, err)
+		}
+		stats.Given += len(s.Tokens)
+	}
+	if o.Tokens <= 0 {
+		o.Tokens = batchTokens
+	}
+	// One tree, or one for each sequence. All hang below one root without
+	// tokens, so that sequences apart still fill batches together.
+	root := &node{}
+	trees := make([]*node, len(seqs))
+	for i, s := range seqs {
+		trees[i] = root
+		if o.Apart {
+			trees[i] = &node{}
+		}
+		trees[i].insert(s.Tokens)
+	}
+	for i, s := range seqs {
+		trees[i].walk(s.Tokens, func(c *node, at int) {
+			c.want(max(s.From-at, 0), min(len(s.Tokens)-at, len(c.tokens)))
+		})
+	}
+	total := 0
+	run := scorer{m: m, limit: o.Tokens, stats: &stats}
+	if o.Apart {
+		for i := len(trees) - 1; i >= 0; i-- {
+			total += trees[i].prepare(o.Tokens)
+			run.ready = append(run.ready, trees[i].children...)
+		}
+	} else {
+		total = root.prepare(o.Tokens)
+		run.push(root)
+	}
+	for len(run.ready) > 0 {
+		if err := run.batch(); err != nil {
+			run.release()
+			return nil, stats, fmt.Errorf("scoring: %w", err)
+		}
+		if o.Progress != nil {
+			o.Progress(stats.Computed, total)
+		}
+	}
+	out := make([]Score, len(seqs))
+	for i, s := range seqs {
+		n := len(s.Tokens) - s.From
+		out[i] = Score{make([]float64, 0, n), make([]bool, 0, n)}
+		trees[i].walk(s.Tokens, func(c *node, at int) {
+			lo := min(max(s.From-at, 0), len(c.tokens))
+			hi := min(len(s.Tokens)-at, len(c.tokens))
+			if lo < hi {
+				out[i].LogProb = append(out[i].LogProb, c.logProb[lo:hi]...)
+				out[i].Greedy = append(out[i].Greedy, c.greedy[lo:hi]...)
+			}
+		})
+	}
+	return out, stats, nil
+}
+
+// scorer works through the nodes of prefix trees. A node is ready when its
+// parent is computed; ready nodes wait on a stack, so that work goes deep
+// before it goes wide and few keys and values are held.
+type scorer struct {
+	m     *Model
+	limit int
+	ready []*node
+	stats *ScoreStats
+	held  int // tokens of keys and values
+	alive map[*kvGroup]bool
+}
+
+// kvGroup is the keys and values of the inner nodes of one batch, all layers.
+type kvGroup struct {
+	k, v   []kernels.Tensor // by layer, [tokens, kvHeads*headDim]
+	tokens int
+	nodes  int // that still have children to compute
+}
+
+// push makes the children of a computed node ready, the first on top. Children
+// without inputs are complete: their scores came with the parent's.
+func (r *scorer) push(n *node) {
+	for i := len(n.children) - 1; i >= 0; i-- {
+		if c := n.children[i]; c.inputs() > 0 {
+			r.ready = append(r.ready, c)
+		} else {
+			n.pending--
+		}
+	}
+}
+
+// settle frees the keys and values of n, and of its ancestors, as far as
+// nothing below is left to compute.
+func (r *scorer) settle(n *node) {
+	for n.pending == 0 && n.parent != nil {
+		if g := n.group; g != nil {
+			n.group, n.span = nil, nil
+			if g.nodes--; g.nodes == 0 {
+				r.drop(g)
+			}
+		}
+		n = n.parent
+		n.pending--
+	}
+}
+
+func (r *scorer) drop(g *kvGroup) {
+	r.m.e.Free(g.k...)
+	r.m.e.Free(g.v...)
+	r.held -= g.tokens
+	delete(r.alive, g)
+}
+
+// release frees everything after a failure.
+func (r *scorer) release() {
+	for g := range r.alive {
+		r.drop(g)
+	}
+}
+
+// scoreBatch is the nodes of one forward pass and where their keys and values
+// come from and go to.
+type scoreBatch struct {
+	batch
+	nodes []*node // inner nodes first: what they keep is one run of rows
+	group *kvGroup
+	e     kernels.Engine
+	past  [][]*node // for each node, its ancestors from the root's child down
+}
+
+// sequences implements kvStore.
+func (b *scoreBatch) sequences(layer int) []kernels.Sequence {
+	for i, ancestors := range b.past {
+		s := &b.seqs[i]
+		s.Past = s.Past[:0]
+		for _, a := range ancestors {
+			s.Past = append(s.Past, a.span[layer])
+		}
+	}
+	return b.seqs
+}
+
+// keep implements kvStore.
+func (b *scoreBatch) keep(layer int, k, v kernels.Tensor) {
+	if g := b.group; g != nil {
+		b.e.Convert(g.k[layer], rows(k, g.tokens))
+		b.e.Convert(g.v[layer], rows(v, g.tokens))
+	}
+}
+
+// batch computes ready nodes from the top of the stack.
+func (r *scorer) batch() error {
+	b := &scoreBatch{e: r.m.e}
+	var leaves []*node
+	for tokens := 0; len(r.ready) > 0; {
+		n := r.ready[len(r.ready)-1]
+		if tokens > 0 && tokens+n.inputs() > r.limit {
+			break
+		}
+		tokens += n.inputs()
+		r.ready = r.ready[:len(r.ready)-1]
+		if n.keeps() {
+			b.nodes = append(b.nodes, n)
+		} else {
+			leaves = append(leaves, n)
+		}
+	}
+	inner := len(b.nodes)
+	b.nodes = append(b.nodes, leaves...)
+	for _, n := range b.nodes {
+		var path []*node
+		position := 0
+		for a := n.parent; a != nil && a.parent != nil; a = a.parent {
+			path = append(path, a)
+			position += len(a.tokens)
+		}
+		for i, j := 0, len(path)-1; i < j; i, j = i+1, j-1 {
+			path[i], path[j] = path[j], path[i]
+		}
+		b.past = append(b.past, path)
+		b.add(n.tokens[:n.inputs()], position)
+	}
+	r.hold(b, inner)
+	if err := r.compute(b); err != nil {
+		return err
+	}
+	r.stats.Computed += len(b.ids)
+	for i := len(b.nodes) - 1; i >= 0; i-- {
+		n := b.nodes[i]
+		r.push(n)
+		r.settle(n)
+	}
+	return nil
+}
+
+// keeps reports whether the node's keys and values will be read: some child
+// has tokens to compute.
+func (n *node) keeps() bool {
+	for _, c := range n.children {
+		if c.inputs() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// hold allocates the storage of the batch's inner nodes.
+func (r *scorer) hold(b *scoreBatch, inner int) {
+	if inner == 0 {
+		return
+	}
+	m, g := r.m, &kvGroup{nodes: inner}
+	g.tokens = b.seqs[inner-1].First + b.seqs[inner-1].Len
+	for range m.Config.Layers {
+		g.k = append(g.k, m.e.New(m.Precision, g.tokens, m.Config.kvDim()))
+		g.v = append(g.v, m.e.New(m.Precision, g.tokens, m.Config.kvDim()))
+	}
+	for i, n := range b.nodes[:inner] {
+		lo, hi := b.seqs[i].First, b.seqs[i].First+b.seqs[i].Len
+		n.group = g
+		n.span = make([]kernels.Span, m.Config.Layers)
+		for l := range n.span {
+			n.span[l] = kernels.Span{K: g.k[l].Slice(lo, hi), V: g.v[l].Slice(lo, hi)}
+		}
+	}
+	b.group = g
+	if r.alive == nil {
+		r.alive = map[*kvGroup]bool{}
+	}
+	r.alive[g] = true
+	r.held += g.tokens
+	r.stats.PeakKV = max(r.stats.PeakKV, r.held)
+}
+
+// compute runs the batch and stores the log-probabilities it gives.
+func (r *scorer) compute(b *scoreBatch) error {
+	type place struct {
+		n  *node
+		at int
+	}
+	var wanted, rowOf, targets []int32
+	var places []place
+	for i, n := range b.nodes {
+		first := b.seqs[i].First
+		ask := func(input int, c *node, at int) {
+			if !c.wants(at) {
+				return
+			}
+			if row := int32(first + input); len(wanted) == 0 || wanted[len(wanted)-1] != row {
+				wanted = append(wanted, row)
+			}
+			rowOf = append(rowOf, int32(len(wanted)-1))
+			targets = append(targets, c.tokens[at])
+			places = append(places, place{c, at})
+		}
+		for j := range n.inputs() {
+			if j+1 < len(n.tokens) {
+				ask(j, n, j+1)
+				continue
+			}
+			for _, c := range n.children {
+				ask(j, c, 0)
+			}
+		}
+	}
+	x := r.m.forward(&b.batch, b, wanted)
+	if x != nil {
+		logProb, best := make([]float64, len(targets)), make([]int32, len(targets))
+		r.m.e.LogProb(logProb, best, x, r.m.w.head, rowOf, targets)
+		r.stats.Rows += len(wanted)
+		for i, p := range places {
+			p.n.logProb[p.at], p.n.greedy[p.at] = logProb[i], best[i] == targets[i]
+		}
+	}
+	return r.m.e.Sync()
+}

@@ -1,0 +1,134 @@
+package model
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"xrun/kernels"
+	"xrun/model/safetensors"
+)
+
+// A trainer's state is a safetensors file: weights under their names, moments
+// under "adamw.m." and "adamw.v." before them, all float32, and the counters in
+// its metadata. Restoring it continues with the same bits.
+
+const (
+	metaStep   = "xrun.step"
+	metaUpdate = "xrun.update"
+	prefixM    = "adamw.m."
+	prefixV    = "adamw.v."
+)
+
+func (t *Trainer) tensors() []safetensors.Tensor {
+	all := stored(t.m.e, t.m.params, "", kernels.F32)
+	all = append(all, stored(t.m.e, t.m1Of, prefixM, kernels.F32)...)
+	return append(all, stored(t.m.e, t.m2Of, prefixV, kernels.F32)...)
+}
+
+func (t *Trainer) metadata() map[string]string {
+	return map[string]string{metaStep: strconv.Itoa(t.step), metaUpdate: strconv.Itoa(t.update)}
+}
+
+// WriteState writes weights, moments and counters.
+func (t *Trainer) WriteState(w io.Writer) error {
+	if err := safetensors.Write(w, t.tensors(), t.metadata()); err != nil {
+		return fmt.Errorf("writing training state: %w", err)
+	}
+	return nil
+}
+
+// ReadState restores what WriteState wrote for the same model, size bytes in r.
+// On an error the model and the trainer are not to be used.
+func (t *Trainer) ReadState(r io.ReaderAt, size int64) error {
+	set, err := safetensors.New(r, size, "training state")
+	if err != nil {
+		return err
+	}
+	step, err1 := strconv.Atoi(set.Metadata()[metaStep])
+	update, err2 := strconv.Atoi(set.Metadata()[metaUpdate])
+	if err1 != nil || err2 != nil || step < 0 || update < 0 || update > step {
+		return fmt.Errorf("reading training state: its metadata has no valid %s and %s", metaStep, metaUpdate)
+	}
+	n := 0
+	for _, part := range []struct {
+		prefix string
+		params []Param
+	}{{"", t.m.params}, {prefixM, t.m1Of}, {prefixV, t.m2Of}} {
+		for _, p := range part.params {
+			info, ok := set.Info(part.prefix + p.Name)
+			if !ok || info.DType != safetensors.F32 || !sameShape(info.Shape, p.Shape) {
+				return fmt.Errorf("reading training state: tensor %q is missing or is not F32 %v; it belongs to another model", part.prefix+p.Name, p.Shape)
+			}
+			n++
+		}
+	}
+	if n != len(set.Names()) {
+		return fmt.Errorf("reading training state: it holds %d tensors; this model has %d", len(set.Names()), n)
+	}
+	for _, part := range []struct {
+		prefix string
+		params []Param
+	}{{"", t.m.params}, {prefixM, t.m1Of}, {prefixV, t.m2Of}} {
+		for _, p := range part.params {
+			if err := t.restore(set, part.prefix+p.Name, p.Tensor); err != nil {
+				return err
+			}
+		}
+	}
+	t.step, t.update = step, update
+	return t.m.e.Sync()
+}
+
+func (t *Trainer) restore(set *safetensors.Set, name string, x kernels.Tensor) error {
+	buf := make([]float32, pieceRows(x)*x.Cols())
+	for lo := 0; lo < x.Rows(); lo += pieceRows(x) {
+		hi := min(lo+pieceRows(x), x.Rows())
+		b := buf[:(hi-lo)*x.Cols()]
+		if err := set.Float32(name, lo*x.Cols(), b); err != nil {
+			return fmt.Errorf("reading training state: %w", err)
+		}
+		t.m.e.Write(x.Slice(lo, hi), b)
+	}
+	return nil
+}
+
+// Snapshot is a copy of a trainer's state in ordinary memory, which can be
+// written while training goes on.
+type Snapshot struct {
+	tensors  []safetensors.Tensor
+	metadata map[string]string
+	Step     int
+}
+
+// Snapshot copies the state.
+func (t *Trainer) Snapshot() (*Snapshot, error) {
+	s := &Snapshot{metadata: t.metadata(), Step: t.step}
+	for _, x := range t.tensors() {
+		copied := make([]float32, safetensors.Info{Shape: x.Shape}.Elements())
+		for at := 0; at < len(copied); at += 1 << 20 {
+			if err := x.Read(at, copied[at:min(at+1<<20, len(copied))]); err != nil {
+				return nil, fmt.Errorf("copying training state: %w", err)
+			}
+		}
+		x.Read = func(first int, dst []float32) error {
+			copy(dst, copied[first:])
+			return nil
+		}
+		s.tensors = append(s.tensors, x)
+	}
+	return s, nil
+}
+
+// Write writes the snapshot in the form that ReadState reads.
+func (s *Snapshot) Write(w io.Writer) error {
+	if err := safetensors.Write(w, s.tensors, s.metadata); err != nil {
+		return fmt.Errorf("writing training state: %w", err)
+	}
+	return nil
+}
+
+// WriteFile writes the snapshot to a file that appears whole or not at all.
+func (s *Snapshot) WriteFile(path string) error {
+	return safetensors.WriteFile(path, s.tensors, s.metadata)
+}

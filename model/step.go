@@ -1,0 +1,115 @@
+package model
+
+// stepPlan is the work of one optimizer step, laid out before any of it runs:
+// the loss weights and their sum, and the rows that have a gradient.
+type stepPlan struct {
+	rows      []plannedRow
+	weightSum float64 // over all targets, in order
+	tokens    int     // of all rows
+	targets   int     // with a positive weight
+	ids       []int32 // distinct ids that are looked up, in order of appearance
+	slots     map[int32]int32
+}
+
+// plannedRow is a row as it is computed. Tokens behind its last target feed
+// nothing and are left out, as is a row without a target; their gradients are
+// zero in any case.
+type plannedRow struct {
+	inputs   []int32
+	position int       // of the first token
+	labels   []int32   // rows of inputs whose successor is a target
+	targets  []int32   // that successor
+	weights  []float64 // its loss weight
+}
+
+// planStep computes loss weights and positions. rows has been checked.
+func planStep(rows []Row, r *Recipe) *stepPlan {
+	p := &stepPlan{slots: map[int32]int32{}}
+	for lo := 0; lo < len(rows); lo += r.Batch {
+		group := rows[lo:min(lo+r.Batch, len(rows))]
+		longest := 0
+		for _, row := range group {
+			longest = max(longest, len(row.Tokens))
+		}
+		for _, row := range group {
+			position := 0
+			if r.Padding == PadLeft {
+				position = longest - len(row.Tokens)
+			}
+			p.add(row, position, r.PromptWeight)
+		}
+	}
+	return p
+}
+
+func (p *stepPlan) add(row Row, position int, promptWeight float64) {
+	p.tokens += len(row.Tokens)
+	q := plannedRow{position: position}
+	for i := 1; i < len(row.Tokens); i++ {
+		w := 1.0
+		if i < row.Prompt {
+			w = promptWeight
+		}
+		if w == 0 {
+			continue
+		}
+		p.weightSum += w
+		q.labels = append(q.labels, int32(i-1))
+		q.targets = append(q.targets, row.Tokens[i])
+		q.weights = append(q.weights, w)
+	}
+	p.targets += len(q.labels)
+	if len(q.labels) == 0 {
+		return
+	}
+	q.inputs = row.Tokens[:q.labels[len(q.labels)-1]+1]
+	for _, id := range q.inputs {
+		if _, seen := p.slots[id]; !seen {
+			p.slots[id] = int32(len(p.ids))
+			p.ids = append(p.ids, id)
+		}
+	}
+	p.rows = append(p.rows, q)
+}
+
+// microBatch is a run of planned rows that are computed together.
+type microBatch struct {
+	batch
+	slots    []int32   // [T] row of the lookup gradient for each token
+	labels   []int32   // [R] rows of the batch whose successor is a target
+	targets  []int32   // [R]
+	weights  []float64 // [R]
+	coef     []float32 // [R] weight / weightSum of the step
+	byLabel  []int32   // first label row of each sequence, then R
+	ce       []float64 // [R] losses, filled by the forward pass
+	capacity int
+}
+
+// fill sets b to as many of the rows as fit into limit tokens (0: all), at
+// least one, and returns the rest.
+func (b *microBatch) fill(rows []plannedRow, p *stepPlan, limit int) []plannedRow {
+	b.reset()
+	b.slots, b.labels, b.targets, b.weights, b.coef, b.byLabel = b.slots[:0], b.labels[:0], b.targets[:0], b.weights[:0], b.coef[:0], b.byLabel[:0]
+	n := 0
+	for ; n < len(rows); n++ {
+		r := &rows[n]
+		if n > 0 && limit > 0 && len(b.ids)+len(r.inputs) > limit {
+			break
+		}
+		base := int32(len(b.ids))
+		b.byLabel = append(b.byLabel, int32(len(b.labels)))
+		for i, at := range r.labels {
+			b.labels = append(b.labels, base+at)
+			b.targets = append(b.targets, r.targets[i])
+			b.weights = append(b.weights, r.weights[i])
+			b.coef = append(b.coef, float32(r.weights[i]/p.weightSum))
+		}
+		for _, id := range r.inputs {
+			b.slots = append(b.slots, p.slots[id])
+		}
+		b.add(r.inputs, r.position)
+	}
+	b.byLabel = append(b.byLabel, int32(len(b.labels)))
+	b.ce = sized(b.ce, len(b.labels))
+	return rows[n:]
+}

@@ -1,0 +1,349 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"xrun/kernels"
+	"xrun/kernels/num"
+)
+
+// StepResult is what one optimizer step did.
+type StepResult struct {
+	Step int // from 0
+	// Loss is Σ wᵢ·CEᵢ / Σ wᵢ in nats over all targets of the step.
+	Loss float64
+	LR   float64
+	// GradNorm is the global norm of the gradients before clipping.
+	GradNorm float64
+	Tokens   int // of all rows given
+	Targets  int // with a positive weight
+	// WeightSum is Σ wᵢ. Where it is 0 the step is Skipped: weights and moments
+	// stay, the schedule goes on.
+	WeightSum float64
+	Skipped   bool
+}
+
+// NonFiniteError is a loss or a gradient norm that is not a finite number. The
+// weights are those before the step.
+type NonFiniteError struct {
+	Step  int
+	What  string // "loss" or "gradient norm"
+	Value float64
+}
+
+func (e *NonFiniteError) Error() string {
+	return fmt.Sprintf("training step %d: the %s is %v; a lower learning rate or clipping may help", e.Step, e.What, e.Value)
+}
+
+// Trainer updates the weights of a model with AdamW. It holds the gradients
+// and moments, and the activations of the largest micro-batch so far.
+type Trainer struct {
+	m      *Model
+	recipe Recipe
+	step   int // of the schedule: steps taken, skipped ones included
+	update int // of AdamW: updates made
+
+	grads, m1, m2      weights
+	gradOf, m1Of, m2Of []Param // in the model's order of parameters
+	byName             []int   // numbers of the parameters, names in byte order
+	buffers            trainBuffers
+	lookup             kernels.Tensor // [ids of a step, hidden] gradient of the lookup
+	micro              microBatch
+}
+
+// trainBuffers are the activations and the gradients between blocks of a
+// micro-batch of at most tokens tokens.
+type trainBuffers struct {
+	tokens int
+	layers []activations
+	s      scratch
+	g      gradients
+	last   kernels.Tensor // [R, hidden] the last block's output
+	dlast  kernels.Tensor // [R, hidden] its gradient
+	all    []kernels.Tensor
+}
+
+// NewTrainer prepares training of m from step 0 with zero moments. Close the
+// trainer before the model.
+func NewTrainer(m *Model, r Recipe) (*Trainer, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	t := &Trainer{m: m, recipe: r}
+	t.grads, t.gradOf = newWeights(m.e, m.Config)
+	t.m1, t.m1Of = newWeights(m.e, m.Config)
+	t.m2, t.m2Of = newWeights(m.e, m.Config)
+	for i := range m.params {
+		t.byName = append(t.byName, i)
+	}
+	sort.Slice(t.byName, func(i, j int) bool { return m.params[t.byName[i]].Name < m.params[t.byName[j]].Name })
+	if err := m.e.Sync(); err != nil {
+		t.Close()
+		return nil, fmt.Errorf("preparing training: %w", err)
+	}
+	return t, nil
+}
+
+// Close frees the trainer's memory; the model stays.
+func (t *Trainer) Close() error {
+	freeParams(t.m.e, t.gradOf)
+	freeParams(t.m.e, t.m1Of)
+	freeParams(t.m.e, t.m2Of)
+	t.buffers.free(t.m.e)
+	if t.lookup != nil {
+		t.m.e.Free(t.lookup)
+	}
+	t.gradOf, t.m1Of, t.m2Of, t.lookup = nil, nil, nil, nil
+	return t.m.e.Sync()
+}
+
+// Steps returns the number of steps taken, which is the number of the next.
+func (t *Trainer) Steps() int { return t.step }
+
+// Grads lists the gradients of the last step, before clipping, in the model's
+// order of parameters. A tied head's gradient is part of the embedding's.
+func (t *Trainer) Grads() []Param { return t.gradOf }
+
+// Step makes one optimizer step over all rows, which are batch × accumulate
+// rows of a study. Rows padded together stand next to each other.
+func (t *Trainer) Step(rows []Row) (StepResult, error) {
+	for i, r := range rows {
+		if err := t.m.checkRow(r); err != nil {
+			return StepResult{}, fmt.Errorf("training step %d: row %d: %w", t.step, i, err)
+		}
+	}
+	p := planStep(rows, &t.recipe)
+	res := StepResult{
+		Step: t.step, LR: t.recipe.Schedule.LR(t.step, t.recipe.LR),
+		Tokens: p.tokens, Targets: p.targets, WeightSum: p.weightSum,
+	}
+	if p.weightSum == 0 {
+		res.Skipped = true
+		t.step++
+		return res, nil
+	}
+	lossSum, err := t.gradients(p)
+	if err != nil {
+		return res, fmt.Errorf("training step %d: %w", t.step, err)
+	}
+	res.Loss = lossSum / p.weightSum
+	if notFinite(res.Loss) {
+		return res, &NonFiniteError{t.step, "loss", res.Loss}
+	}
+	res.GradNorm = t.gradNorm()
+	if err := t.m.e.Sync(); err != nil {
+		return res, fmt.Errorf("training step %d: %w", t.step, err)
+	}
+	if notFinite(res.GradNorm) {
+		return res, &NonFiniteError{t.step, "gradient norm", res.GradNorm}
+	}
+	t.adamW(res.LR, res.GradNorm)
+	t.step++
+	if err := t.m.e.Sync(); err != nil {
+		return res, fmt.Errorf("training step %d: %w", res.Step, err)
+	}
+	return res, nil
+}
+
+func notFinite(v float64) bool { return v-v != 0 }
+
+// gradients runs the step forward and backward, micro-batch by micro-batch, and
+// returns Σ wᵢ·CEᵢ. Every gradient is one chain over the step's tokens in order
+// of the data.
+func (t *Trainer) gradients(p *stepPlan) (lossSum float64, err error) {
+	e := t.m.e
+	if t.lookup == nil || t.lookup.Rows() < len(p.ids) {
+		if t.lookup != nil {
+			e.Free(t.lookup)
+		}
+		t.lookup = e.New(kernels.F32, len(p.ids), t.m.Config.Hidden)
+	}
+	lookup := rows(t.lookup, len(p.ids))
+	carry := false
+	for rest := p.rows; len(rest) > 0; carry = true {
+		rest = t.micro.fill(rest, p, t.recipe.MicroTokens)
+		t.forwardBackward(&t.micro, lookup, carry)
+		if err := e.Sync(); err != nil {
+			return 0, err
+		}
+		for i, w := range t.micro.weights {
+			lossSum += float64(w * t.micro.ce[i])
+		}
+	}
+	if t.m.Config.Tied {
+		e.AddRows(t.grads.embed, lookup, p.ids)
+	} else {
+		e.ScatterRows(t.grads.embed, lookup, p.ids)
+	}
+	return lossSum, nil
+}
+
+// forwardBackward computes the losses of a micro-batch and its share of the
+// gradients.
+func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bool) {
+	m, e := t.m, t.m.e
+	T, R := len(b.ids), len(b.labels)
+	t.reserve(T)
+	m.extendRotary(int(maxOf(b.positions)) + 1)
+	f, s, g := &t.buffers, t.buffers.s.rows(T), t.buffers.g.rows(T)
+	final := len(m.w.layers) - 1
+	last := rows(f.last, R)
+
+	layers := make([]activations, len(f.layers))
+	for i := range layers {
+		layers[i] = f.layers[i].rows(T)
+	}
+	// The last block's MLP sees label rows only. What attention leaves for all
+	// rows passes through dx, which is not in use yet.
+	lastMLP, lastS := layers[final], s.rows(R)
+	lastMLP.x1, lastMLP.gate, lastMLP.up = rows(lastMLP.x1, R), rows(lastMLP.gate, R), rows(lastMLP.up, R)
+	layers[final].x1 = g.dx
+
+	m.embedTokens(layers[0].x, b.ids)
+	for i := range layers {
+		m.keysValues(&m.w.layers[i], &layers[i], &s, &b.batch)
+		m.attend(&m.w.layers[i], &layers[i], b.seqs)
+		if i < final {
+			m.mlp(&m.w.layers[i], &layers[i], &s, layers[i+1].x)
+		}
+	}
+	e.GatherRows(lastMLP.x1, g.dx, b.labels)
+	m.mlp(&m.w.layers[final], &lastMLP, &lastS, last)
+
+	// Head and loss, forward and backward at once.
+	gl := g.rows(R)
+	e.RMSNorm(lastS.norm, last, m.w.norm, m.eps())
+	e.CrossEntropy(b.ce, gl.dnorm, t.grads.head, lastS.norm, m.w.head, b.targets, b.coef, b.byLabel, carry)
+	gl.dx = rows(f.dlast, R)
+	e.ScatterRows(gl.dx, gl.dx.Slice(0, 0), nil) // zero
+	e.RMSNormGrad(gl.dx, t.grads.norm, gl.dnorm, last, m.w.norm, m.eps(), carry)
+	m.mlpGrad(&m.w.layers[final], &t.grads.layers[final], &lastMLP, &lastS, &gl, b.byLabel, carry)
+	e.ScatterRows(g.dx, gl.dx, b.labels)
+
+	for i := final; i >= 0; i-- {
+		if i < final {
+			m.mlpGrad(&m.w.layers[i], &t.grads.layers[i], &layers[i], &s, &g, b.starts, carry)
+		}
+		m.attentionGrad(&m.w.layers[i], &t.grads.layers[i], &layers[i], &s, &g, &b.batch, carry)
+	}
+	e.EmbedGrad(lookup, g.dx, b.slots, carry)
+}
+
+// reserve makes the buffers large enough for a micro-batch.
+func (t *Trainer) reserve(tokens int) {
+	f, e, c, p := &t.buffers, t.m.e, t.m.Config, t.m.Precision
+	if tokens <= f.tokens {
+		return
+	}
+	f.free(e)
+	f.tokens = max(tokens, t.recipe.MicroTokens)
+	for _, s := range trainShapes(c, p) {
+		x := e.New(s.dtype, f.tokens, s.cols)
+		f.all = append(f.all, x)
+		s.place(f, x)
+	}
+	if p != kernels.F32 { // q and k before rotary are gone when their gradients come
+		f.s.q, f.s.k = f.g.dq, f.g.dk
+	}
+}
+
+func (f *trainBuffers) free(e kernels.Engine) {
+	e.Free(f.all...)
+	*f = trainBuffers{}
+}
+
+// bufferShape is one buffer of cols columns and a row for each token.
+type bufferShape struct {
+	dtype kernels.DType
+	cols  int
+	place func(f *trainBuffers, x kernels.Tensor)
+}
+
+// trainShapes lists the buffers of training. It is the one place that says
+// what a micro-batch costs in memory.
+func trainShapes(c Config, p kernels.DType) []bufferShape {
+	var out []bufferShape
+	add := func(d kernels.DType, cols int, place func(f *trainBuffers, x kernels.Tensor)) {
+		out = append(out, bufferShape{d, cols, place})
+	}
+	const f32 = kernels.F32
+	q, kv, mid := c.qDim(), c.kvDim(), c.Intermediate
+	for i := range c.Layers {
+		layer := func(f *trainBuffers) *activations {
+			if f.layers == nil {
+				f.layers = make([]activations, c.Layers)
+			}
+			return &f.layers[i]
+		}
+		add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { layer(f).x = x })
+		add(p, q, func(f *trainBuffers, x kernels.Tensor) { layer(f).q = x })
+		add(p, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).k = x })
+		add(p, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).v = x })
+		add(p, q, func(f *trainBuffers, x kernels.Tensor) { layer(f).attn = x })
+		add(f32, 2*c.Heads, func(f *trainBuffers, x kernels.Tensor) { layer(f).stats = x })
+		add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { layer(f).x1 = x })
+		add(p, mid, func(f *trainBuffers, x kernels.Tensor) { layer(f).gate = x })
+		add(p, mid, func(f *trainBuffers, x kernels.Tensor) { layer(f).up = x })
+	}
+	add(p, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.s.norm = x })
+	add(p, mid, func(f *trainBuffers, x kernels.Tensor) { f.s.prod = x })
+	add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.last = x })
+	add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.dlast = x })
+	add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.g.dx = x })
+	add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.g.dnorm = x })
+	add(f32, mid, func(f *trainBuffers, x kernels.Tensor) { f.g.dprod = x })
+	add(f32, q, func(f *trainBuffers, x kernels.Tensor) { f.g.dattn = x })
+	add(f32, q, func(f *trainBuffers, x kernels.Tensor) { f.g.dq = x })
+	add(f32, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dk = x })
+	add(f32, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dv = x })
+	if p == kernels.F32 {
+		return out
+	}
+	add(p, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.g.dxA = x })
+	add(p, q, func(f *trainBuffers, x kernels.Tensor) { f.g.dattnA = x })
+	add(p, q, func(f *trainBuffers, x kernels.Tensor) { f.g.dqA = x })
+	add(p, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dkA = x })
+	add(p, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dvA = x })
+	return out
+}
+
+// gradNorm is the norm over all gradients: per tensor, names in byte order, in
+// float64.
+func (t *Trainer) gradNorm() float64 {
+	sum := 0.0
+	for _, i := range t.byName {
+		sum += t.m.e.SumSquares(t.gradOf[i].Tensor)
+	}
+	return math.Sqrt(sum)
+}
+
+// adamW updates every parameter. Scalars are computed in float64 and rounded
+// once.
+func (t *Trainer) adamW(lr, norm float64) {
+	t.update++
+	r := &t.recipe
+	n := float64(t.update)
+	scale := 1.0
+	if r.Clip > 0 {
+		scale = min(1, r.Clip/(norm+1e-6))
+	}
+	h := kernels.AdamW{
+		Scale:         float32(scale),
+		LRDecay:       float32(lr * r.WeightDecay),
+		OneMinusBeta1: float32(1 - r.Beta1),
+		Beta2:         float32(r.Beta2),
+		OneMinusBeta2: float32(1 - r.Beta2),
+		StepSize:      float32(lr / (1 - num.Pow(r.Beta1, n))),
+		SqrtBC2:       float32(math.Sqrt(1 - num.Pow(r.Beta2, n))),
+		Eps:           float32(r.Eps),
+	}
+	for i, p := range t.m.params {
+		k := h
+		if r.Decay == DecayMatrices && len(p.Shape) == 1 {
+			k.LRDecay = 0
+		}
+		t.m.e.AdamW(p.Tensor, t.gradOf[i].Tensor, t.m1Of[i].Tensor, t.m2Of[i].Tensor, k)
+	}
+}

@@ -1,0 +1,390 @@
+package model
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"xrun/kernels"
+	"xrun/kernels/num"
+	"xrun/model/safetensors"
+)
+
+// Param is a parameter under its name in transformers' state dict.
+type Param struct {
+	Name string
+	// Shape is torch's: a vector has one dimension, its tensor one row.
+	Shape  []int
+	Tensor kernels.Tensor
+}
+
+// Elements returns the number of elements.
+func (p Param) Elements() int { return safetensors.Info{Shape: p.Shape}.Elements() }
+
+// eachParam calls f for every parameter in transformers' order with its name,
+// its shape and the place that holds it. A tied head is not a parameter.
+func (c Config) eachParam(w *weights, f func(name string, shape []int, t *kernels.Tensor)) {
+	if len(w.layers) != c.Layers {
+		w.layers = make([]layer, c.Layers)
+	}
+	mat := func(name string, out, in int, t *kernels.Tensor) { f(name, []int{out, in}, t) }
+	vec := func(name string, n int, t *kernels.Tensor) { f(name, []int{n}, t) }
+	lin := func(name string, out, in int, bias bool, l *linear) {
+		mat(name+".weight", out, in, &l.weight)
+		if bias {
+			vec(name+".bias", out, &l.bias)
+		}
+	}
+	mat("model.embed_tokens.weight", c.Vocab, c.Hidden, &w.embed)
+	for i := range w.layers {
+		l, p := &w.layers[i], fmt.Sprintf("model.layers.%d.", i)
+		lin(p+"self_attn.q_proj", c.qDim(), c.Hidden, c.QKVBias, &l.q)
+		lin(p+"self_attn.k_proj", c.kvDim(), c.Hidden, c.QKVBias, &l.k)
+		lin(p+"self_attn.v_proj", c.kvDim(), c.Hidden, c.QKVBias, &l.v)
+		lin(p+"self_attn.o_proj", c.Hidden, c.qDim(), c.OutputBias, &l.o)
+		lin(p+"mlp.gate_proj", c.Intermediate, c.Hidden, c.MLPBias, &l.gate)
+		lin(p+"mlp.up_proj", c.Intermediate, c.Hidden, c.MLPBias, &l.up)
+		lin(p+"mlp.down_proj", c.Hidden, c.Intermediate, c.MLPBias, &l.down)
+		vec(p+"input_layernorm.weight", c.Hidden, &l.inputNorm)
+		vec(p+"post_attention_layernorm.weight", c.Hidden, &l.postNorm)
+	}
+	vec("model.norm.weight", c.Hidden, &w.norm)
+	if !c.Tied {
+		mat("lm_head.weight", c.Vocab, c.Hidden, &w.head)
+	}
+}
+
+// newWeights allocates a float32 tensor for every parameter.
+func newWeights(e kernels.Engine, c Config) (w weights, params []Param) {
+	c.eachParam(&w, func(name string, shape []int, t *kernels.Tensor) {
+		rows, cols := 1, shape[0]
+		if len(shape) == 2 {
+			rows, cols = shape[0], shape[1]
+		}
+		*t = e.New(kernels.F32, rows, cols)
+		params = append(params, Param{name, shape, *t})
+	})
+	if c.Tied {
+		w.head = w.embed
+	}
+	return w, params
+}
+
+// New makes a model whose weights are all zero; see InitRandom.
+func New(e kernels.Engine, c Config, precision kernels.DType) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("making a model: %w", err)
+	}
+	if precision != kernels.F32 && precision != kernels.BF16 {
+		return nil, fmt.Errorf("making a model: precision %v is neither f32 nor bf16", precision)
+	}
+	m := &Model{Config: c, Precision: precision, e: e}
+	m.w, m.params = newWeights(e, c)
+	if err := e.Sync(); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("making a model of %d parameters: %w", c.Parameters(), err)
+	}
+	return m, nil
+}
+
+// Load reads a transformers directory: config.json and its safetensors files.
+// Weights of any floating-point type become float32. A tensor that is missing,
+// of the wrong shape, unknown to the architecture, or that holds a NaN or an
+// infinity is an error.
+func Load(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
+	c, err := ReadConfig(fsys)
+	if err != nil {
+		return nil, err
+	}
+	set, err := safetensors.Open(fsys)
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	if err := c.checkTensors(set); err != nil {
+		return nil, err
+	}
+	m, err := New(e, c, precision)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.read(set); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// checkTensors compares the stored tensors with those the configuration asks
+// for, before any memory is taken.
+func (c Config) checkTensors(set *safetensors.Set) error {
+	known, err := map[string]bool{}, error(nil)
+	c.eachParam(&weights{}, func(name string, shape []int, _ *kernels.Tensor) {
+		known[name] = true
+		info, ok := set.Info(name)
+		switch {
+		case err != nil:
+		case !ok:
+			err = fmt.Errorf("loading weights: tensor %q is missing; config.json (%s) asks for it", name, c.Architecture)
+		case !sameShape(info.Shape, shape):
+			err = fmt.Errorf("loading weights: %s: byte %d: tensor %q has shape %v; config.json asks for %v", info.File, info.Offset, name, info.Shape, shape)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range set.Names() {
+		// Old Llama files hold the rotary frequencies; a tied model's file may
+		// repeat the embedding as its head. transformers reads neither.
+		if known[name] || strings.HasSuffix(name, ".rotary_emb.inv_freq") || c.Tied && name == "lm_head.weight" {
+			continue
+		}
+		info, _ := set.Info(name)
+		return fmt.Errorf("loading weights: %s: byte %d: tensor %q is not part of %s as config.json describes it", info.File, info.Offset, name, c.Architecture)
+	}
+	return nil
+}
+
+func sameShape(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// pieceRows returns how many rows of a tensor make about a million elements.
+func pieceRows(t kernels.Tensor) int { return max(1, 1<<20/t.Cols()) }
+
+// read fills the weights from a set that checkTensors accepted.
+func (m *Model) read(set *safetensors.Set) error {
+	var buf []float32
+	for _, p := range m.params {
+		for lo, step := 0, pieceRows(p.Tensor); lo < p.Tensor.Rows(); lo += step {
+			hi, cols := min(lo+step, p.Tensor.Rows()), p.Tensor.Cols()
+			buf = sized(buf, (hi-lo)*cols)
+			if err := set.Float32(p.Name, lo*cols, buf); err != nil {
+				return fmt.Errorf("loading weights: %w", err)
+			}
+			for i, v := range buf {
+				if v-v != 0 { // NaN or infinite
+					return fmt.Errorf("loading weights: tensor %q holds %v at index %v", p.Name, v, unravel(lo*cols+i, p.Shape))
+				}
+			}
+			m.e.Write(p.Tensor.Slice(lo, hi), buf)
+		}
+	}
+	return m.e.Sync()
+}
+
+// unravel turns a row-major index into one per dimension.
+func unravel(i int, shape []int) []int {
+	out := make([]int, len(shape))
+	for d := len(shape) - 1; d >= 0; d-- {
+		out[d], i = i%shape[d], i/shape[d]
+	}
+	return out
+}
+
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// InitRandom sets the weights as transformers initializes them: matrices and
+// the embedding from normal(0, initializer_range), norm weights 1, biases 0.
+// Row r of tensor t (numbered in transformers' order) takes its elements from
+// the Philox stream (seed, PurposeInit, t<<32 | r) in turn; a draw is the
+// normal quantile of a 53-bit uniform number, in float64, times the standard
+// deviation, rounded once.
+func (m *Model) InitRandom(seed uint64) error {
+	std := m.Config.InitRange
+	for t, p := range m.params {
+		if len(p.Shape) == 1 {
+			v := make([]float32, p.Shape[0])
+			if strings.HasSuffix(p.Name, "norm.weight") {
+				for i := range v {
+					v[i] = 1
+				}
+			}
+			m.e.Write(p.Tensor, v)
+			continue
+		}
+		cols := p.Shape[1]
+		buf := make([]float32, pieceRows(p.Tensor)*cols)
+		for lo := 0; lo < p.Shape[0]; lo += pieceRows(p.Tensor) {
+			hi := min(lo+pieceRows(p.Tensor), p.Shape[0])
+			overRows(hi-lo, func(r int) {
+				g := num.NewPhilox(seed, PurposeInit, uint64(t)<<32|uint64(lo+r))
+				row := buf[r*cols : (r+1)*cols]
+				for i := range row {
+					row[i] = float32(std * normal(g))
+				}
+			})
+			m.e.Write(p.Tensor.Slice(lo, hi), buf[:(hi-lo)*cols])
+		}
+	}
+	return m.e.Sync()
+}
+
+// overRows calls f for every row of [0, n) on all processors.
+func overRows(n int, f func(r int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for r := w * n / workers; r < (w+1)*n/workers; r++ {
+				f(r)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Engine returns the engine that holds the model.
+func (m *Model) Engine() kernels.Engine { return m.e }
+
+// Params lists the parameters in transformers' order. Writing to their tensors
+// changes the model.
+func (m *Model) Params() []Param { return m.params }
+
+// Digest returns a number that changes when any bit of any weight does: the
+// chain x ← (x ⊕ bits)·prime of FNV-1a over 32-bit words, parameters in order.
+func (m *Model) Digest() uint64 {
+	h, buf := uint64(14695981039346656037), []float32(nil)
+	for _, p := range m.params {
+		for lo := 0; lo < p.Tensor.Rows(); lo += pieceRows(p.Tensor) {
+			hi := min(lo+pieceRows(p.Tensor), p.Tensor.Rows())
+			buf = sized(buf, (hi-lo)*p.Tensor.Cols())
+			m.e.Read(buf, p.Tensor.Slice(lo, hi))
+			for _, v := range buf {
+				h = (h ^ uint64(math.Float32bits(v))) * 1099511628211
+			}
+		}
+	}
+	return h
+}
+
+// stored describes tensors for a safetensors file. Elements are read from the
+// engine in pieces of whole rows.
+func stored(e kernels.Engine, params []Param, prefix string, d kernels.DType) []safetensors.Tensor {
+	kind := safetensors.F32
+	if d == kernels.BF16 {
+		kind = safetensors.BF16
+	}
+	var out []safetensors.Tensor
+	for _, p := range params {
+		r := rowReader{e: e, t: p.Tensor}
+		out = append(out, safetensors.Tensor{Name: prefix + p.Name, DType: kind, Shape: p.Shape, Read: r.read})
+	}
+	return out
+}
+
+// rowReader reads any range of elements of a tensor.
+type rowReader struct {
+	e   kernels.Engine
+	t   kernels.Tensor
+	buf []float32
+}
+
+func (r *rowReader) read(first int, dst []float32) error {
+	cols := r.t.Cols()
+	lo, hi := first/cols, (first+len(dst)+cols-1)/cols
+	r.buf = sized(r.buf, (hi-lo)*cols)
+	r.e.Read(r.buf, r.t.Slice(lo, hi))
+	copy(dst, r.buf[first-lo*cols:])
+	if first+len(dst) == r.t.Rows()*cols {
+		r.buf = nil
+		return r.e.Sync()
+	}
+	return nil
+}
+
+// WriteWeights writes the weights as a safetensors file, as float32 or
+// bfloat16, parameters in transformers' order.
+func (m *Model) WriteWeights(w io.Writer, d kernels.DType) error {
+	if err := safetensors.Write(w, stored(m.e, m.params, "", d), nil); err != nil {
+		return fmt.Errorf("writing weights: %w", err)
+	}
+	return nil
+}
+
+// Save writes config.json, generation_config.json and model.safetensors into
+// an existing directory, the weights as float32 or bfloat16. Tokenizer files
+// are the caller's. Each file appears whole or not at all, the weights last.
+func (m *Model) Save(dir string, d kernels.DType) error {
+	name := map[kernels.DType]string{kernels.F32: "float32", kernels.BF16: "bfloat16"}[d]
+	config, err := m.Config.MarshalTransformers(name)
+	if err != nil {
+		return fmt.Errorf("writing config.json: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, "config.json"), config); err != nil {
+		return err
+	}
+	generation, err := m.Config.marshalGeneration()
+	if err != nil {
+		return fmt.Errorf("writing generation_config.json: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, "generation_config.json"), generation); err != nil {
+		return err
+	}
+	return safetensors.WriteFile(filepath.Join(dir, safetensors.SingleFile), stored(m.e, m.params, "", d), nil)
+}
+
+func writeFile(path string, b []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("writing %s: %w", path, err)
+		}
+	}()
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Close frees the model's memory. The engine stays open.
+func (m *Model) Close() error {
+	m.infer.free(m.e)
+	if m.rotary.cos != nil {
+		m.e.Free(m.rotary.cos, m.rotary.sin)
+	}
+	freeParams(m.e, m.params)
+	m.params, m.w, m.rotary = nil, weights{}, rotary{}
+	return m.e.Sync()
+}
+
+func freeParams(e kernels.Engine, params []Param) {
+	for _, p := range params {
+		if p.Tensor != nil {
+			e.Free(p.Tensor)
+		}
+	}
+}
