@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +39,7 @@ const (
 // strings, bools, int32, int64, float64 and []string tagged for parquet-go, such
 // as [Step]; a type without a column is a programmer's error and panics.
 func WriteRows[T any](w io.Writer, rows []T) error {
+	rows = oneNaN(rows)
 	body := &digestWriter{w: w, sum: sha256.New()}
 	pw := parquet.NewGenericWriter[T](body, parquet.SchemaOf(new(T)), parquet.CreatedBy(createdBy, "1", "0"),
 		parquet.Compression(&zstd.Codec{}), parquet.DataPageVersion(2), parquet.WriteBufferSize(0))
@@ -272,6 +275,33 @@ func columnList(s *parquet.Schema) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
+}
+
+// oneNaN returns rows with every NaN replaced by the same one: x86 makes NaNs
+// with the sign bit set, ARM without, and both would reach the file.
+func oneNaN[T any](rows []T) []T {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Struct {
+		return rows
+	}
+	copied := false
+	for i := range t.NumField() {
+		if t.Field(i).Type.Kind() != reflect.Float64 {
+			continue
+		}
+		for r := range rows {
+			v := reflect.ValueOf(&rows[r]).Elem().Field(i)
+			if x := v.Float(); x == x || math.Float64bits(x) == math.Float64bits(math.NaN()) {
+				continue
+			}
+			if !copied {
+				rows, copied = slices.Clone(rows), true
+				v = reflect.ValueOf(&rows[r]).Elem().Field(i)
+			}
+			v.SetFloat(math.NaN())
+		}
+	}
+	return rows
 }
 
 // nilEmptyLists makes lists of no element nil, so that rows read equal rows

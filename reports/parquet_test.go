@@ -71,6 +71,20 @@ func TestTablesRoundTrip(t *testing.T) {
 	}
 }
 
+// The NaN of an x86 division, 0/0, has its sign bit set; ARM's has not.
+func TestEveryNaNIsTheSameBytes(t *testing.T) {
+	theirs := math.Float64frombits(0xfff8000000000000)
+	rows := []reports.Step{{Loss: theirs}, {Loss: 1, GradNorm: theirs}}
+	a := writeBytes(t, rows)
+	b := writeBytes(t, []reports.Step{{Loss: math.NaN()}, {Loss: 1, GradNorm: math.NaN()}})
+	if !bytes.Equal(a, b) {
+		t.Error("NaNs of different bits gave different files")
+	}
+	if math.Float64bits(rows[0].Loss) != 0xfff8000000000000 {
+		t.Error("the caller's rows were changed")
+	}
+}
+
 func TestRunDirectoryRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs", "x")
 	want := &reports.Run{
