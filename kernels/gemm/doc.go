@@ -19,5 +19,5 @@
 // This is what VDPBF16PS computes. An odd end is paired with a zero, which is
 // executed: it turns -0 into +0.
 //
-// [FMA] and [FMAFlush] define the two steps in software.
+// [num.FMA32] and [num.FMA32Flush] define the two steps in software.
 package gemm

@@ -21,10 +21,6 @@ type path struct {
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
 	// mulChain is MulChain.
 	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool)
-	// thinRows is the number of rows up to which thin is used instead of
-	// packing; thin computes columns [n0, n1) of all rows.
-	thinRows int
-	thin     func(j *job, worker, n0, n1 int)
 }
 
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"xrun/kernels/gemm"
+	"xrun/kernels/num"
 	"xrun/kernels/pool"
 )
 
@@ -41,7 +42,7 @@ func fromBF16(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 func chain(d dtype, c float32, a, b []float32) float32 {
 	if d == f32 {
 		for i := range a {
-			c = gemm.FMA(a[i], b[i], c)
+			c = num.FMA32(a[i], b[i], c)
 		}
 		return c
 	}
@@ -49,8 +50,8 @@ func chain(d dtype, c float32, a, b []float32) float32 {
 		a, b = append(slices.Clone(a), 0), append(slices.Clone(b), 0)
 	}
 	for i := 0; i < len(a); i += 2 {
-		c = gemm.FMAFlush(a[i+1], b[i+1], c)
-		c = gemm.FMAFlush(a[i], b[i], c)
+		c = num.FMA32Flush(a[i+1], b[i+1], c)
+		c = num.FMA32Flush(a[i], b[i], c)
 	}
 	return c
 }
@@ -374,7 +375,7 @@ func TestMulChainIsTheChain(t *testing.T) {
 							v = c.v[x*s.n+y]
 						}
 						for q := range s.k {
-							v = gemm.FMA(a[x*aRow+q*aCol], b.v[q*s.n+y], v)
+							v = num.FMA32(a[x*aRow+q*aCol], b.v[q*s.n+y], v)
 						}
 						want[x*s.n+y] = v
 					}

@@ -1,5 +1,7 @@
 package gemm
 
+import "xrun/kernels/num"
+
 // portable is the path in plain Go: the definition of every bit, and what
 // runs where there is no assembly.
 var portable = path{
@@ -10,7 +12,6 @@ var portable = path{
 	tile:     tilePortable,
 	finish:   finishPortable,
 	mulChain: mulChainPortable,
-	thinRows: 0,
 }
 
 // tilePortable computes m rows and 8 columns of the chain: c[i][j] += Σ
@@ -28,14 +29,14 @@ func tilePortable(c []float32, ldc int, a, b []float32, k, m int, load, flushing
 			for q := range k {
 				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
 				for j := range acc {
-					acc[j] = FMAFlush(x, y[j], acc[j])
+					acc[j] = num.FMA32Flush(x, y[j], acc[j])
 				}
 			}
 		} else {
 			for q := range k {
 				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
 				for j := range acc {
-					acc[j] = FMA(x, y[j], acc[j])
+					acc[j] = num.FMA32(x, y[j], acc[j])
 				}
 			}
 		}
@@ -70,7 +71,7 @@ func mulChainPortable(c []float32, cStride int, a []float32, aRow, aCol int, b [
 		for q := range k {
 			x, y := a[i*aRow+q*aCol], b[q*bStride:][:n]
 			for j, v := range y {
-				row[j] = FMA(x, v, row[j])
+				row[j] = num.FMA32(x, v, row[j])
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package gemm
+package num
 
 import "math"
 
@@ -8,7 +8,7 @@ const (
 	tinyBelow   = 0x380ffffff0000000 // float64 bits of 2^-126 - 2^-151
 )
 
-// FMA returns a*b+c rounded once to float32, denormals kept: what the
+// FMA32 returns a*b+c rounded once to float32, denormals kept: what the
 // processors' fused multiply-add computes, in software.
 //
 // The product of two float32 is exact in float64, so that only the addition
@@ -16,7 +16,7 @@ const (
 // rounding produced (or hid) a tie of the second: a float64 whose low 29 bits
 // are exactly 1 followed by zeros, or one in the denormal range of float32,
 // where more than 29 bits are dropped.
-func FMA(a, b, c float32) float32 {
+func FMA32(a, b, c float32) float32 {
 	s := float64(float64(a)*float64(b)) + float64(c)
 	if u := math.Float64bits(s); u&0x1fffffff == 0x10000000 || u&^signBit64 < minNormal32 {
 		return float32(addOdd(a, b, c))
@@ -24,10 +24,10 @@ func FMA(a, b, c float32) float32 {
 	return float32(s)
 }
 
-// FMAFlush is [FMA] under x86's FTZ and DAZ: denormal operands count as zeros
+// FMA32Flush is [FMA32] under x86's FTZ and DAZ: denormal operands count as zeros
 // of their sign, and a result that is below 2^-126 after rounding to 24 bits
 // with unbounded exponent becomes a zero of its sign.
-func FMAFlush(a, b, c float32) float32 {
+func FMA32Flush(a, b, c float32) float32 {
 	a, b, c = flush(a), flush(b), flush(c)
 	s := float64(float64(a)*float64(b)) + float64(c)
 	if u := math.Float64bits(s); u&0x1fffffff == 0x10000000 || u&^signBit64 < minNormal32 {

@@ -1,4 +1,4 @@
-package gemm_test
+package num_test
 
 import (
 	"math"
@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"xrun/kernels/gemm"
+	"xrun/kernels/num"
 )
 
 // exactFMA is a*b+c in exact arithmetic, rounded once to float32, for finite
@@ -105,20 +105,20 @@ func cases(n int, f func(a, b, c float32)) {
 	}
 }
 
-func TestFMAIsExact(t *testing.T) {
+func TestFMA32IsExact(t *testing.T) {
 	cases(20000, func(a, b, c float32) {
-		want, got := exactFMA(a, b, c), gemm.FMA(a, b, c)
+		want, got := exactFMA(a, b, c), num.FMA32(a, b, c)
 		if math.Float32bits(want) != math.Float32bits(got) {
-			t.Fatalf("FMA(%x, %x, %x) = %x, want %x", a, b, c, got, want)
+			t.Fatalf("FMA32(%x, %x, %x) = %x, want %x", a, b, c, got, want)
 		}
-		want, got = exactFMAFlush(a, b, c), gemm.FMAFlush(a, b, c)
+		want, got = exactFMAFlush(a, b, c), num.FMA32Flush(a, b, c)
 		if math.Float32bits(want) != math.Float32bits(got) {
-			t.Fatalf("FMAFlush(%x, %x, %x) = %x, want %x", a, b, c, got, want)
+			t.Fatalf("FMA32Flush(%x, %x, %x) = %x, want %x", a, b, c, got, want)
 		}
 	})
 }
 
-func TestFMASpecialValues(t *testing.T) {
+func TestFMA32SpecialValues(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	negZero := float32(math.Copysign(0, -1))
 	for _, c := range []struct{ a, b, c, plain, flush float32 }{
@@ -140,7 +140,7 @@ func TestFMASpecialValues(t *testing.T) {
 		for _, f := range []struct {
 			name      string
 			got, want float32
-		}{{"FMA", gemm.FMA(c.a, c.b, c.c), c.plain}, {"FMAFlush", gemm.FMAFlush(c.a, c.b, c.c), c.flush}} {
+		}{{"FMA32", num.FMA32(c.a, c.b, c.c), c.plain}, {"FMA32Flush", num.FMA32Flush(c.a, c.b, c.c), c.flush}} {
 			if math.Float32bits(f.got) != math.Float32bits(f.want) && !(f.got != f.got && f.want != f.want) {
 				t.Errorf("%s(%g, %g, %g) = %g, want %g", f.name, c.a, c.b, c.c, f.got, f.want)
 			}
