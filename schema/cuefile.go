@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 // buildCUE parses and evaluates a CUE spec with its tags filled in. Problems
 // inside the file (a bad reference, two values for one field) are reported; ok
 // is false if nothing can be judged beyond them.
-func (c *checker) buildCUE(ctx *cue.Context, data []byte, given []string) (v cue.Value, ok bool) {
+func (c *checker) buildCUE(ctx *cue.Context, data []byte, given map[string]string) (v cue.Value, ok bool) {
 	if !c.shallow(data) {
 		return v, false
 	}
@@ -179,7 +180,6 @@ func joinPath(parts []string) string {
 // tag is one @tag attribute.
 type tag struct {
 	name, kind string
-	short      []string
 	path       []string // labels of the fields around and including its own
 	field      *ast.Field
 }
@@ -228,75 +228,47 @@ func parseTag(body string, path []string, field *ast.Field) tag {
 			t.name = key
 		case key == "type":
 			t.kind = value
-		case key == "short":
-			t.short = strings.Split(value, "|")
 		}
 	}
 	return t
 }
 
-// match returns the tags and the value that one -t argument sets.
-func match(tags []tag, arg string) (hit []tag, value string) {
-	name, value, pair := strings.Cut(arg, "=")
-	for _, t := range tags {
-		if pair && t.name == name {
-			hit = append(hit, t)
-			continue
-		}
-		for _, s := range t.short {
-			if !pair && s == arg {
-				hit, value = append(hit, t), arg
-			}
-		}
-	}
-	return hit, value
-}
-
 // fillTags returns declarations that give the tags their values.
-func (c *checker) fillTags(tags []tag, given []string) (string, bool) {
+func (c *checker) fillTags(tags []tag, given map[string]string) (string, bool) {
 	var known []string
-	listed := map[string]bool{}
 	for _, t := range tags {
-		if !listed[t.name] {
-			known, listed[t.name] = append(known, t.name), true
+		if !slices.Contains(known, t.name) {
+			known = append(known, t.name)
 		}
 	}
 	var b strings.Builder
 	before := len(c.errs)
-	set := map[string]string{}
-	for _, arg := range given {
-		name, _, _ := strings.Cut(arg, "=")
-		hit, value := match(tags, arg)
-		if len(hit) == 0 {
+	for _, name := range sortedKeys(given) {
+		if !slices.Contains(known, name) {
 			hint := "this spec has no @tag"
 			if len(known) > 0 {
 				hint = didYouMean(name, known)
-				if !strings.Contains(arg, "=") && listed[name] {
-					hint = fmt.Sprintf("write -t %s=VALUE", name)
-				}
 			}
-			c.addAt(position{}, "-t "+arg, "unknown tag", hint)
+			c.addAt(position{}, "-t "+name+"="+given[name], "unknown tag", hint)
+		}
+	}
+	for _, t := range tags {
+		value, ok := given[t.name]
+		if !ok {
 			continue
 		}
-		if was, ok := set[hit[0].name]; ok && was != value {
-			c.addAt(position{}, "-t "+arg, fmt.Sprintf("the tag is already set to %q", was), "give it once")
+		text, problem := tagValue(t.kind, value)
+		if problem != "" {
+			c.addAt(c.pos(t.field.Pos()), "-t "+t.name+"="+value, problem, "give another value")
 			continue
 		}
-		set[hit[0].name] = value
-		for _, t := range hit {
-			text, err := tagValue(t.kind, value)
-			if err != "" {
-				c.addAt(c.pos(t.field.Pos()), "-t "+arg, err, "give another value")
-				break
+		for _, label := range t.path {
+			if !ast.IsValidIdent(label) {
+				label = literal.Label.Quote(label)
 			}
-			for _, label := range t.path {
-				if !ast.IsValidIdent(label) {
-					label = literal.Label.Quote(label)
-				}
-				b.WriteString(label + ": ")
-			}
-			b.WriteString(text + "\n")
+			b.WriteString(label + ": ")
 		}
+		b.WriteString(text + "\n")
 	}
 	return b.String(), len(c.errs) == before
 }
@@ -326,23 +298,21 @@ func tagValue(kind, value string) (text, problem string) {
 }
 
 // tagConflicts reports tags whose value their field does not allow.
-func (c *checker) tagConflicts(v cue.Value, tags []tag, given []string) bool {
+func (c *checker) tagConflicts(v cue.Value, tags []tag, given map[string]string) bool {
+	if len(given) == 0 {
+		return false
+	}
 	found := false
 	faulty := errors.Errors(v.Validate())
-	for _, arg := range given {
-		hit, value := match(tags, arg)
-		for _, t := range hit {
-			for _, e := range faulty {
-				if strings.Join(e.Path(), ".") != strings.Join(t.path, ".") {
-					continue
-				}
-				allowed, _ := format.Node(t.field.Value)
-				c.addAt(c.pos(t.field.Value.Pos()), strings.Join(t.path, "."),
-					fmt.Sprintf("-t %s: %q does not fit", arg, value), fmt.Sprintf("allowed: %s", allowed))
-				found = true
-				break
-			}
+	for _, t := range tags {
+		value, ok := given[t.name]
+		path := strings.Join(t.path, ".")
+		if !ok || !slices.ContainsFunc(faulty, func(e errors.Error) bool { return strings.Join(e.Path(), ".") == path }) {
+			continue
 		}
+		allowed, _ := format.Node(t.field.Value)
+		c.addAt(c.pos(t.field.Value.Pos()), path, fmt.Sprintf("-t %s=%s does not fit", t.name, value), fmt.Sprintf("allowed: %s", allowed))
+		found = true
 	}
 	return found
 }

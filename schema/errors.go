@@ -137,16 +137,16 @@ func (c *checker) faulty(path string) bool {
 
 // didYouMean returns the hint for a word that is none of the known ones.
 func didYouMean(word string, known []string) string {
-	if near := nearest(word, known); near != "" {
+	if near := Nearest(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return "known: " + strings.Join(known, ", ")
 }
 
-// nearest returns the known word closest to word, or "" if none is near: at
+// Nearest returns the known word closest to word, or "" if none is near: at
 // most a third of the letters may differ, two for short words. The first of
 // equals wins.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	best, bestDistance := "", max(2, utf8.RuneCountInString(word)/3)+1
 	if utf8.RuneCountInString(word) > 64 {
 		return ""

@@ -46,9 +46,8 @@ func Source() string { return source }
 
 // Options modify Load.
 type Options struct {
-	// Tags are "name=value" pairs for the spec's @tag attributes, as given with
-	// -t. A bare "word" is a tag's shorthand.
-	Tags []string
+	// Tags are values for the spec's @tag attributes by name, as given with -t.
+	Tags map[string]string
 	// Read replaces os.ReadFile.
 	Read func(path string) ([]byte, error)
 }
@@ -91,7 +90,7 @@ func read(path string, readFile func(string) ([]byte, error)) ([]byte, error) {
 
 // load runs the stages of checking. It goes on after a fault wherever the rest
 // can still be judged.
-func (c *checker) load(data []byte, tags []string) (spec *Spec) {
+func (c *checker) load(data []byte, tags map[string]string) (spec *Spec) {
 	defer func() {
 		// The parsers and CUE's evaluator are not ours; a bug there is the
 		// file's problem, not a crash.

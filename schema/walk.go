@@ -139,7 +139,7 @@ func (w *walker) scalar(s, v cue.Value, path string, holder cue.Value) (any, boo
 		return nil, false
 	case s.Unify(v).Validate(cue.Concrete(true)) != nil:
 		if word, err := v.String(); err == nil {
-			if near := nearest(word, words(s)); near != "" {
+			if near := Nearest(word, words(s)); near != "" {
 				want += fmt.Sprintf(" (did you mean %q?)", near)
 			}
 		}
@@ -233,7 +233,7 @@ func (w *walker) section(name string) (cue.Value, bool) {
 // keyHint says what to do about an unknown key.
 func (w *walker) keyHint(s cue.Value, path, key string) string {
 	known := names(s)
-	if near := nearest(key, known); near != "" {
+	if near := Nearest(key, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	experiment := w.schema.LookupPath(cue.ParsePath("#Experiment"))
