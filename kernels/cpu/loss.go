@@ -6,6 +6,7 @@ import (
 	"xrun/kernels"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
+	"xrun/kernels/num"
 )
 
 // lossRows is how many label rows have their logits in memory at once, unless
@@ -116,7 +117,7 @@ func lossRow(e *Engine, w *worker, i int) {
 // crossEntropy returns log Σ exp(l) - l[target], given l[target], the maximum
 // and the sum of exp(l - maximum).
 func crossEntropy(logit, top, sum float32) float64 {
-	return (float64(top) - float64(logit)) + logf(float64(sum))
+	return (float64(top) - float64(logit)) + num.Log(float64(sum))
 }
 
 // LogProb sets dst[i] = log softmax(x[rows[i]]·wᵀ)[targets[i]], and best[i] to

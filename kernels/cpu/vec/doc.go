@@ -13,7 +13,7 @@
 // # Arithmetic
 //
 // All values are float32 and every written operation rounds once, to nearest
-// even; denormals are kept. fma is one fused multiply-add (gemm.FMA in software). A tree is
+// even; denormals are kept. fma is one fused multiply-add (num.FMA32 in software). A tree is
 // the 16-lane reduction of kernels.Lanes: element i goes to lane i mod 16,
 // lanes add in ascending i from +0, then lanes (l, l+8), (l, l+4), (l, l+2),
 // (l, l+1) are added. The payload of a NaN is not defined.

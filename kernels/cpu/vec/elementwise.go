@@ -3,7 +3,7 @@ package vec
 import (
 	"math"
 
-	"xrun/kernels/gemm"
+	"xrun/kernels/num"
 )
 
 // Add sets dst = dst + x.
@@ -51,8 +51,8 @@ func NormDot(dy, x, w []float32, inv float32) float32 {
 func NormGrad(dx, dy, x, w []float32, inv, c float32) {
 	dx, dy, w = dx[:len(x)], dy[:len(x)], w[:len(x)]
 	for i, v := range x {
-		g := gemm.FMA(-float32(v*inv), c, float32(dy[i]*w[i]))
-		dx[i] = gemm.FMA(g, inv, dx[i])
+		g := num.FMA32(-float32(v*inv), c, float32(dy[i]*w[i]))
+		dx[i] = num.FMA32(g, inv, dx[i])
 	}
 }
 
@@ -60,7 +60,7 @@ func NormGrad(dx, dy, x, w []float32, inv, c float32) {
 func NormGradWeight(dw, dy, x []float32, inv float32) {
 	dw, dy = dw[:len(x)], dy[:len(x)]
 	for i, v := range x {
-		dw[i] = gemm.FMA(dy[i], float32(v*inv), dw[i])
+		dw[i] = num.FMA32(dy[i], float32(v*inv), dw[i])
 	}
 }
 
@@ -105,7 +105,7 @@ func SwiGLUGrad(dgate, dup, dy, gate, up []float32) {
 		s, t := sigmoid(g)
 		u := up[i]
 		dup[i] = dy[i] * float32(g*s)
-		dgate[i] = float32(dy[i]*u) * float32(s*gemm.FMA(g, t, 1))
+		dgate[i] = float32(dy[i]*u) * float32(s*num.FMA32(g, t, 1))
 	}
 }
 
@@ -123,7 +123,7 @@ func SoftmaxGrad(x []float32, sum, coef float32, target int) {
 // Probability sets x = exp32(x - m) / sum.
 func Probability(x []float32, m, sum float32) {
 	for i, v := range x {
-		x[i] = exp32(v-m) / sum
+		x[i] = num.Exp32(v-m) / sum
 	}
 }
 
@@ -152,11 +152,11 @@ func (h *AdamW) Update(p, g, m, v []float32) {
 	g, m, v = g[:n], m[:n], v[:n]
 	for i, x := range p {
 		gi := g[i] * h.Scale
-		x = gemm.FMA(-h.LRDecay, x, x)
-		mi := gemm.FMA(h.OneMinusBeta1, gi-m[i], m[i])
-		vi := gemm.FMA(h.OneMinusBeta2, float32(gi*gi), float32(h.Beta2*v[i]))
+		x = num.FMA32(-h.LRDecay, x, x)
+		mi := num.FMA32(h.OneMinusBeta1, gi-m[i], m[i])
+		vi := num.FMA32(h.OneMinusBeta2, float32(gi*gi), float32(h.Beta2*v[i]))
 		root := float32(math.Sqrt(float64(vi)))
-		p[i] = gemm.FMA(-h.StepSize, mi/(root/h.SqrtBC2+h.Eps), x)
+		p[i] = num.FMA32(-h.StepSize, mi/(root/h.SqrtBC2+h.Eps), x)
 		m[i], v[i] = mi, vi
 	}
 }

@@ -1,0 +1,71 @@
+package enginetest
+
+import (
+	"math"
+
+	"xrun/kernels"
+)
+
+func checkSumSquares(h *harness) {
+	for _, s := range [][2]int{{0, 3}, {1, 1}, {3, 5}, {1, 65535}, {1, 65536}, {257, 256}, {3, 50001}} {
+		h.in("%v", s)
+		x := h.uniform(kernels.F32, s[0], s[1], 3)
+		if got, want := h.SumSquares(x.t), dot(x.v, x.v); math.Abs(got-want) > 1e-12*want {
+			h.errorf("is %.17g, want %.17g", got, want)
+		}
+	}
+	h.in("beyond the range of float32")
+	x := h.tensor(kernels.F32, 1, 3, []float32{1e30, -3e38, 1e-30})
+	if got, want := h.SumSquares(x.t), dot(x.v, x.v); math.Abs(got-want) > 1e-12*want {
+		h.errorf("is %g, want %g", got, want)
+	}
+}
+
+// checkAdamW takes three steps, with a gradient scale, a zero gradient, and a
+// first moment that must start at zero.
+func checkAdamW(h *harness) {
+	for _, s := range [][2]int{{0, 3}, {1, 1}, {3, 5}, {4, 16}, {65, 63}, {300, 257}} {
+		h.in("%v", s)
+		n := s[0] * s[1]
+		p := h.uniform(kernels.F32, s[0], s[1], 1)
+		m, v := h.tensor(kernels.F32, s[0], s[1], make([]float32, n)), h.tensor(kernels.F32, s[0], s[1], make([]float32, n))
+		want, moment, root := newResult(n), make([]float64, n), make([]float64, n)
+		for i := range want.v {
+			want.add(i, p.v[i])
+		}
+		for step := 1; step <= 3; step++ {
+			const lr, decay, b1, b2, eps = 1e-2, 0.1, 0.9, 0.999, 1e-8
+			scale := 1.0
+			if step == 2 {
+				scale = 0.25
+			}
+			g := h.uniform(kernels.F32, s[0], s[1], 1)
+			if n > 1 && step == 3 {
+				f := make([]float32, n)
+				f[1] = 1
+				g = h.tensor(kernels.F32, s[0], s[1], f)
+			}
+			bc1, bc2 := 1-math.Pow(b1, float64(step)), math.Sqrt(1-math.Pow(b2, float64(step)))
+			h.AdamW(p.t, g.t, m.t, v.t, kernels.AdamW{Scale: float32(scale), LRDecay: lr * decay, OneMinusBeta1: float32(1 - b1), Beta2: b2,
+				OneMinusBeta2: float32(1 - b2), StepSize: float32(lr / bc1), SqrtBC2: float32(bc2), Eps: eps})
+			for i := range want.v {
+				x := g.v[i] * scale
+				moment[i] = b1*moment[i] + (1-b1)*x
+				root[i] = b2*root[i] + (1-b2)*x*x
+				want.v[i] -= lr * decay * want.v[i]
+				want.add(i, -lr/bc1*moment[i]/(math.Sqrt(root[i])/bc2+eps))
+			}
+			h.near("p", p.t, want, h.tol.Element)
+		}
+		for i, got := range h.read(m.t) {
+			if math.Abs(got-moment[i]) > h.tol.Element {
+				h.errorf("m[%d] = %g, want %g", i, got, moment[i])
+			}
+		}
+		for i, got := range h.read(v.t) {
+			if math.Abs(got-root[i]) > h.tol.Element {
+				h.errorf("v[%d] = %g, want %g", i, got, root[i])
+			}
+		}
+	}
+}
