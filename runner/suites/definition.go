@@ -33,7 +33,11 @@ type Definition struct {
 	Choices Choices `json:"choices"`
 	Gold    Gold    `json:"gold"`
 	Prompt  Prompt  `json:"prompt"`
-	Shots   *Shots  `json:"shots,omitempty"`
+	// Question is a template for what identifies the item, without examples and
+	// instructions, where {choice} is the gold one; training texts are searched
+	// for it. Empty: prompt.context.
+	Question string `json:"question,omitempty"`
+	Shots    *Shots `json:"shots,omitempty"`
 	// Scores are the rules, one figure each: "ppl" and "ll" of opencompass,
 	// "acc" and "acc_norm" of lm-eval, "exact_match" of generate.
 	Scores      []string     `json:"scores"`
@@ -218,6 +222,7 @@ type program struct {
 	context      template
 	answer       template
 	mask         template
+	question     template
 	shot         template
 	cluster      template
 	annotation   template
@@ -412,6 +417,9 @@ func (d Definition) compile() (*program, error) {
 	p.context = parse(d.Prompt.Context, "label", "choice")
 	p.answer = parse(d.Prompt.Answer, "label", "choice")
 	p.mask = parse(d.Prompt.Mask, "label", "choice")
+	if p.question = parse(d.Question, "label", "choice"); d.Question == "" {
+		p.question = p.context
+	}
 	if d.Shots != nil {
 		if len(d.Shots.Files) == 0 || len(d.Shots.Rows) == 0 {
 			return fail("shots need files and rows")

@@ -19,7 +19,7 @@ func generated() []Definition {
 		Files:  Files{Test: []string{"csvqa/gsm8k.csv", "gsm8k/gsm8k.csv", "gsm8k/test.csv"}, Format: "csv", Header: "first"},
 		Fields: []Field{{Name: "question", Path: "question"}},
 		Gold:   Gold{Path: "answer"},
-		Prompt: Prompt{Context: "Question: {question}\nAnswer:"},
+		Prompt: Prompt{Context: "Question: {question}\nAnswer:"}, Question: "{question}",
 		Scores: []string{"exact_match"},
 		Generate: &Generate{
 			MaxNew:      256,

@@ -89,11 +89,13 @@ func base(name, protocol, variant string) Definition {
 		d.ID = "id"
 		d.Choices = Choices{Labels: letters, List: "question.choices[].text"}
 		d.Gold = Gold{Path: "answerKey", Among: "question.choices[].label"}
+		d.Question = "{stem}"
 	case "boolq":
 		d.Files = Files{Test: []string{"boolq/val.jsonl", "SuperGLUE/BoolQ/val.jsonl"}, Format: "jsonl"}
 		d.Fields = []Field{{Name: "question", Path: "question"}, {Name: "passage", Path: "passage"}}
 		d.ID = "idx"
 		d.Cluster = "{passage}"
+		d.Question = "{passage} {question}"
 		d.Choices = Choices{Labels: []string{"0", "1"}, Texts: []string{"No", "Yes"}}
 		d.Gold = Gold{Path: "label", Map: map[string]string{"false": "0", "true": "1", "0": "0", "1": "1"}, JSONType: "string",
 			Warning: `labels are not the texts "true" and "false" of the published file; they are read as meant, where OpenCompass would take every one for No`}
@@ -103,6 +105,7 @@ func base(name, protocol, variant string) Definition {
 		d.Fields = mmluFields
 		d.Choices = Choices{Labels: four, Texts: []string{"{A}", "{B}", "{C}", "{D}"}}
 		d.Gold = Gold{Path: "answer"}
+		d.Question = "{input}"
 		d.Shots = &Shots{Files: []string{"mmlu/dev/{subset}_dev.csv"}, Rows: fiveShots}
 		groups, items := mmluGroups()
 		d.Groups, d.Expect = groups, &Expect{Subsets: items}

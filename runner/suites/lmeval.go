@@ -21,6 +21,7 @@ func lmEval() []Definition {
 		return func(d *Definition) {
 			const block = "{question}\nA. {A}\nB. {B}\nC. {C}\nD. {D}\nAnswer:"
 			d.Fields = append([]Field{{Name: "question", Path: "question", Trim: true}}, mmluFields[1:]...)
+			d.Question = "{question}"
 			d.Prompt = Prompt{
 				Head:    "The following are multiple choice questions (with answers) about {subject}.\n\n",
 				Context: block, Answer: " {label}",
@@ -34,6 +35,7 @@ func lmEval() []Definition {
 		def("hellaswag", "", func(d *Definition) {
 			d.Fields = append(d.Fields, Field{Name: "query", Path: "query"})
 			d.Prompt = Prompt{Context: "{query}", Answer: " {choice}"}
+			d.Question = "{query}"
 		}, "acc", "acc_norm"),
 		// The option stands in the context and the text after the blank is scored.
 		def("winogrande", "", func(d *Definition) {
@@ -44,6 +46,7 @@ func lmEval() []Definition {
 			}
 			d.Choices.Texts = []string{"{option1}", "{option2}"}
 			d.Prompt = Prompt{Context: "{before}{choice}", Answer: " {after}"}
+			d.Question = "{before}{choice} {after}"
 		}, "acc"),
 		def("arc-e", "test", arc(2376), "acc", "acc_norm"),
 		def("arc-e", "dev", arc(570), "acc", "acc_norm"),

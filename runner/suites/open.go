@@ -46,11 +46,36 @@ type item struct {
 }
 
 // Open finds a suite's files under root, reads and checks them. The suite is
-// one of those known by name (see [Known]), in its protocol and variant.
+// one of those known by name (see [Known]), in its protocol and variant, or the
+// name of a JSON file under root that holds a [Definition].
 func Open(root Root, s schema.Suite) (*Suite, error) {
+	if strings.HasSuffix(s.Suite, ".json") {
+		return openFile(root, s)
+	}
 	def, err := Find(s.Suite, s.Protocol, s.Variant)
 	if err != nil {
 		return nil, err
+	}
+	return OpenDefinition(root, def, s)
+}
+
+// openFile opens a suite by the file of its definition, which decides protocol
+// and variant.
+func openFile(root Root, s schema.Suite) (*Suite, error) {
+	ok, dir, err := root.stat(s.Suite)
+	if err != nil || !ok || dir {
+		return nil, fmt.Errorf("opening suite %s: no definition at %s", s.Suite, root.display(s.Suite))
+	}
+	f, _, _, err := root.read(s.Suite, "definition")
+	if err != nil {
+		return nil, err
+	}
+	def, err := ParseDefinition(f.Name, f.data)
+	if err != nil {
+		return nil, err
+	}
+	if s.Name == s.Suite {
+		s.Name = def.Name
 	}
 	return OpenDefinition(root, def, s)
 }

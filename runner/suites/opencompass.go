@@ -36,6 +36,7 @@ func openCompass() []Definition {
 		return func(d *Definition) {
 			d.Fields = filled
 			d.Choices.Texts = []string{"{filled1}", "{filled2}"}
+			d.Question = "{choice}"
 			d.Prompt, d.Shots = p, shots
 		}
 	}
@@ -46,6 +47,7 @@ func openCompass() []Definition {
 			// the 218 contexts that hold another ": ", in the published figures too.
 			d.Fields = append(d.Fields, Field{Name: "ctx", Path: "query", Split: &Split{Sep: ": ", Max: 2, Piece: -1}})
 			d.Prompt = Prompt{Context: "{ctx}\n", Answer: "{choice}"}
+			d.Question = "{ctx}"
 			d.Annotations = &Annotations{
 				Files: []string{"hellaswag/hellaswag_annotations_with_line_index.json", "contamination/hellaswag_annotations_with_line_index.json",
 					"hellaswag/hellaswag_val_contamination_annotations.json", "contamination/hellaswag_val_contamination_annotations.json",

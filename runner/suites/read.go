@@ -181,8 +181,8 @@ func decodeObject(text []byte) (any, error) {
 	if _, ok := v.(map[string]any); !ok {
 		return nil, fmt.Errorf("a JSON %s where each line is an object", kind(v))
 	}
-	if rest := bytes.TrimSpace(text[dec.InputOffset():]); len(rest) > 0 {
-		return nil, fmt.Errorf("column %d: bytes after the object's end: %q", dec.InputOffset()+1, short(string(rest)))
+	if rest := bytes.TrimLeft(text[dec.InputOffset():], " \t\r"); len(rest) > 0 {
+		return nil, fmt.Errorf("column %d: bytes after the object's end: %q", len(text)-len(rest)+1, short(string(rest)))
 	}
 	return v, nil
 }

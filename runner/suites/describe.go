@@ -1,0 +1,119 @@
+package suites
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// TextTokenizer is a tokenizer that can also show what its tokens stand for.
+type TextTokenizer interface {
+	Tokenizer
+	Decode(tokens []int32, skipSpecial bool) string
+}
+
+// Describe shows item i as the model sees it: where it comes from, what is
+// scored, and the exact text with its token boundaries.
+func (s *Suite) Describe(i int, tok TextTokenizer) (string, error) {
+	if i < 0 || i >= s.Len() {
+		return "", fmt.Errorf("describing suite %s: it has the items 0 to %d, so no %d", s.Name(), s.Len()-1, i)
+	}
+	it := s.Item(i)
+	cands, err := s.encode(it, tok, Options{Empty: []int32{}})
+	if err != nil {
+		return "", fmt.Errorf("describing suite %s: %w", s.Name(), err)
+	}
+	var b strings.Builder
+	def := s.prog.def
+	fmt.Fprintf(&b, "%s, item %d of %d: ", s.Name(), i, s.Len())
+	if it.Subset != "" {
+		fmt.Fprintf(&b, "%s, ", it.Subset)
+	}
+	fmt.Fprintf(&b, "id %s, row %d, %s:%d\n", it.ID, it.Row, s.testName(it.Subset), it.Line)
+	fmt.Fprintf(&b, "protocol %s", def.Protocol)
+	if def.Variant != "" {
+		fmt.Fprintf(&b, " (%s)", def.Variant)
+	}
+	fmt.Fprintf(&b, ", %s; prompt digest %s", strings.Join(def.Scores, " and "), it.PromptDigest())
+	if it.Gold >= 0 {
+		fmt.Fprintf(&b, "; gold %s", it.Choices[it.Gold].Label)
+	} else {
+		fmt.Fprintf(&b, "; gold %q", it.Answer)
+	}
+	if it.Split != "" {
+		fmt.Fprintf(&b, "; contamination: %s", it.Split)
+	}
+	b.WriteString("\ntokens are divided by │, ⏎ stands before a line break\n")
+	shared := common(cands)
+	if len(cands) > 1 && shared > 0 {
+		fmt.Fprintf(&b, "\nfirst %d tokens, the same for every choice:\n%s\n", shared, shown(cands[0].Tokens[:shared], tok))
+	} else {
+		shared = 0
+	}
+	for k, c := range cands {
+		label := "prompt"
+		if it.Choices[k].Label != "" {
+			label = "choice " + it.Choices[k].Label
+		}
+		fmt.Fprintf(&b, "\n%s, %d tokens", label, len(c.Tokens))
+		switch {
+		case def.Protocol == "generate":
+			fmt.Fprintf(&b, ", at most %d to generate", def.Generate.MaxNew)
+		default:
+			fmt.Fprintf(&b, ", scored from token %d on", c.From)
+		}
+		if c.masked > 0 {
+			fmt.Fprintf(&b, ", %d masked", c.masked)
+		}
+		if shared > 0 {
+			fmt.Fprintf(&b, "; from token %d on", shared)
+		}
+		fmt.Fprintf(&b, ":\n%s\n", shown(c.Tokens[shared:], tok))
+	}
+	return b.String(), nil
+}
+
+// testName is the file of a subset, as messages name it.
+func (s *Suite) testName(subset string) string {
+	role := "test"
+	if subset != "" {
+		role += "/" + subset
+	}
+	for _, f := range s.files {
+		if f.Role == role {
+			return f.Name
+		}
+	}
+	return ""
+}
+
+// common is the length of the candidates' shared prefix.
+func common(cands []candidate) int {
+	n := len(cands[0].Tokens)
+	for _, c := range cands[1:] {
+		k := 0
+		for k < n && k < len(c.Tokens) && c.Tokens[k] == cands[0].Tokens[k] {
+			k++
+		}
+		n = k
+	}
+	return n
+}
+
+// shown writes tokens with their boundaries; bytes that are no text alone are
+// escaped.
+func shown(tokens []int32, tok TextTokenizer) string {
+	var b strings.Builder
+	for i, id := range tokens {
+		if i > 0 {
+			b.WriteString("│")
+		}
+		text := tok.Decode([]int32{id}, false)
+		if !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError) {
+			text = strings.Trim(strconv.QuoteToASCII(text), `"`)
+		}
+		b.WriteString(strings.ReplaceAll(text, "\n", "⏎\n"))
+	}
+	return b.String()
+}
