@@ -88,7 +88,7 @@ func (c *checker) checkSchedules(s *Spec) {
 			}
 			c.add(path+"."+a.name, fmt.Sprintf("%s does not take %s", x.Name, a.name), hint)
 		}
-		if x.Warmup != nil {
+		if x.Warmup != nil && slices.Contains(known, "warmup") {
 			c.checkWarmup(path+".warmup", *x.Warmup)
 		}
 		c.checkSchedule(path, x, rates)
@@ -156,6 +156,34 @@ func (c *checker) checkData(s *Spec) {
 	}
 }
 
+// forms lists the protocols of each suite and the variants of each of them.
+var forms = map[string]map[string][]string{
+	"mmlu":       {"opencompass": nil, "lm-eval": {"0shot"}},
+	"hellaswag":  {"opencompass": nil, "lm-eval": nil},
+	"winogrande": {"opencompass": {"ll", "ppl", "5shot"}, "lm-eval": nil},
+	"arc-e":      {"opencompass": {"dev", "test"}, "lm-eval": {"test", "dev"}},
+	"arc-c":      {"opencompass": {"test", "dev"}, "lm-eval": {"test", "dev"}},
+	"boolq":      {"opencompass": nil, "lm-eval": nil},
+	"gsm8k":      {"generate": nil},
+}
+
+func (c *checker) checkForm(path string, x Suite) {
+	protocols, ok := forms[x.Suite]
+	if !ok {
+		return
+	}
+	variants, ok := protocols[x.Protocol]
+	switch {
+	case !ok:
+		c.add(path+".protocol", fmt.Sprintf("%s has no form in %s", x.Suite, x.Protocol), "it has "+strings.Join(sortedKeys(protocols), " and "))
+	case x.Variant == "" || slices.Contains(variants, x.Variant):
+	case len(variants) == 0:
+		c.add(path+".variant", fmt.Sprintf("%s has no variants in %s", x.Suite, x.Protocol), "remove it")
+	default:
+		c.add(path+".variant", fmt.Sprintf("%s has no variant %q", x.Suite, x.Variant), didYouMean(x.Variant, variants))
+	}
+}
+
 func (c *checker) checkEval(s *Spec) {
 	for _, a := range s.Matrix.Extra {
 		if _, set := c.at["eval.precision"]; a.Path == "train.precision" && len(a.Values) > 1 && !set && len(s.Eval.Suites) > 0 {
@@ -170,6 +198,7 @@ func (c *checker) checkEval(s *Spec) {
 		} else {
 			first[x.Name] = i
 		}
+		c.checkForm(path, x)
 		if x.Path == "" && s.Eval.Root == "" {
 			c.add(path, "has no file", "set eval.root to the directory of the suites' files, or the suite's path")
 		}

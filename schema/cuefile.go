@@ -26,6 +26,9 @@ func (c *checker) buildCUE(ctx *cue.Context, data []byte, given map[string]strin
 	if !ok {
 		return v, false
 	}
+	if !c.checkImports(f) {
+		return v, false
+	}
 	tags := findTags(f)
 	filled, ok := c.fillTags(tags, given)
 	if !ok {
@@ -88,6 +91,19 @@ func (c *checker) parse(data []byte) (*ast.File, bool) {
 	return nil, false
 }
 
+// checkImports refuses packages of other modules; CUE's own have no dot in their
+// path's first part.
+func (c *checker) checkImports(f *ast.File) bool {
+	before := len(c.errs)
+	for spec := range f.ImportSpecs() {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if domain, _, _ := strings.Cut(path, "/"); err != nil || strings.Contains(domain, ".") {
+			c.addAt(c.pos(spec.Pos()), "", "imports "+spec.Path.Value, "a spec may import CUE's own packages only, such as \"strings\"")
+		}
+	}
+	return len(c.errs) == before
+}
+
 // evaluate builds the file's value. CUE gives up on a file with a reference to
 // nothing, so such a reference is reported, replaced by "any value", and the file
 // built again.
@@ -131,11 +147,8 @@ func (c *checker) cueErrors(err error) {
 		format, args := e.Msg()
 		message := strings.TrimPrefix(strings.TrimSpace(fmt.Sprintf(format, args...)), "#Experiment.")
 		hint := "correct the value"
-		switch {
-		case strings.Contains(message, "conflicting values"):
+		if strings.Contains(message, "conflicting values") {
 			hint = "give the field one value"
-		case strings.Contains(message, "import"):
-			hint = "a spec needs no imports beyond CUE's own packages"
 		}
 		c.addAt(c.errorPos(e), path, message, hint)
 	}

@@ -27,7 +27,7 @@ func decode(schema cue.Value, tree map[string]any, extra []Axis) *Spec {
 	for i := range spec.Eval.Suites {
 		s := &spec.Eval.Suites[i]
 		if s.Protocol == "" {
-			into(defaults.LookupPath(cue.ParsePath("suite.protocol")), &s.Protocol)
+			into(defaults.LookupPath(cue.MakePath(cue.Str("suite"), cue.Str("protocol"), cue.Str(s.Suite))), &s.Protocol)
 		}
 		if s.Name == "" {
 			s.Name = s.Suite

@@ -29,7 +29,7 @@ func FromJSON(data []byte) (*Spec, error) {
 	d.DisallowUnknownFields()
 	given := &Spec{}
 	if err := d.Decode(given); err != nil {
-		return nil, fmt.Errorf("reading spec.json: %w (at byte %d); it must be as xrun wrote it", err, d.InputOffset())
+		return nil, fmt.Errorf("reading spec.json: %w; it must be as xrun wrote it", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("reading spec.json: more follows the spec at byte %d; it must be as xrun wrote it", d.InputOffset())

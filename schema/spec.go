@@ -111,7 +111,7 @@ type Eval struct {
 // Suite is one evaluation suite with its options. Written as a string it is
 // {suite: thatString}.
 type Suite struct {
-	Suite       string   `json:"suite"` // mmlu, hellaswag, winogrande, arc-e, arc-c, boolq
+	Suite       string   `json:"suite"` // mmlu, hellaswag, winogrande, arc-e, arc-c, boolq, gsm8k
 	Name        string   `json:"name"`  // default: suite (and variant)
 	Protocol    string   `json:"protocol"`
 	Variant     string   `json:"variant,omitempty"`

@@ -121,6 +121,9 @@ func (w *walker) list(s, v cue.Value, path string, holder cue.Value) (any, bool)
 }
 
 func (w *walker) scalar(s, v cue.Value, path string, holder cue.Value) (any, bool) {
+	if w.reported[path] {
+		return nil, false
+	}
 	w.at[path] = w.valuePos(v)
 	want := wanted(s, holder)
 	if err := v.Err(); err != nil {
