@@ -1,0 +1,51 @@
+# List the recipes.
+default:
+    @just --list
+
+# Build ./xrun.
+build:
+    go build -o xrun .
+
+# The README's test command.
+test:
+    go test ./...
+
+# The kernels without assembly: same bits.
+test-noasm:
+    go test -tags noasm ./kernels/...
+
+# Everything CI runs, nothing more.
+ci:
+    bash .ci/run
+
+# Rewrite golden files, then look at the diff.
+golden:
+    XRUN_UPDATE=1 go test ./...
+
+# Regenerate the assembly.
+generate:
+    go generate ./kernels/...
+
+# Run a study: just run experiments/mask_ablation.cue
+run spec *flags:
+    go run . {{spec}} {{flags}}
+
+# Regenerate the embedded world and pretrain its base model; leaves no diff.
+pretrain:
+    bash experiments/pretrain.sh
+
+# Remake the committed report.
+report:
+    go run . experiments/mask_ablation.cue -runs build/report
+    rm -rf experiments/reports/mask_ablation
+    mkdir -p experiments/reports
+    cp -r build/report/mask_ablation experiments/reports/
+
+# Make SmolLM2-135M beside the checkout and test against its references.
+smollm2 dir="build/smollm2":
+    bash ../shared/tools/smollm2.sh {{dir}}
+    XRUN_SMOLLM2={{justfile_directory()}}/{{dir}} go test -count=1 -run SmolLM2 -v ./model ./runner/suites
+
+# Benchmarks of the kernels, in benchstat's format.
+bench pattern=".":
+    go test -run '^$' -bench '{{pattern}}' ./kernels/...

@@ -1,0 +1,27 @@
+// Command xrun runs controlled fine-tuning studies and writes their reports.
+//
+//	xrun SPEC                run what is missing and write the report
+//	xrun vet SPEC...         check specs
+//	xrun plan SPEC           cells, keys, what is done, mask ledger, cost
+//	xrun describe MODEL|SPEC structure of a model; what a study trains on
+//	xrun report RUN          remake report.md from the run's tables
+//	xrun diff A B            paired comparison of two runs
+//	xrun verify RUN          recompute in an empty store and compare bytes
+//	xrun export RUN CELL DIR write a tuned model for transformers
+//	xrun generate MODEL TEXT continue a text
+//	xrun eval MODEL          score a model without a spec
+//
+// `xrun help COMMAND` explains each. Exit status: 0 done, 1 failed, 2 wrong
+// usage, 3 runs differ (diff -fail-on, verify), 4 the engine a run needs is not
+// here, 130 interrupted.
+package main
+
+import (
+	"os"
+
+	"xrun/runner"
+)
+
+func main() {
+	os.Exit(runner.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,240 @@
+package runner
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"xrun/reports"
+	"xrun/runner/store"
+)
+
+// bytesReader adapts a file's contents for reports.ReadRows.
+func bytesReader(b []byte) io.ReaderAt { return bytes.NewReader(b) }
+
+// assemble makes the tables of a run from the stored stages. What is missing is
+// said in the failure section, with the reason in failures if there is one.
+func (s *study) assemble(failures map[*stage]error) (*reports.Run, error) {
+	a := &assembly{study: s, failures: failures, run: &reports.Run{}}
+	a.fact("study", "", "name", s.spec.Name)
+	a.fact("study", "", "question", s.spec.Question)
+	if s.spec.Scale != "" {
+		a.fact("study", "", "scale", s.spec.Scale)
+	}
+	a.fact("study", "", "numerics", s.numerics)
+	a.fact("study", "", "train precision", s.spec.Train.Precision)
+	a.fact("study", "", "eval precision", s.spec.Eval.Precision)
+	for _, name := range s.spec.Matrix.Model {
+		if s.spec.Eval.Base {
+			a.measures(baseName(name), name)
+		}
+		a.structure(name)
+	}
+	for _, c := range s.cells {
+		for _, v := range c.Values {
+			a.fact("cells", c.Name, v.Axis, v.Value)
+		}
+		a.training(c.Name)
+		a.measures(c.Name, c.Model)
+	}
+	a.training0()
+	a.ledgers()
+	a.suiteFacts()
+	a.reproduce()
+	return a.run, a.err
+}
+
+// assembly accumulates a run's tables; the first error stops it.
+type assembly struct {
+	*study
+	failures map[*stage]error
+	run      *reports.Run
+	order    map[string]int32
+	err      error
+}
+
+func (a *assembly) fact(section, cell, key, value string) { a.number(section, cell, key, value, 0) }
+
+func (a *assembly) number(section, cell, key, value string, n float64) {
+	if a.order == nil {
+		a.order = map[string]int32{}
+	}
+	at := a.order[section]
+	a.order[section]++
+	a.run.Facts = append(a.run.Facts, reports.Fact{Section: section, Cell: cell, Key: key, Order: at, Value: value, Number: n})
+}
+
+// table reads a stage's table, or notes why it is not there.
+func table[T any](a *assembly, cell string, st *stage, name string) []T {
+	if st == nil || a.err != nil {
+		return nil
+	}
+	rows, err := readRows[T](a.store, st.key, name)
+	if errors.Is(err, store.ErrAbsent) {
+		why := "not run"
+		if f := a.failures[st]; f != nil {
+			why = f.Error()
+		}
+		a.fact("failure", cell, st.kind, st.title+": "+why)
+		return nil
+	}
+	if err != nil {
+		a.err = err
+		return nil
+	}
+	return rows
+}
+
+func (a *assembly) training(cell string) {
+	st := a.trains[cell]
+	if st == nil {
+		return
+	}
+	steps := table[reports.Step](a, cell, st, stepsTable)
+	every := max(1, a.spec.Train.LogEvery)
+	for i := range steps {
+		steps[i].Cell = cell
+		steps[i].LogPoint = int(steps[i].Step)%every == 0 || i == len(steps)-1
+	}
+	a.run.Steps = append(a.run.Steps, steps...)
+	if steps == nil {
+		return
+	}
+	for _, h := range table[reports.HeldOut](a, cell, st, heldoutTable) {
+		h.Cell = cell
+		a.run.HeldOut = append(a.run.HeldOut, h)
+	}
+}
+
+// training0 adds the base models' held-out losses.
+func (a *assembly) training0() {
+	for _, name := range a.spec.Matrix.Model {
+		for _, h := range table[reports.HeldOut](a, baseName(name), a.heldouts[baseName(name)], heldoutTable) {
+			h.Cell, h.Model = baseName(name), name
+			a.run.HeldOut = append(a.run.HeldOut, h)
+		}
+	}
+}
+
+func (a *assembly) measures(name, modelName string) {
+	order := int32(0)
+	for i, st := range a.evaluates[name] {
+		items := table[reports.Item](a, name, st, itemsTable)
+		if items == nil {
+			continue
+		}
+		for j := range items {
+			items[j].Cell = name
+		}
+		a.run.Items = append(a.run.Items, items...)
+		figures, notes := a.suites[i].Figures(items)
+		for _, n := range notes {
+			a.fact("warning", name, a.suites[i].Name(), n)
+		}
+		for _, r := range figures {
+			r.Cell, r.Model, r.Order = name, modelName, order
+			order++
+			a.run.Results = append(a.run.Results, r)
+		}
+	}
+	for _, smp := range table[reports.Sample](a, name, a.samples[name], samplesTable) {
+		smp.Cell, smp.Model = name, modelName
+		a.run.Samples = append(a.run.Samples, smp)
+	}
+}
+
+func (a *assembly) structure(name string) {
+	m := a.models[name]
+	if m == nil {
+		return
+	}
+	for _, line := range strings.Split(strings.TrimRight(m.config.Describe(), "\n"), "\n") {
+		a.fact("model", name, "", line)
+	}
+}
+
+func (a *assembly) ledgers() {
+	seen := map[store.Key]bool{}
+	for _, c := range a.cells {
+		p := a.prepares[c.Name]
+		if p == nil || seen[p.key] {
+			continue
+		}
+		seen[p.key] = true
+		for _, e := range p.Ledger.Entries() {
+			a.number("ledger", c.Name, e.Name, e.Text, e.Value)
+		}
+		prompt, target, end := p.Example(0, p.model.tokenizer)
+		a.fact("example", c.Name, "prompt", prompt)
+		a.fact("example", c.Name, "target", target)
+		a.fact("example", c.Name, "end", end)
+	}
+}
+
+func (a *assembly) suiteFacts() {
+	for _, s := range a.suites {
+		for _, n := range s.Notes() {
+			a.fact("suite", "", s.Name(), n)
+		}
+	}
+	for _, st := range a.stages {
+		a.fact("keys", "", st.title, string(st.key))
+	}
+}
+
+func (a *assembly) reproduce() {
+	// Names only: where the spec lay and what it was run with are run.json's.
+	run := "xrun " + a.spec.Name + ".cue"
+	if a.spec.Scale != "" {
+		run += " -t scale=" + a.spec.Scale
+	}
+	a.fact("reproduce", "", "run", run)
+	a.fact("reproduce", "", "check", "xrun verify runs/"+a.spec.Name)
+	a.fact("reproduce", "", "remake", "xrun report runs/"+a.spec.Name)
+}
+
+// writeRun writes the run directory: tables, report, plots, events and the spec
+// as given and as resolved. Each file appears whole.
+func (s *study) writeRun(dir string, run *reports.Run) error {
+	if err := reports.WriteTables(dir, run); err != nil {
+		return err
+	}
+	rep, err := reports.Render(run)
+	if err != nil {
+		return err
+	}
+	if err := rep.Write(dir); err != nil {
+		return err
+	}
+	if err := reports.WriteEvents(dir, run); err != nil {
+		return err
+	}
+	resolved, err := s.spec.JSON()
+	if err != nil {
+		return err
+	}
+	if err := writeBytes(filepath.Join(dir, "spec.json"), resolved); err != nil {
+		return err
+	}
+	return nil
+}
+
+func writeBytes(path string, b []byte) error {
+	return reports.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// copySpec keeps the spec as given beside its report.
+func copySpec(dir, path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	return writeBytes(filepath.Join(dir, "spec"+filepath.Ext(path)), b)
+}

@@ -1,0 +1,239 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"xrun/kernels"
+	"xrun/runner/store"
+)
+
+var planCommand = &command{
+	name: "plan", args: "SPEC", summary: "cells, keys, what is done, mask ledger and cost, before any work", min: 1, max: 1,
+	help: `
+Prints the cells of SPEC's matrix, its stages with their content keys and
+whether they are done, the mask ledger (what is trained on), and the cost of what
+is left: tokens, FLOPs, memory, disk, and the time at the speed just measured on
+this machine. Nothing is run. Inputs that are not here are named with where to
+get them.`,
+	define: func(f *flags) {
+		f.defineTags()
+		f.defineRuns()
+		f.defineEngine()
+		f.set.BoolVar(&f.json, "json", false, "print JSON, with the input of each key")
+	},
+	run: func(e *env, f *flags, args []string) error {
+		tags, err := f.tagMap()
+		if err != nil {
+			return err
+		}
+		s, err := openStudy(args[0], tags, storeDir(f.runs))
+		if err != nil {
+			return err
+		}
+		engine, err := newEngine(f, s.spec.Run.Threads)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		if f.json {
+			err = s.printPlanJSON(e.stdout)
+		} else {
+			s.printPlan(e.stdout, engine)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.missingError(); err != nil {
+			return fmt.Errorf("this study cannot run yet:\n%w", err)
+		}
+		return nil
+	},
+}
+
+// plannedStage is one stage in `xrun plan -json`.
+type plannedStage struct {
+	Kind   string          `json:"kind"`
+	Title  string          `json:"title"`
+	Key    string          `json:"key"`
+	Done   bool            `json:"done"`
+	Input  json.RawMessage `json:"input"`
+	Tokens int64           `json:"tokens"`
+	FLOPs  float64         `json:"flops"`
+}
+
+func (s *study) printPlanJSON(w io.Writer) error {
+	stages := make([]plannedStage, len(s.stages))
+	for i, st := range s.stages {
+		stages[i] = plannedStage{st.kind, st.title, string(st.key), s.done(st), st.input, st.tokens, st.flops}
+	}
+	b, err := json.MarshalIndent(stages, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+func (s *study) printPlan(w io.Writer, engine kernels.Engine) {
+	fmt.Fprintf(w, "%s: %s\n\n", s.spec.Name, s.spec.Question)
+	s.printCells(w)
+	s.printStages(w)
+	s.printLedgers(w)
+	s.printSuites(w)
+	s.printCost(w, engine)
+}
+
+func (s *study) printCells(w io.Writer) {
+	fmt.Fprintf(w, "%s\n", plural(len(s.cells), "cell"))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, c := range s.cells {
+		if i == 20 && len(s.cells) > 25 {
+			fmt.Fprintf(t, "  ... and %d more\n", len(s.cells)-i)
+			break
+		}
+		fmt.Fprintf(t, "  %s", c.Name)
+		for _, v := range c.Values {
+			fmt.Fprintf(t, "\t%s %s", v.Axis, v.Value)
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+func (s *study) printStages(w io.Writer) {
+	done := 0
+	for _, st := range s.stages {
+		if s.done(st) {
+			done++
+		}
+	}
+	fmt.Fprintf(w, "%s, %d done\n", plural(len(s.stages), "stage"), done)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, st := range s.stages {
+		state := "to do"
+		if s.done(st) {
+			state = "done"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s", state, st.key.Short(), st.title)
+		if st.tokens > 0 {
+			fmt.Fprintf(t, "\t%s tokens\t%s", thousands(st.tokens), flopText(st.flops))
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+func (s *study) printLedgers(w io.Writer) {
+	seen := map[store.Key]bool{}
+	for _, c := range s.cells {
+		p := s.prepares[c.Name]
+		if p == nil || seen[p.key] {
+			continue
+		}
+		seen[p.key] = true
+		perEpoch, steps := stepsOf(c.Train, len(p.Rows))
+		fmt.Fprintf(w, "mask ledger of %s (template %s)\n", c.Data.Source, c.Data.Template)
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, e := range p.Ledger.Entries() {
+			fmt.Fprintf(t, "  %s\t%s\n", e.Name, e.Text)
+		}
+		fmt.Fprintf(t, "  steps\t%s (%s an epoch, %d × %d rows a step)\n", thousands(int64(steps)), thousands(int64(perEpoch)), c.Train.Batch, c.Train.Accumulate)
+		t.Flush()
+		fmt.Fprintln(w)
+	}
+}
+
+func (s *study) printSuites(w io.Writer) {
+	if len(s.suites) == 0 {
+		return
+	}
+	fmt.Fprintln(w, plural(len(s.suites), "suite"))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, suite := range s.suites {
+		fmt.Fprintf(t, "  %s\t%s items\t%s\n", suite.Name(), thousands(int64(suite.Len())), strings.Join(suite.Notes(), "; "))
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+func (s *study) printCost(w io.Writer, engine kernels.Engine) {
+	var flops float64
+	var tokens, disk int64
+	for _, st := range s.stages {
+		if s.done(st) {
+			continue
+		}
+		flops += st.flops
+		tokens += st.tokens
+		disk += st.disk
+	}
+	var memory int64
+	for _, c := range s.cells {
+		if m := s.models[c.Model]; m != nil && s.prepares[c.Name] != nil {
+			memory = max(memory, trainMemory(s.spec.Run, m.config, c))
+		}
+	}
+	fmt.Fprintln(w, "cost of what is left")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "  tokens\t%s\n", thousands(tokens))
+	fmt.Fprintf(t, "  arithmetic\t%s\n", flopText(flops))
+	fmt.Fprintf(t, "  memory\t%s at most\n", byteText(memory))
+	fmt.Fprintf(t, "  disk\t%s\n", byteText(disk))
+	speed := measureSpeed(engine, precisionOf(s.spec.Train.Precision))
+	const share = 0.6 // of the matrix products' speed that a whole training step reaches
+	left := time.Duration(flops / (speed * share) * float64(time.Second))
+	fmt.Fprintf(t, "  time here\tabout %s, at %s/s in %s products measured now\n", shortTime(left), flopText(speed), s.spec.Train.Precision)
+	t.Flush()
+}
+
+// measureSpeed returns the floating-point operations a second of a middling
+// matrix product: the best of a few, in some 50 ms.
+func measureSpeed(e kernels.Engine, t kernels.DType) float64 {
+	const rows, n, k = 256, 512, 512
+	x, w, y := e.New(t, rows, k), e.New(kernels.F32, n, k), e.New(t, rows, n)
+	defer e.Free(x, w, y)
+	best := time.Duration(1 << 62)
+	for began := time.Now(); time.Since(began) < 50*time.Millisecond; {
+		start := time.Now()
+		e.Linear(y, x, w, nil, nil)
+		if e.Sync() != nil {
+			return 1
+		}
+		best = min(best, time.Since(start))
+	}
+	return 2 * rows * n * k / best.Seconds()
+}
+
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func flopText(f float64) string {
+	units := []string{"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"}
+	i := 0
+	for f >= 1000 && i < len(units)-1 {
+		f /= 1000
+		i++
+	}
+	return fmt.Sprintf("%.3g %s", f, units[i])
+}
+
+func byteText(n int64) string {
+	f, units, i := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}, 0
+	for f >= 1024 && i < len(units)-1 {
+		f /= 1024
+		i++
+	}
+	return fmt.Sprintf("%.3g %s", f, units[i])
+}

@@ -1,0 +1,218 @@
+package runner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"xrun/reports"
+	"xrun/runner/store"
+	"xrun/schema"
+)
+
+var runCommand = &command{
+	name: "", args: "SPEC", summary: "run what is missing and write the report", min: 1, max: 1,
+	help: `
+Runs the study that SPEC (CUE or YAML) describes: trains every cell of its
+matrix, evaluates base and tuned models, and writes RUNS/NAME/report.md with its
+tables, plots and TensorBoard events. Finished stages are found in RUNS/.store by
+content key and never run twice; an interrupted run continues from its last
+checkpoint, with the same bits.`,
+	define: func(f *flags) { f.defineTags(); f.defineRuns(); f.defineEngine() },
+	run: func(e *env, f *flags, args []string) error {
+		tags, err := f.tagMap()
+		if err != nil {
+			return err
+		}
+		s, err := openStudy(args[0], tags, storeDir(f.runs))
+		if err != nil {
+			return err
+		}
+		s.specPath, s.tags = args[0], f.tags
+		dir := runDir(f.runs, s.spec)
+		failed, err := s.runAll(e, f, dir)
+		if err != nil {
+			return err
+		}
+		run, err := reports.ReadTables(dir)
+		if err != nil {
+			return err
+		}
+		rep, err := reports.Render(run)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout, rep.Verdict)
+		fmt.Fprintf(e.stdout, "report: %s\n", filepath.Join(dir, "report.md"))
+		if failed > 0 {
+			return fmt.Errorf("%s failed; the report says which and why", plural(failed, "stage"))
+		}
+		return nil
+	},
+}
+
+// runAll executes the missing stages and writes the run directory. It returns
+// how many stages failed.
+func (s *study) runAll(e *env, f *flags, dir string) (failed int, err error) {
+	if err := s.missingError(); err != nil {
+		return 0, err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return 0, fmt.Errorf("making the run directory: %w", err)
+	}
+	unlock, err := lockRun(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	if s.store, err = store.Open(s.store.Root()); err != nil {
+		return 0, err
+	}
+	engine, err := newEngine(f, s.spec.Run.Threads)
+	if err != nil {
+		return 0, err
+	}
+	defer engine.Close()
+	x := &execution{study: s, ctx: e.ctx, engine: engine, progress: newProgress(e.stderr), failures: map[*stage]error{}}
+	began := time.Now()
+	if err := x.run(); err != nil {
+		if errors.Is(err, e.ctx.Err()) {
+			return 0, withHint(&statusError{exitInterrupted, "interrupted; what is finished is kept"}, "run the same command to continue")
+		}
+		return 0, err
+	}
+	run, err := s.assemble(x.failures)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.writeRun(dir, run); err != nil {
+		return 0, err
+	}
+	if s.specPath != "" {
+		if err := copySpec(dir, s.specPath); err != nil {
+			return 0, err
+		}
+	}
+	if err := s.writeProvenance(dir, x, began); err != nil {
+		return 0, err
+	}
+	s.in.digests.Save()
+	return len(x.failures), nil
+}
+
+// provenance is run.json: what ran where, for people and for verify's messages.
+// It and timing.parquet are the only files of a run that differ between two
+// machines.
+type provenance struct {
+	Spec     string            `json:"spec"`
+	Tags     []string          `json:"tags,omitempty"`
+	Began    string            `json:"began"`
+	Seconds  float64           `json:"seconds"`
+	Host     string            `json:"host"`
+	System   string            `json:"system"`
+	Go       string            `json:"go"`
+	Build    string            `json:"build,omitempty"`
+	Engine   string            `json:"engine"`
+	Numerics string            `json:"numerics"`
+	Threads  int               `json:"threads"`
+	Inputs   map[string]string `json:"inputs"` // sha256 by name
+	Failures []string          `json:"failures,omitempty"`
+}
+
+func (s *study) writeProvenance(dir string, x *execution, began time.Time) error {
+	host, _ := os.Hostname()
+	p := provenance{
+		Spec: s.specPath, Tags: s.tags, Began: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(), Host: host,
+		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Engine: x.engine.Name(), Numerics: x.engine.Numerics(),
+		Threads: runtime.GOMAXPROCS(0), Inputs: map[string]string{},
+	}
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, set := range b.Settings {
+			if set.Key == "vcs.revision" {
+				p.Build = set.Value
+			}
+		}
+	}
+	for name, m := range s.models {
+		p.Inputs[name] = m.weights
+	}
+	for _, c := range s.cells {
+		if sum, err := s.in.digestFile(c.Data.Source); err == nil {
+			p.Inputs[c.Data.Source] = sum
+		}
+	}
+	for _, suite := range s.suites {
+		p.Inputs[suite.Name()] = suite.Digest()
+	}
+	for st, err := range x.failures {
+		p.Failures = append(p.Failures, st.title+": "+err.Error())
+	}
+	b, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeBytes(filepath.Join(dir, "run.json"), append(b, '\n')); err != nil {
+		return err
+	}
+	return writeRows(dir, "timing.parquet", x.timings)
+}
+
+var vetCommand = &command{
+	name: "vet", args: "SPEC...", summary: "check specs", min: 1, max: -1,
+	help: `
+Checks specs against the schema and says every problem with its file, line and
+column. Silent when all is well.`,
+	define: func(f *flags) { f.defineTags() },
+	run: func(e *env, f *flags, args []string) error {
+		tags, err := f.tagMap()
+		if err != nil {
+			return err
+		}
+		var all schema.Errors
+		for _, path := range args {
+			spec, err := schema.Load(path, schema.Options{Tags: tags})
+			if err == nil {
+				_, err = spec.Cells()
+			}
+			var problems schema.Errors
+			if errors.As(err, &problems) {
+				all = append(all, problems...)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if len(all) > 0 {
+			return all
+		}
+		return nil
+	},
+}
+
+var reportCommand = &command{
+	name: "report", args: "RUN", summary: "remake report.md and plots from a run's tables", min: 1, max: 1,
+	help: `
+Remakes report.md and the plots of the run directory RUN from its parquet tables
+alone. Nothing is computed again.`,
+	run: func(e *env, f *flags, args []string) error {
+		run, err := reports.ReadTables(args[0])
+		if err != nil {
+			return err
+		}
+		rep, err := reports.Render(run)
+		if err != nil {
+			return err
+		}
+		if err := rep.Write(args[0]); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout, rep.Verdict)
+		return nil
+	},
+}

@@ -1,0 +1,206 @@
+package runner
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"xrun/reports"
+	"xrun/runner/store"
+	"xrun/schema"
+)
+
+var verifyCommand = &command{
+	name: "verify", args: "RUN", summary: "recompute a run in an empty store and compare bytes", min: 1, max: 1,
+	help: `
+Runs the study of RUN (a run directory, or the report.md in one) again from its
+spec.json in an empty store and compares every file but run.json and
+timing.parquet byte for byte. Names the first stage and every file that differ.
+Exit status 0: all equal; 3: something differs.`,
+	define: func(f *flags) { f.defineEngine() },
+	run: func(e *env, f *flags, args []string) error {
+		dir := args[0]
+		if filepath.Base(dir) == "report.md" {
+			dir = filepath.Dir(dir)
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, "spec.json"))
+		if err != nil {
+			return withHint(fmt.Errorf("reading the run: %w", err), "verify takes a run directory, which holds spec.json and report.md")
+		}
+		spec, err := schema.FromJSON(raw)
+		if err != nil {
+			return err
+		}
+		fresh, err := os.MkdirTemp("", "xrun-verify-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(fresh)
+		s, err := newStudy(spec, storeDir(fresh))
+		if err != nil {
+			return err
+		}
+		s.specPath, err = givenSpec(dir)
+		if err != nil {
+			return err
+		}
+		again := runDir(fresh, spec)
+		if _, err := s.runAll(e, f, again); err != nil {
+			return err
+		}
+		differing, err := compareRuns(dir, again)
+		if err != nil {
+			return err
+		}
+		if len(differing) == 0 {
+			fmt.Fprintf(e.stdout, "verified: every file of %s is reproduced to the byte\n", dir)
+			return nil
+		}
+		for _, d := range differing {
+			fmt.Fprintln(e.stdout, d)
+		}
+		return &statusError{exitDiffers, fmt.Sprintf("%s is not reproduced: %s", dir, plural(len(differing), "difference"))}
+	},
+}
+
+// givenSpec finds the spec as given, kept in a run directory.
+func givenSpec(dir string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "spec.*"))
+	if err != nil {
+		return "", err
+	}
+	for _, p := range found {
+		if filepath.Ext(p) != ".json" {
+			return p, nil
+		}
+	}
+	return "", nil
+}
+
+// unverified are the files of a run that hold times and places.
+var unverified = map[string]bool{"run.json": true, "timing.parquet": true, ".lock": true}
+
+// compareRuns lists the files in which two run directories differ, the tables
+// before what is drawn from them. Where the stages' keys differ, the first such
+// stage is named, since everything else follows from it.
+func compareRuns(a, b string) ([]string, error) {
+	left, err := runFiles(a)
+	if err != nil {
+		return nil, err
+	}
+	right, err := runFiles(b)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for n := range left {
+		names[n] = true
+	}
+	for n := range right {
+		names[n] = true
+	}
+	sorted := make([]string, 0, len(names))
+	for n := range names {
+		sorted = append(sorted, n)
+	}
+	sort.Slice(sorted, func(i, j int) bool {
+		ti, tj := strings.HasSuffix(sorted[i], ".parquet"), strings.HasSuffix(sorted[j], ".parquet")
+		if ti != tj {
+			return ti
+		}
+		return sorted[i] < sorted[j]
+	})
+	var out []string
+	for _, n := range sorted {
+		switch {
+		case !left[n]:
+			out = append(out, n+": only in the new run")
+		case !right[n]:
+			out = append(out, n+": not in the new run")
+		default:
+			at, err := firstDifference(filepath.Join(a, n), filepath.Join(b, n))
+			if err != nil {
+				return nil, err
+			}
+			if at >= 0 {
+				out = append(out, fmt.Sprintf("%s: differs from byte %d", n, at))
+			}
+		}
+	}
+	if len(out) > 0 {
+		if first := firstDifferingStage(a, b); first != "" {
+			out = append([]string{first}, out...)
+		}
+	}
+	return out, nil
+}
+
+func runFiles(dir string) (map[string]bool, error) {
+	files := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err == nil && !unverified[rel] {
+			files[filepath.ToSlash(rel)] = true
+		}
+		return err
+	})
+	return files, err
+}
+
+func firstDifference(a, b string) (int, error) {
+	x, err := os.ReadFile(a)
+	if err != nil {
+		return 0, err
+	}
+	y, err := os.ReadFile(b)
+	if err != nil {
+		return 0, err
+	}
+	if bytes.Equal(x, y) {
+		return -1, nil
+	}
+	for i := 0; i < len(x) && i < len(y); i++ {
+		if x[i] != y[i] {
+			return i, nil
+		}
+	}
+	return min(len(x), len(y)), nil
+}
+
+// firstDifferingStage names the first stage whose content key differs between
+// two run directories, in the order of the plan.
+func firstDifferingStage(a, b string) string {
+	left, err := reports.ReadTables(a)
+	if err != nil {
+		return ""
+	}
+	right, err := reports.ReadTables(b)
+	if err != nil {
+		return ""
+	}
+	keys := map[string]string{}
+	for _, f := range left.Facts {
+		if f.Section == "keys" {
+			keys[f.Key] = f.Value
+		}
+	}
+	for _, f := range right.Facts {
+		if f.Section != "keys" {
+			continue
+		}
+		switch old, ok := keys[f.Key]; {
+		case !ok:
+			return fmt.Sprintf("first stage that differs: %s is new", f.Key)
+		case old != f.Value:
+			return fmt.Sprintf("first stage that differs: %s, whose inputs changed (key %s, was %s)", f.Key, store.Key(f.Value).Short(), store.Key(old).Short())
+		}
+	}
+	return ""
+}

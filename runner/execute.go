@@ -1,0 +1,189 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"xrun/kernels"
+	"xrun/kernels/cpu"
+	"xrun/model"
+	"xrun/reports"
+	"xrun/runner/store"
+)
+
+// execution runs the stages of a study that are missing.
+type execution struct {
+	*study
+	ctx      context.Context
+	engine   kernels.Engine
+	progress *progress
+	loaded   *loadedModel
+	timings  []timing
+	failures map[*stage]error
+}
+
+// timing is one row of timing.parquet: what a stage took on this machine.
+type timing struct {
+	Stage   string  `parquet:"stage"`
+	Kind    string  `parquet:"kind"`
+	Key     string  `parquet:"key"`
+	Seconds float64 `parquet:"seconds"`
+	Tokens  int64   `parquet:"tokens"`
+}
+
+// weightsRef names weights that a stage will read: a base model's files, or
+// those a train stage stores.
+type weightsRef struct {
+	name      string
+	input     *modelInput
+	train     *stage
+	precision string
+}
+
+type loadedModel struct {
+	ref *weightsRef
+	*model.Model
+}
+
+// newEngine makes the engine that -engine asks for.
+func newEngine(f *flags, threads int) (kernels.Engine, error) {
+	if err := f.engineChoice(); err != nil {
+		return nil, err
+	}
+	if f.engine == "cuda" || f.engine == "emulated" {
+		return nil, withHint(&statusError{exitNoEngine, "engine " + f.engine + ": not in this build"}, "use -engine cpu")
+	}
+	if f.threads > 0 {
+		threads = f.threads
+	}
+	return cpu.New(cpu.Options{Threads: threads})
+}
+
+func precisionOf(name string) kernels.DType {
+	if name == "bf16" {
+		return kernels.BF16
+	}
+	return kernels.F32
+}
+
+// run executes what is missing, in order. A stage that fails takes with it the
+// stages that need it; the others go on.
+func (x *execution) run() error {
+	for _, st := range x.stages {
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+		err := x.runStage(st)
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		if err != nil {
+			x.failures[st] = err
+			x.progress.line("%s: failed: %v", st.title, err)
+		}
+	}
+	x.unload()
+	return nil
+}
+
+func (x *execution) runStage(st *stage) error {
+	for _, need := range st.needs {
+		if x.failures[need] != nil {
+			return fmt.Errorf("needs %s, which failed", need.title)
+		}
+	}
+	if x.done(st) {
+		_, err := x.store.Get(st.key)
+		var damaged *store.DamagedError
+		if !errors.As(err, &damaged) {
+			return err
+		}
+		x.progress.line("%v; setting it aside and building it again", damaged)
+		if err := x.store.SetAside(st.key); err != nil {
+			return err
+		}
+	}
+	x.progress.start(st.title)
+	began := time.Now()
+	if err := st.run(x, st); err != nil {
+		return err
+	}
+	took := time.Since(began).Seconds()
+	x.timings = append(x.timings, timing{Stage: st.title, Kind: st.kind, Key: string(st.key), Seconds: took, Tokens: st.tokens})
+	note := ""
+	if st.tokens > 0 && took > 0 {
+		note = fmt.Sprintf(", %.0f tokens/s", float64(st.tokens)/took)
+	}
+	x.progress.finish(note)
+	return nil
+}
+
+// put stores a stage's files.
+func (x *execution) put(st *stage, build func(dir string) error) error {
+	_, err := x.store.Put(st.key, st.input, build)
+	return err
+}
+
+// model loads weights, keeping the last ones loaded: stages of one model come
+// one after another.
+func (x *execution) model(ref *weightsRef) (*model.Model, error) {
+	if x.loaded != nil && x.loaded.ref == ref {
+		return x.loaded.Model, nil
+	}
+	x.unload()
+	fsys, err := x.weightsFS(ref)
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Load(x.engine, fsys, precisionOf(ref.precision))
+	if err != nil {
+		return nil, fmt.Errorf("loading %s: %w", ref.name, err)
+	}
+	x.loaded = &loadedModel{ref, m}
+	return m, nil
+}
+
+func (x *execution) weightsFS(ref *weightsRef) (fs.FS, error) {
+	if ref.train == nil {
+		return ref.input.dir.FS, nil
+	}
+	o, err := x.store.Get(ref.train.key)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Verify(); err != nil {
+		return nil, err
+	}
+	return os.DirFS(o.Dir()), nil
+}
+
+func (x *execution) unload() {
+	if x.loaded != nil {
+		x.loaded.Close()
+		x.loaded = nil
+	}
+}
+
+// writeRows writes a table of a stage into its directory.
+func writeRows[T any](dir, name string, rows []T) error {
+	return reports.WriteFile(filepath.Join(dir, name), func(w io.Writer) error { return reports.WriteRows(w, rows) })
+}
+
+// readRows reads a table of a finished stage.
+func readRows[T any](s *store.Store, k store.Key, name string) ([]T, error) {
+	o, err := s.Get(k)
+	if err != nil {
+		return nil, err
+	}
+	b, err := o.Read(name)
+	if err != nil {
+		return nil, err
+	}
+	return reports.ReadRows[T](bytesReader(b), int64(len(b)), name)
+}

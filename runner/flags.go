@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// flags holds the flags of one command. Commands share names and meanings, so
+// each flag is defined once, here.
+type flags struct {
+	set     *flag.FlagSet
+	tags    []string
+	runs    string
+	out     string
+	engine  string
+	threads int
+	only    string
+	json    bool
+	quiet   bool
+	failOn  string
+	format  string
+	dtype   string
+	maxNew  int
+	temp    float64
+	topK    int
+	topP    float64
+	seed    uint64
+	suites  string
+	root    string
+	limit   int
+	proto   string
+	item    int
+	model   string
+}
+
+func newFlags(c *command) *flags {
+	f := &flags{set: flag.NewFlagSet(c.name, flag.ContinueOnError)}
+	f.set.SetOutput(io.Discard)
+	if c.define != nil {
+		c.define(f)
+	}
+	return f
+}
+
+func (f *flags) count() (n int) {
+	f.set.VisitAll(func(*flag.Flag) { n++ })
+	return n
+}
+
+// parse accepts flags anywhere on the line, with one dash or two, up to "--".
+func (f *flags) parse(args []string) (positional []string, err error) {
+	for {
+		if err := f.set.Parse(args); err != nil {
+			return nil, f.explain(err)
+		}
+		rest := f.set.Args()
+		if len(rest) == 0 {
+			return positional, nil
+		}
+		if n := len(args) - len(rest); n > 0 && args[n-1] == "--" {
+			return append(positional, rest...), nil
+		}
+		positional = append(positional, rest[0])
+		args = rest[1:]
+	}
+}
+
+func (f *flags) explain(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	const undefined = "flag provided but not defined: -"
+	if name, ok := strings.CutPrefix(err.Error(), undefined); ok {
+		var known []string
+		f.set.VisitAll(func(g *flag.Flag) { known = append(known, g.Name) })
+		return unknown("flag", "-"+name, dashed(known))
+	}
+	return usagef("%v", err)
+}
+
+func dashed(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = "-" + n
+	}
+	return out
+}
+
+// list collects a flag that may be repeated.
+type list struct{ to *[]string }
+
+func (l list) String() string { return "" }
+func (l list) Set(s string) error {
+	*l.to = append(*l.to, s)
+	return nil
+}
+
+func (f *flags) defineTags() {
+	f.set.Var(list{&f.tags}, "t", "set a @tag of the spec: `name=value` (repeatable)")
+}
+
+func (f *flags) defineRuns() {
+	f.set.StringVar(&f.runs, "runs", "runs", "`directory` of runs and of the store of finished stages")
+}
+
+func (f *flags) defineEngine() {
+	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu`: where to compute")
+	f.set.IntVar(&f.threads, "threads", 0, "worker threads; 0 = one per processor (changes no bit of the result)")
+}
+
+func (f *flags) tagMap() (map[string]string, error) {
+	m := map[string]string{}
+	for _, t := range f.tags {
+		name, value, ok := strings.Cut(t, "=")
+		if !ok || name == "" {
+			return nil, usagef("-t %s: want name=value", t)
+		}
+		if old, twice := m[name]; twice && old != value {
+			return nil, usagef("-t %s is given twice, as %q and %q", name, old, value)
+		}
+		m[name] = value
+	}
+	return m, nil
+}
+
+func oneOf(flagName, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return withHint(usagef("-%s %s is not known", flagName, value), "want %s", strings.Join(allowed, ", "))
+}
+
+func (f *flags) engineChoice() error {
+	return oneOf("engine", f.engine, "auto", "cpu", "cuda", "emulated")
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", one)
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

@@ -1,0 +1,118 @@
+package runner
+
+import "xrun/model"
+
+// The content keys. A stage's key is the sha256 of the canonical JSON (RFC 8785)
+// of its struct below; `xrun plan -json` prints them and every stored object
+// holds its own as input.json, so a key can be computed by hand. Rules:
+//
+//   - Inputs enter by digest, never by path or time; settings by value.
+//   - "output" and 0, "all" and 1 are one value: the prompt's weight.
+//   - Numbers print in their shortest round-trip form. Seeds are strings,
+//     because JSON numbers beyond 2^53 are not exact.
+//   - A field added later carries `omitempty` and is omitted only while equal to
+//     the zero value that stands for the old behaviour; otherwise Version rises.
+//
+// Not in any key: question, scale, names of axes, threads, memory, micro-batch,
+// logEvery, checkpointEvery.
+
+// prepareKey determines the tokens and labels of a training set.
+type prepareKey struct {
+	Kind         string            `json:"kind"` // "prepare"
+	Version      int               `json:"version"`
+	Data         string            `json:"data"` // sha256 of the file
+	Format       string            `json:"format"`
+	Columns      map[string]string `json:"columns,omitempty"`
+	Limit        int               `json:"limit"`
+	Template     string            `json:"template"`
+	ChatTemplate string            `json:"chatTemplate,omitempty"` // sha256 of its text, when used
+	System       string            `json:"system"`
+	MaxLength    int               `json:"maxLength"`
+	Truncate     string            `json:"truncate"`
+	BOS          string            `json:"bos"`
+	End          string            `json:"end"`
+	Holdout      int               `json:"holdout"` // items taken out
+	Tokenizer    string            `json:"tokenizer"`
+}
+
+// trainKey determines a tuned model and its training table.
+type trainKey struct {
+	Kind         string         `json:"kind"` // "train"
+	Version      int            `json:"version"`
+	Prepare      string         `json:"prepare"`
+	Weights      string         `json:"weights"` // digest of the base weights
+	Config       string         `json:"config"`  // digest of the parsed config.json
+	PromptWeight float64        `json:"promptWeight"`
+	Padding      string         `json:"padding"`
+	Seed         string         `json:"seed"`
+	Shuffle      bool           `json:"shuffle"`
+	Steps        int            `json:"steps"`
+	Batch        int            `json:"batch"`
+	Accumulate   int            `json:"accumulate"`
+	LR           float64        `json:"lr"`
+	Schedule     model.Schedule `json:"schedule"`
+	Precision    string         `json:"precision"`
+	Beta1        float64        `json:"beta1"`
+	Beta2        float64        `json:"beta2"`
+	Eps          float64        `json:"eps"`
+	WeightDecay  float64        `json:"weightDecay"`
+	Decay        string         `json:"decay"`
+	Clip         float64        `json:"clip"`
+	HoldoutEvery int            `json:"holdoutEvery"` // cadence of the held-out losses in the table; 0 without held-out items
+	Numerics     string         `json:"numerics"`
+}
+
+// modelKey identifies the weights that a stage reads: a base model by its
+// files, a tuned one by the key of the stage that made it.
+type modelKey struct {
+	Weights   string `json:"weights,omitempty"`
+	Train     string `json:"train,omitempty"`
+	Config    string `json:"config"`
+	Tokenizer string `json:"tokenizer"`
+}
+
+// evaluateKey determines the scored items of one model on one suite.
+type evaluateKey struct {
+	Kind      string   `json:"kind"` // "evaluate"
+	Version   int      `json:"version"`
+	Model     modelKey `json:"model"`
+	Suite     string   `json:"suite"` // digest of the suite's definition and files
+	Precision string   `json:"precision"`
+	Numerics  string   `json:"numerics"`
+}
+
+// heldoutKey determines a base model's losses on the held-out items.
+type heldoutKey struct {
+	Kind      string   `json:"kind"` // "heldout"
+	Version   int      `json:"version"`
+	Model     modelKey `json:"model"`
+	Prepare   string   `json:"prepare"`
+	Precision string   `json:"precision"`
+	Numerics  string   `json:"numerics"`
+}
+
+// sampleKey determines generated texts.
+type sampleKey struct {
+	Kind      string      `json:"kind"` // "sample"
+	Version   int         `json:"version"`
+	Model     modelKey    `json:"model"`
+	Prompts   []promptKey `json:"prompts"`
+	Precision string      `json:"precision"`
+	Numerics  string      `json:"numerics"`
+}
+
+// promptKey is one prompt in tokens, after templating.
+type promptKey struct {
+	Tokens []int32 `json:"tokens"`
+	MaxNew int     `json:"maxNew"`
+}
+
+// Versions of the stages' meanings: one rises when the same inputs and settings
+// come to mean another result for a reason outside the engine's numerics.
+const (
+	prepareVersion  = 1
+	trainVersion    = 1
+	evaluateVersion = 1
+	heldoutVersion  = 1
+	sampleVersion   = 1
+)

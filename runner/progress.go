@@ -1,0 +1,99 @@
+package runner
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// progress tells a person how far a stage is: one line that is rewritten on a
+// terminal, a plain line now and then elsewhere.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	mu       sync.Mutex
+	title    string
+	began    time.Time
+	shown    time.Time
+	dirty    bool // a rewritten line is on the screen
+}
+
+func newProgress(w io.Writer) *progress {
+	f, ok := w.(*os.File)
+	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// line prints a line of its own.
+func (p *progress) line(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+func (p *progress) clear() {
+	if p.dirty {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.dirty = false
+	}
+}
+
+func (p *progress) start(title string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.title, p.began, p.shown = title, time.Now(), time.Now()
+}
+
+// step reports that done of total units are done, tokens tokens so far, with a
+// short note such as the loss.
+func (p *progress) step(done, total int, tokens int64, note string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	every := 10 * time.Second
+	if p.terminal {
+		every = 100 * time.Millisecond
+	}
+	if now.Sub(p.shown) < every || done == 0 {
+		return
+	}
+	p.shown = now
+	spent := now.Sub(p.began)
+	left := time.Duration(float64(spent) / float64(done) * float64(total-done)).Round(time.Second)
+	text := fmt.Sprintf("%s: %d/%d", p.title, done, total)
+	if tokens > 0 {
+		text += fmt.Sprintf(", %.0f tokens/s", float64(tokens)/spent.Seconds())
+	}
+	text += fmt.Sprintf(", %s left", left)
+	if note != "" {
+		text += ", " + note
+	}
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r%s\x1b[K", text)
+		p.dirty = true
+		return
+	}
+	fmt.Fprintln(p.w, text)
+}
+
+// finish ends a stage with one line.
+func (p *progress) finish(note string) {
+	spent := time.Since(p.began)
+	p.line("%s: done in %s%s", p.title, shortTime(spent), note)
+}
+
+func shortTime(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 10*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%.1f days", d.Hours()/24)
+}

@@ -1,0 +1,219 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"xrun/schema"
+)
+
+// env is what a command may touch of the world outside.
+type env struct {
+	ctx            context.Context
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// command is one entry of the command table.
+type command struct {
+	name, args, summary string
+	help                string
+	min, max            int // positional arguments; max < 0: any number
+	run                 func(*env, *flags, []string) error
+	define              func(*flags)
+}
+
+// Exit statuses.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDiffers     = 3
+	exitNoEngine    = 4
+	exitInterrupted = 130
+)
+
+// statusError carries an exit status other than 1; an empty message prints
+// nothing.
+type statusError struct {
+	status int
+	msg    string
+}
+
+func (e *statusError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error {
+	return &statusError{exitUsage, fmt.Sprintf(format, args...)}
+}
+
+// hintError adds what to do to an error.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+func withHint(err error, format string, args ...any) error {
+	return &hintError{err, fmt.Sprintf(format, args...)}
+}
+
+// Main runs xrun with the given arguments, without the program's name, and
+// returns its exit status. Results go to stdout, progress and errors to stderr.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
+	return report(stderr, e.dispatch(args))
+}
+
+// interruptible returns a context that the first interrupt cancels: work stops
+// at the next safe point and leaves a checkpoint. The second kills the process.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(stderr, "xrun: interrupted; stopping after this step (once more to stop at once)")
+		cancel()
+		if _, ok := <-signals; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals); cancel() }
+}
+
+// report prints an error and returns its exit status.
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var spec schema.Errors
+	if errors.As(err, &spec) {
+		fmt.Fprintln(stderr, strings.TrimRight(spec.Error(), "\n"))
+		return exitFailed
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintf(stderr, "xrun: error: %s\n", msg)
+	}
+	var hint *hintError
+	if errors.As(err, &hint) {
+		fmt.Fprintf(stderr, "xrun: hint: %s\n", hint.hint)
+	}
+	var status *statusError
+	switch {
+	case errors.As(err, &status):
+		return status.status
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+func (e *env) dispatch(args []string) error {
+	if len(args) == 0 {
+		printUsage(e.stderr)
+		return &statusError{exitUsage, ""}
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		return e.help(args[1:])
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return e.call(c, args[1:])
+		}
+	}
+	if strings.HasPrefix(args[0], "-") || looksLikeSpec(args) {
+		return e.call(runCommand, args)
+	}
+	names := make([]string, len(commands))
+	for i, c := range commands {
+		names[i] = c.name
+	}
+	return unknown("command", args[0], names)
+}
+
+// looksLikeSpec reports whether the words are a run rather than a mistyped
+// command: one of them names a spec or an existing file.
+func looksLikeSpec(args []string) bool {
+	for _, a := range args {
+		switch filepath.Ext(a) {
+		case ".cue", ".yaml", ".yml", ".json":
+			return true
+		}
+	}
+	_, err := os.Stat(args[0])
+	return err == nil
+}
+
+func unknown(what, given string, known []string) error {
+	err := usagef("unknown %s %q", what, given)
+	if near := schema.Nearest(given, known); near != "" {
+		return withHint(err, "did you mean %q?", near)
+	}
+	return withHint(err, "xrun help lists them")
+}
+
+func (e *env) call(c *command, args []string) error {
+	f := newFlags(c)
+	positional, err := f.parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		printHelp(e.stdout, c)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(positional) < c.min || c.max >= 0 && len(positional) > c.max {
+		return withHint(usagef("%d arguments given", len(positional)), "usage: xrun %s", c.usage())
+	}
+	return c.run(e, f, positional)
+}
+
+func (c *command) usage() string {
+	return strings.TrimSpace(c.name + " " + c.args)
+}
+
+func (e *env) help(args []string) error {
+	if len(args) == 0 {
+		printUsage(e.stdout)
+		return nil
+	}
+	for _, c := range append([]*command{runCommand}, commands...) {
+		if c.name == args[0] || c == runCommand && args[0] == "run" {
+			printHelp(e.stdout, c)
+			return nil
+		}
+	}
+	return unknown("command", args[0], nil)
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprintln(w, "xrun runs controlled fine-tuning studies and writes their reports.")
+	fmt.Fprintln(w)
+	for _, c := range append([]*command{runCommand}, commands...) {
+		fmt.Fprintf(w, "  xrun %-26s %s\n", c.usage(), c.summary)
+	}
+	fmt.Fprintln(w, "\nxrun help COMMAND explains each. Start with: xrun experiments/mask_ablation.cue")
+}
+
+func printHelp(w io.Writer, c *command) {
+	fmt.Fprintf(w, "usage: xrun %s\n\n%s\n", c.usage(), strings.TrimSpace(c.help))
+	f := newFlags(c)
+	if n := f.count(); n > 0 {
+		fmt.Fprintln(w, "\nflags, anywhere on the line:")
+		f.set.SetOutput(w)
+		f.set.PrintDefaults()
+	}
+}

@@ -1,0 +1,94 @@
+package runner_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"xrun/runner"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"xrun": func() { os.Exit(runner.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts runs the command line's specification: one txtar file a
+// behaviour, in testdata/script. XRUN_UPDATE=1 rewrites expected output.
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       os.Getenv("XRUN_UPDATE") != "",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ROOT", root)
+			e.Setenv("HF_HOME", filepath.Join(e.WorkDir, "hub"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"flip":     flip,
+			"truncate": truncate,
+			"mask":     mask,
+		},
+	})
+}
+
+// flip FILE OFFSET inverts one byte; a negative offset counts from the end.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	path, at := fileAndOffset(ts, args)
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	if at < 0 {
+		at += len(b)
+	}
+	b[at] ^= 0xff
+	ts.Check(os.WriteFile(path, b, 0o666))
+}
+
+// truncate FILE SIZE cuts a file; a negative size drops that many bytes.
+func truncate(ts *testscript.TestScript, neg bool, args []string) {
+	path, size := fileAndOffset(ts, args)
+	st, err := os.Stat(path)
+	ts.Check(err)
+	if size < 0 {
+		size += int(st.Size())
+	}
+	ts.Check(os.Truncate(path, int64(size)))
+}
+
+func fileAndOffset(ts *testscript.TestScript, args []string) (string, int) {
+	if len(args) != 2 {
+		ts.Fatalf("want FILE NUMBER")
+	}
+	var n int
+	_, err := fmt.Sscan(args[1], &n)
+	ts.Check(err)
+	return ts.MkAbs(args[0]), n
+}
+
+// mask FILE replaces what depends on the machine (times, speeds) by <...>.
+func mask(ts *testscript.TestScript, neg bool, args []string) {
+	var b []byte
+	var err error
+	path := ts.MkAbs(args[0])
+	if args[0] == "stdout" {
+		b, path = []byte(ts.ReadFile("stdout")), ts.MkAbs("stdout.masked")
+	} else {
+		b, err = os.ReadFile(path)
+		ts.Check(err)
+	}
+	b = machineDependent.ReplaceAll(b, []byte("<time>"))
+	ts.Check(os.WriteFile(path, b, 0o666))
+}
+
+var machineDependent = regexp.MustCompile(`about .*measured now|in [0-9.]+ s|[0-9]+ tokens/s`)

@@ -1,0 +1,366 @@
+package runner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+
+	"xrun/kernels/cpu"
+	"xrun/model"
+	"xrun/model/tokenizer"
+	"xrun/runner/data"
+	"xrun/runner/store"
+	"xrun/runner/suites"
+	"xrun/schema"
+)
+
+// study is a spec with its inputs opened and its stages laid out.
+type study struct {
+	spec     *schema.Spec
+	cells    []schema.Cell
+	in       *inputs
+	store    *store.Store
+	numerics string
+
+	models       map[string]*modelInput
+	preparations map[store.Key]*preparation
+	suites       []*suites.Suite
+	stages       []*stage
+	byKey        map[store.Key]*stage
+
+	trains    map[string]*stage       // by cell name
+	evaluates map[string][]*stage     // by cell name or base name, in suite order
+	heldouts  map[string]*stage       // likewise
+	samples   map[string]*stage       // likewise
+	prepares  map[string]*preparation // by cell name
+	missing   []error                 // inputs that are not here
+
+	specPath string // the spec as given, for run.json and the copy beside the report
+	tags     []string
+}
+
+// modelInput is a model the spec names: what planning needs of it.
+type modelInput struct {
+	dir       dir
+	config    model.Config
+	tokenizer *tokenizer.Tokenizer
+	weights   string // digest; "" when the files are not here
+	configSum string
+}
+
+// preparation is a training set turned into tokens.
+type preparation struct {
+	key   store.Key
+	input []byte
+	model *modelInput
+	set   schema.Data
+	*data.Prepared
+}
+
+// stage is a unit of work with a content key.
+type stage struct {
+	kind  string // prepare, train, evaluate, heldout, sample
+	title string
+	key   store.Key
+	input []byte
+	needs []*stage
+	// tokens and flops estimate the work, for plan and progress.
+	tokens int64
+	flops  float64
+	disk   int64 // bytes of the result that matter: weights
+	run    func(*execution, *stage) error
+}
+
+// baseName is how the tables call an untuned model.
+func baseName(m string) string { return "base:" + m }
+
+// openStudy loads a spec and lays out its stages. Inputs that are not here are
+// collected in study.missing, so that a plan can name them all; any other
+// fault is an error.
+func openStudy(path string, tags map[string]string, storeRoot string) (*study, error) {
+	spec, err := schema.Load(path, schema.Options{Tags: tags})
+	if err != nil {
+		return nil, err
+	}
+	return newStudy(spec, storeRoot)
+}
+
+func newStudy(spec *schema.Spec, storeRoot string) (*study, error) {
+	cells, err := spec.Cells()
+	if err != nil {
+		return nil, err
+	}
+	s := &study{
+		spec: spec, cells: cells, store: store.At(storeRoot), numerics: cpu.Numerics,
+		in:     &inputs{digests: store.OpenDigests(filepath.Join(storeRoot, "digests.json"))},
+		models: map[string]*modelInput{}, preparations: map[store.Key]*preparation{}, byKey: map[store.Key]*stage{},
+		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{},
+		prepares: map[string]*preparation{},
+	}
+	if err := s.openSuites(); err != nil {
+		return nil, err
+	}
+	for _, name := range spec.Matrix.Model {
+		if err := s.openModel(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range cells {
+		if err := s.addCell(c); err != nil {
+			return nil, fmt.Errorf("cell %s: %w", c.Name, err)
+		}
+	}
+	s.in.digests.Save()
+	return s, nil
+}
+
+// absent notes an input that is not here and reports whether err was that.
+func (s *study) absent(err error) bool {
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*hintError)) {
+		s.missing = append(s.missing, err)
+		return true
+	}
+	return false
+}
+
+func (s *study) openSuites() error {
+	for _, want := range s.spec.Eval.Suites {
+		root, err := s.in.directory(s.spec.Eval.Root)
+		if err == nil {
+			var suite *suites.Suite
+			if suite, err = suites.Open(root.suites(), want); err == nil {
+				s.suites = append(s.suites, suite)
+				continue
+			}
+		}
+		if !s.absent(err) {
+			return fmt.Errorf("suite %s: %w", want.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *study) openModel(name string) error {
+	d, err := s.in.model(name)
+	if err != nil {
+		if s.absent(err) {
+			return nil
+		}
+		return err
+	}
+	m := &modelInput{dir: d}
+	if m.config, err = model.ReadConfig(d.FS); err != nil {
+		return fmt.Errorf("reading model %s: %w", name, err)
+	}
+	if _, b, err := store.KeyOf(m.config); err != nil {
+		return err
+	} else {
+		m.configSum = digestBytes(b)
+	}
+	if m.tokenizer, err = tokenizer.Load(d.FS); err != nil {
+		return fmt.Errorf("reading model %s: %w", name, err)
+	}
+	if m.weights, err = s.in.weightsDigest(d); err != nil && !s.absent(err) {
+		return err
+	}
+	s.models[name] = m
+	return nil
+}
+
+func digestBytes(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// addCell lays out the stages of one cell and of its base model.
+func (s *study) addCell(c schema.Cell) error {
+	m := s.models[c.Model]
+	if m == nil {
+		return nil // named in s.missing
+	}
+	p, err := s.prepare(c, m)
+	if err != nil || p == nil {
+		return err
+	}
+	s.prepares[c.Name] = p
+	prep := s.stage(&stage{kind: "prepare", title: "prepare " + c.Data.Source, key: p.key, input: p.input, run: runPrepare(p)})
+	train, err := s.trainStage(c, m, p, prep)
+	if err != nil {
+		return err
+	}
+	s.trains[c.Name] = train
+	base := modelKey{Weights: m.weights, Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
+	tuned := modelKey{Train: string(train.key), Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
+	if name := baseName(c.Model); s.spec.Eval.Base && s.samples[name] == nil {
+		ref := &weightsRef{name: name, input: m, precision: s.spec.Eval.Precision}
+		if err := s.addMeasures(name, ref, base, p, prep, c); err != nil {
+			return err
+		}
+		if c.Data.Holdout.Items > 0 {
+			if err := s.addHeldout(name, ref, base, p, prep); err != nil {
+				return err
+			}
+		}
+	}
+	ref := &weightsRef{name: c.Name, input: m, train: train, precision: s.spec.Eval.Precision}
+	return s.addMeasures(c.Name, ref, tuned, p, train, c)
+}
+
+// stage adds a stage, or returns the one with the same key.
+func (s *study) stage(st *stage) *stage {
+	if old := s.byKey[st.key]; old != nil {
+		return old
+	}
+	s.byKey[st.key] = st
+	s.stages = append(s.stages, st)
+	return st
+}
+
+func (s *study) prepare(c schema.Cell, m *modelInput) (*preparation, error) {
+	sum, err := s.in.digestFile(c.Data.Source)
+	if err != nil {
+		err = withHint(fmt.Errorf("opening data %s: %w", c.Data.Source, err), "%s", whereToGet(c.Data.Source))
+		s.missing = append(s.missing, err)
+		return nil, nil
+	}
+	k := prepareKey{
+		Kind: "prepare", Version: prepareVersion, Data: sum, Format: c.Data.Format, Columns: c.Data.Columns, Limit: c.Data.Limit,
+		Template: c.Data.Template, System: c.Data.System, MaxLength: c.Data.MaxLength, Truncate: c.Data.Truncate,
+		BOS: c.Data.BOS, End: c.Data.End, Holdout: c.Data.Holdout.Items, Tokenizer: m.tokenizer.Digest(),
+	}
+	if c.Data.Template == "chat" {
+		k.ChatTemplate = digestBytes([]byte(m.tokenizer.ChatTemplate()))
+	}
+	key, input, err := store.KeyOf(k)
+	if err != nil {
+		return nil, err
+	}
+	if p := s.preparations[key]; p != nil {
+		return p, nil
+	}
+	p := &preparation{key: key, input: input, model: m, set: c.Data}
+	if p.Prepared, err = s.loadPrepared(key); err != nil {
+		return nil, err
+	}
+	if p.Prepared == nil {
+		if p.Prepared, err = s.tokenize(c.Data, m); err != nil {
+			return nil, err
+		}
+	}
+	s.preparations[key] = p
+	return p, nil
+}
+
+// whereToGet says how to come by well-known data.
+func whereToGet(source string) string {
+	if filepath.Base(source) == "alpaca_data_cleaned.json" {
+		return "get alpaca_data_cleaned.json (51,760 items) from the alpaca-cleaned data set and put it at " + source
+	}
+	return "paths are relative to the working directory"
+}
+
+func (s *study) trainStage(c schema.Cell, m *modelInput, p *preparation, prep *stage) (*stage, error) {
+	_, steps := stepsOf(c.Train, len(p.Rows))
+	k := trainKey{
+		Kind: "train", Version: trainVersion, Prepare: string(p.key), Weights: m.weights, Config: m.configSum,
+		PromptWeight: float64(c.Labels), Padding: c.Padding, Seed: strconv.FormatUint(c.Seed, 10), Shuffle: c.Data.Shuffle,
+		Steps: steps, Batch: c.Train.Batch, Accumulate: c.Train.Accumulate, LR: c.Train.LR, Schedule: scheduleOf(c, steps),
+		Precision: c.Train.Precision, Beta1: c.Train.Beta1, Beta2: c.Train.Beta2, Eps: c.Train.Eps,
+		WeightDecay: c.Train.WeightDecay, Decay: c.Train.Decay, Clip: c.Train.Clip, Numerics: s.numerics,
+	}
+	if c.Data.Holdout.Items > 0 {
+		k.HoldoutEvery = c.Data.Holdout.Every
+	}
+	if err := k.Schedule.Validate(c.Train.LR); err != nil {
+		return nil, err
+	}
+	key, input, err := store.KeyOf(k)
+	if err != nil {
+		return nil, err
+	}
+	tokens := p.TokensOver(steps, c.Train.Batch*c.Train.Accumulate)
+	return s.stage(&stage{
+		kind: "train", title: "train " + c.Name, key: key, input: input, needs: []*stage{prep},
+		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens), disk: 4 * int64(m.config.Parameters()), run: runTrain(c, m, p, k),
+	}), nil
+}
+
+func scheduleOf(c schema.Cell, steps int) model.Schedule {
+	warmup := c.Train.Warmup
+	if c.Schedule.Warmup != nil {
+		warmup = *c.Schedule.Warmup
+	}
+	q := c.Schedule
+	return model.Schedule{
+		Name: q.Name, Warmup: warmupSteps(warmup, steps), Steps: steps, NumCycles: q.NumCycles, Power: q.Power, LREnd: q.LREnd,
+		MinLR: q.MinLR, MinLRRate: q.MinLRRate, MinLRRatio: q.MinLRRatio, NumStable: q.NumStable, NumDecay: q.NumDecay,
+		WarmupType: q.WarmupType, DecayType: q.DecayType, Timescale: q.Timescale,
+	}
+}
+
+// addMeasures lays out the evaluations and samples of one model.
+func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *preparation, after *stage, c schema.Cell) error {
+	for _, suite := range s.suites {
+		k := evaluateKey{Kind: "evaluate", Version: evaluateVersion, Model: mk, Suite: suite.Digest(), Precision: s.spec.Eval.Precision, Numerics: s.numerics}
+		key, input, err := store.KeyOf(k)
+		if err != nil {
+			return err
+		}
+		s.evaluates[name] = append(s.evaluates[name], s.stage(&stage{
+			kind: "evaluate", title: "evaluate " + name + " on " + suite.Name(), key: key, input: input,
+			needs: needsOf(ref), run: runEvaluate(ref, suite),
+		}))
+	}
+	if len(s.spec.Samples) == 0 {
+		return nil
+	}
+	k := sampleKey{Kind: "sample", Version: sampleVersion, Model: mk, Precision: s.spec.Eval.Precision, Numerics: s.numerics}
+	prompts, err := s.prompts(p)
+	if err != nil {
+		return err
+	}
+	k.Prompts = prompts
+	key, input, err := store.KeyOf(k)
+	if err != nil {
+		return err
+	}
+	s.samples[name] = s.stage(&stage{kind: "sample", title: "sample " + name, key: key, input: input, needs: needsOf(ref), run: runSample(ref, p, prompts)})
+	return nil
+}
+
+func needsOf(ref *weightsRef) []*stage {
+	if ref.train == nil {
+		return nil
+	}
+	return []*stage{ref.train}
+}
+
+func (s *study) addHeldout(name string, ref *weightsRef, mk modelKey, p *preparation, prep *stage) error {
+	k := heldoutKey{Kind: "heldout", Version: heldoutVersion, Model: mk, Prepare: string(p.key), Precision: s.spec.Eval.Precision, Numerics: s.numerics}
+	key, input, err := store.KeyOf(k)
+	if err != nil {
+		return err
+	}
+	s.heldouts[name] = s.stage(&stage{kind: "heldout", title: "held-out loss of " + name, key: key, input: input, needs: []*stage{prep}, run: runHeldout(ref, p)})
+	return nil
+}
+
+// done reports whether a stage's result is stored.
+func (s *study) done(st *stage) bool { return s.store.Has(st.key) }
+
+// runDir is where the study's report goes.
+func runDir(runs string, spec *schema.Spec) string { return filepath.Join(runs, spec.Name) }
+
+func storeDir(runs string) string { return filepath.Join(runs, ".store") }
+
+// missingError lists every input that is not here.
+func (s *study) missingError() error {
+	if len(s.missing) == 0 {
+		return nil
+	}
+	return errors.Join(s.missing...)
+}
