@@ -1,0 +1,204 @@
+package tokenizer
+
+import (
+	"slices"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// normalize returns s in Normalization Form C and whether that differs from s. If it
+// does, align (unless nil) is called once for every character of the result with its
+// length there and the byte range of s it is counted to.
+//
+// The procedure and its alignment are those of the Rust crate
+// unicode-normalization-alignments, which tokenizers uses: canonical decomposition,
+// sorting by combining class, recomposition, each step carrying how many characters
+// a character stands for. (x/text's own NFC cuts runs of more than 30 marks with
+// U+034F and keeps no alignment; its tables serve here.)
+func normalize(s string, align func(width, start, end int)) (string, bool) {
+	if isNFC(s) {
+		return s, false
+	}
+	out := make([]byte, 0, len(s)+8)
+	at, start := 0, 0 // end and start of the last character of s counted so far
+	for _, c := range compose(decompose(s)) {
+		before := len(out)
+		if c.r < 0 {
+			out = append(out, byte(-1-c.r))
+		} else {
+			out = utf8.AppendRune(out, c.r)
+		}
+		from, to := start, at // an added character shares the place of the one before
+		for n := 0; n < 1-c.change && at < len(s); n++ {
+			_, width := utf8.DecodeRuneInString(s[at:])
+			start, at = at, at+width
+			if n == 0 { // of several that became one, the first is its place
+				from, to = start, at
+			}
+		}
+		if align != nil {
+			align(len(out)-before, from, to)
+		}
+	}
+	return string(out), string(out) != s
+}
+
+// isNFC reports text that is in form C. Below U+0300 nothing decomposes for good or combines.
+func isNFC(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0xCC {
+			return norm.NFC.IsNormalString(s)
+		}
+	}
+	return true
+}
+
+// normChar is a character on its way through normalization. A negative r is -1 minus
+// a byte that is not UTF-8. change is 1 if it is new beside the one before it, and
+// otherwise minus the number of characters it takes the place of beyond the first.
+type normChar struct {
+	r      rune
+	class  uint8
+	change int
+}
+
+// Hangul syllables compose by arithmetic (The Unicode Standard, section 3.12).
+const (
+	hangulS, hangulL, hangulV, hangulT = 0xAC00, 0x1100, 0x1161, 0x11A7
+	countL, countV, countT             = 19, 21, 28
+	countS                             = countL * countV * countT
+)
+
+// decompose returns the canonical decomposition of s in canonical order.
+func decompose(s string) []normChar {
+	out := make([]normChar, 0, len(s))
+	pending := 0 // start of the characters that are not yet sorted
+	emit := func(r rune, change int) {
+		c := normChar{r, combiningClass(r), change}
+		if c.class == 0 {
+			sortMarks(out[pending:])
+			pending = len(out)
+		}
+		out = append(out, c)
+	}
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			emit(-1-rune(s[i]), 0)
+		case r >= hangulS && r < hangulS+countS:
+			x := r - hangulS
+			emit(hangulL+x/(countV*countT), 0)
+			emit(hangulV+x/countT%countV, 1)
+			if t := x % countT; t > 0 {
+				emit(hangulT+t, 1)
+			}
+		case r >= 0xC0 && !unicode.Is(after9, r) && norm.NFC.PropertiesString(s[i:]).Decomposition() != nil:
+			d := norm.NFC.PropertiesString(s[i:]).Decomposition()
+			for change := 0; len(d) > 0; change = 1 {
+				r, n := utf8.DecodeRune(d)
+				emit(r, change)
+				d = d[n:]
+			}
+		default:
+			emit(r, 0)
+		}
+		i += n
+	}
+	sortMarks(out[pending:])
+	return out
+}
+
+func sortMarks(c []normChar) {
+	if len(c) > 1 {
+		slices.SortStableFunc(c, func(a, b normChar) int { return int(a.class) - int(b.class) })
+	}
+}
+
+func combiningClass(r rune) uint8 {
+	if r < 0x300 || unicode.Is(after9, r) {
+		return 0
+	}
+	var b [utf8.UTFMax]byte
+	return norm.NFC.Properties(b[:utf8.EncodeRune(b[:], r)]).CCC()
+}
+
+// compose joins each starter with the marks after it that are not blocked, in place.
+func compose(in []normChar) []normChar {
+	out := in[:0]
+	starter, last := -1, uint8(0) // index in out; class of the last mark kept after it
+	for _, c := range in {
+		if starter >= 0 && (last == 0 || last < c.class) {
+			if r := composePair(out[starter].r, c.r); r != 0 {
+				out[starter].r = r
+				out[starter].change += c.change - 1
+				continue
+			}
+		}
+		if c.class == 0 {
+			starter, last = len(out), 0
+		} else if starter >= 0 {
+			last = c.class
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// composePair returns the primary composite of two characters, 0 if there is none.
+func composePair(a, b rune) rune {
+	switch {
+	case a >= hangulL && a < hangulL+countL && b >= hangulV && b < hangulV+countV:
+		return hangulS + ((a-hangulL)*countV+(b-hangulV))*countT
+	case a >= hangulS && a < hangulS+countS && (a-hangulS)%countT == 0 && b > hangulT && b < hangulT+countT:
+		return a + b - hangulT
+	}
+	return composites()[[2]rune{a, b}]
+}
+
+// composites maps pairs to their primary composites, found by undoing the
+// decompositions of all characters that form C keeps.
+var composites = sync.OnceValue(func() map[[2]rune]rune {
+	m := make(map[[2]rune]rune, 1000)
+	for _, block := range [][2]rune{{0xC0, 0x3100}, {0x11000, 0x12000}} {
+		for r := block[0]; r < block[1]; r++ {
+			s := string(r)
+			d := norm.NFC.PropertiesString(s).Decomposition()
+			if d == nil || unicode.Is(after9, r) || !norm.NFC.IsNormalString(s) {
+				continue
+			}
+			last, n := utf8.DecodeLastRune(d)
+			head, n := utf8.DecodeRuneInString(norm.NFC.String(string(d[:len(d)-n])))
+			if n > 0 {
+				m[[2]rune{head, last}] = r
+			}
+		}
+	}
+	return m
+})
+
+// after9 holds the characters with a combining class or a decomposition that Unicode
+// 10 to 15 added: the tables of tokenizers are those of Unicode 9, where these are
+// plain characters. Taken by asking tokenizers 0.23.3 about every code point.
+var after9 = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x07FD, Hi: 0x07FD, Stride: 1}, {Lo: 0x0898, Hi: 0x089F, Stride: 1}, {Lo: 0x08CA, Hi: 0x08D3, Stride: 1},
+		{Lo: 0x09FE, Hi: 0x09FE, Stride: 1}, {Lo: 0x0C3C, Hi: 0x0C3C, Stride: 1}, {Lo: 0x0D3B, Hi: 0x0D3C, Stride: 1},
+		{Lo: 0x0EBA, Hi: 0x0EBA, Stride: 1}, {Lo: 0x1715, Hi: 0x1715, Stride: 1}, {Lo: 0x1ABF, Hi: 0x1ACE, Stride: 1},
+		{Lo: 0x1DF6, Hi: 0x1DFA, Stride: 1}, {Lo: 0xA82C, Hi: 0xA82C, Stride: 1},
+	},
+	R32: []unicode.Range32{
+		{Lo: 0x10D24, Hi: 0x10D27, Stride: 1}, {Lo: 0x10EAB, Hi: 0x10EAC, Stride: 1}, {Lo: 0x10EFD, Hi: 0x10EFF, Stride: 1},
+		{Lo: 0x10F46, Hi: 0x10F50, Stride: 1}, {Lo: 0x10F82, Hi: 0x10F85, Stride: 1}, {Lo: 0x11070, Hi: 0x11070, Stride: 1},
+		{Lo: 0x1133B, Hi: 0x1133B, Stride: 1}, {Lo: 0x1145E, Hi: 0x1145E, Stride: 1}, {Lo: 0x11839, Hi: 0x1183A, Stride: 1},
+		{Lo: 0x11938, Hi: 0x11938, Stride: 1}, {Lo: 0x1193D, Hi: 0x1193E, Stride: 1}, {Lo: 0x11943, Hi: 0x11943, Stride: 1},
+		{Lo: 0x119E0, Hi: 0x119E0, Stride: 1}, {Lo: 0x11A34, Hi: 0x11A34, Stride: 1}, {Lo: 0x11A47, Hi: 0x11A47, Stride: 1},
+		{Lo: 0x11A99, Hi: 0x11A99, Stride: 1}, {Lo: 0x11D42, Hi: 0x11D42, Stride: 1}, {Lo: 0x11D44, Hi: 0x11D45, Stride: 1},
+		{Lo: 0x11D97, Hi: 0x11D97, Stride: 1}, {Lo: 0x11F41, Hi: 0x11F42, Stride: 1}, {Lo: 0x16FF0, Hi: 0x16FF1, Stride: 1},
+		{Lo: 0x1E08F, Hi: 0x1E08F, Stride: 1}, {Lo: 0x1E130, Hi: 0x1E136, Stride: 1}, {Lo: 0x1E2AE, Hi: 0x1E2AE, Stride: 1},
+		{Lo: 0x1E2EC, Hi: 0x1E2EF, Stride: 1}, {Lo: 0x1E4EC, Hi: 0x1E4EF, Stride: 1},
+	},
+}
