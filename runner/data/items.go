@@ -62,9 +62,9 @@ func (b *builder) fails(line int, format string, args ...any) error {
 func (b *builder) add(r record) error {
 	if b.first == nil {
 		b.first = slices.Clone(r.names)
-		if err := b.decide(r); err != nil {
-			return err
-		}
+	}
+	if err := b.decide(r); err != nil {
+		return err
 	}
 	for ours, theirs := range b.columns {
 		if !b.used[ours] && slices.Contains(r.names, theirs) {
@@ -161,22 +161,23 @@ var synonyms = map[string][]string{
 	"messages": {"conversations"},
 }
 
-// theirs returns the file's name for one of our fields.
-func (b *builder) theirs(ours string) string {
+// theirs returns the file's name for one of our fields, and the key that
+// data.columns has or would have for it.
+func (b *builder) theirs(ours string) (name, key string) {
 	if c, ok := b.columns[ours]; ok {
-		return c
+		return c, ours
 	}
 	for _, s := range synonyms[ours] {
 		if c, ok := b.columns[s]; ok {
-			return c
+			return c, s
 		}
 	}
-	return ours
+	return ours, ours
 }
 
 // find returns the value of one of our fields, or nil.
 func (b *builder) find(r record, ours string) any {
-	name := b.theirs(ours)
+	name, _ := b.theirs(ours)
 	v := r.get(name)
 	if v == nil && ours == "messages" && name == ours {
 		v = r.get("conversations")
@@ -186,16 +187,16 @@ func (b *builder) find(r record, ours string) any {
 
 // text returns a field that must be a string; "" where it is absent and may be.
 func (b *builder) text(r record, ours string, required bool) (string, error) {
-	name := b.theirs(ours)
+	name, key := b.theirs(ours)
 	switch v := b.find(r, ours).(type) {
 	case nil:
 		if !required {
 			return "", nil
 		}
 		near := schema.Nearest(name, r.names)
-		hint := fmt.Sprintf("it has %s; name its column in data.columns.%s", list(r.names), ours)
+		hint := fmt.Sprintf("it has %s; name its column in data.columns.%s", list(r.names), key)
 		if near != "" {
-			hint = fmt.Sprintf("did you mean %q? then write columns: {%s: %q}", near, ours, near)
+			hint = fmt.Sprintf("did you mean %q? then write columns: {%s: %q}", near, key, near)
 		}
 		return "", b.fails(r.line, "there is no %q; %s", name, hint)
 	case string:
@@ -282,7 +283,7 @@ func (b *builder) context(r record, it *Item) (err error) {
 }
 
 func (b *builder) history(r record) ([][2]string, error) {
-	name := b.theirs("history")
+	name, _ := b.theirs("history")
 	switch v := b.find(r, "history").(type) {
 	case nil:
 		return nil, nil
@@ -344,11 +345,11 @@ func (b *builder) split(r record, it *Item, messages []Message) error {
 
 // messages reads a field that is a list of turns.
 func (b *builder) messages(r record, ours string, required bool) ([]Message, error) {
-	name := b.theirs(ours)
+	name, key := b.theirs(ours)
 	switch v := b.find(r, ours).(type) {
 	case nil:
 		if required {
-			return nil, b.fails(r.line, "there is no %q; it has %s; name the column in data.columns.%s", name, list(r.names), ours)
+			return nil, b.fails(r.line, "there is no %q; it has %s; name the column in data.columns.%s", name, list(r.names), key)
 		}
 		return nil, nil
 	case []Message:
@@ -432,7 +433,8 @@ func (b *builder) preference(r record, it *Item) error {
 		case '{':
 			m, err := message(raw)
 			if err != nil {
-				return b.fails(r.line, "%q %w", b.theirs("chosen"), err)
+				name, _ := b.theirs("chosen")
+				return b.fails(r.line, "%q %w", name, err)
 			}
 			if it.System, err = b.text(r, "system", false); err != nil {
 				return err
