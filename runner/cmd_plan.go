@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"xrun/kernels"
 	"xrun/runner/store"
+	"xrun/runner/suites"
 )
 
 var planCommand = &command{
@@ -40,6 +40,9 @@ get them.`,
 			return err
 		}
 		defer engine.Close()
+		if err := s.estimate(); err != nil {
+			return err
+		}
 		if f.json {
 			err = s.printPlanJSON(e.stdout)
 		} else {
@@ -106,6 +109,40 @@ func (s *study) printCells(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
+// estimate fills in the work of the evaluations, which takes tokenizing their
+// suites; a run does not need it.
+func (s *study) estimate() error {
+	type pair struct {
+		*suites.Suite
+		*modelInput
+	}
+	counts := map[pair]suites.Counts{}
+	for _, st := range s.stages {
+		if st.suite == nil {
+			continue
+		}
+		at := pair{st.suite, st.model}
+		n, ok := counts[at]
+		if !ok {
+			var err error
+			if n, err = st.suite.Count(st.model.tokenizer, suites.Options{MaxLength: st.model.config.MaxPositions}); err != nil {
+				return err
+			}
+			counts[at] = n
+			s.counts = append(s.counts, suiteCount{st.suite, n})
+		}
+		st.tokens = int64(n.Distinct)
+		st.flops = st.model.config.ForwardFLOPs(n.Distinct, 0, n.Scored)
+	}
+	return nil
+}
+
+// suiteCount is the work that a suite asks of one tokenizer's models.
+type suiteCount struct {
+	suite *suites.Suite
+	suites.Counts
+}
+
 func (s *study) printStages(w io.Writer) {
 	done := 0
 	for _, st := range s.stages {
@@ -156,10 +193,15 @@ func (s *study) printSuites(w io.Writer) {
 	}
 	fmt.Fprintln(w, plural(len(s.suites), "suite"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, suite := range s.suites {
-		fmt.Fprintf(t, "  %s\t%s items\t%s\n", suite.Name(), thousands(int64(suite.Len())), strings.Join(suite.Notes(), "; "))
+	for _, c := range s.counts {
+		fmt.Fprintf(t, "  %s\t%s\t%s tokens, %s with shared prefixes\n", c.suite.Name(), plural(c.Items, "item"), thousands(int64(c.Tokens)), thousands(int64(c.Distinct)))
 	}
 	t.Flush()
+	for _, suite := range s.suites {
+		for _, n := range suite.Notes() {
+			fmt.Fprintf(w, "  %s: %s\n", suite.Name(), n)
+		}
+	}
 	fmt.Fprintln(w)
 }
 

@@ -13,6 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(runner.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"xrun": func() { os.Exit(runner.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})

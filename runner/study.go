@@ -41,6 +41,7 @@ type study struct {
 
 	specPath string // the spec as given, for run.json and the copy beside the report
 	tags     []string
+	counts   []suiteCount // filled by estimate
 }
 
 // modelInput is a model the spec names: what planning needs of it.
@@ -71,7 +72,9 @@ type stage struct {
 	// tokens and flops estimate the work, for plan and progress.
 	tokens int64
 	flops  float64
-	disk   int64 // bytes of the result that matter: weights
+	disk   int64         // bytes of the result that matter: weights
+	suite  *suites.Suite // of an evaluation
+	model  *modelInput   // of an evaluation
 	run    func(*execution, *stage) error
 }
 
@@ -188,13 +191,7 @@ func (s *study) addCell(c schema.Cell) error {
 	}
 	s.prepares[c.Name] = p
 	prep := s.stage(&stage{kind: "prepare", title: "prepare " + c.Data.Source, key: p.key, input: p.input, run: runPrepare(p)})
-	train, err := s.trainStage(c, m, p, prep)
-	if err != nil {
-		return err
-	}
-	s.trains[c.Name] = train
 	base := modelKey{Weights: m.weights, Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
-	tuned := modelKey{Train: string(train.key), Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
 	if name := baseName(c.Model); s.spec.Eval.Base && s.samples[name] == nil {
 		ref := &weightsRef{name: name, input: m, precision: s.spec.Eval.Precision}
 		if err := s.addMeasures(name, ref, base, p, prep, c); err != nil {
@@ -206,6 +203,12 @@ func (s *study) addCell(c schema.Cell) error {
 			}
 		}
 	}
+	train, err := s.trainStage(c, m, p, prep)
+	if err != nil {
+		return err
+	}
+	s.trains[c.Name] = train
+	tuned := modelKey{Train: string(train.key), Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
 	ref := &weightsRef{name: c.Name, input: m, train: train, precision: s.spec.Eval.Precision}
 	return s.addMeasures(c.Name, ref, tuned, p, train, c)
 }
@@ -312,7 +315,7 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 		}
 		s.evaluates[name] = append(s.evaluates[name], s.stage(&stage{
 			kind: "evaluate", title: "evaluate " + name + " on " + suite.Name(), key: key, input: input,
-			needs: needsOf(ref), run: runEvaluate(ref, suite),
+			needs: needsOf(ref), suite: suite, model: ref.input, run: runEvaluate(ref, suite),
 		}))
 	}
 	if len(s.spec.Samples) == 0 {
