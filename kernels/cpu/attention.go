@@ -116,7 +116,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 			full := past + lo + 1 // the keys that all rows of the strip see
 			sums := w.scratch(bufRow, strip)
 			for r := range m {
-				row := scores[r*ld : r*ld+full+r]
+				row := padded(scores[r*ld:], full+r)
 				top := vec.ScaleMax(row, scale)
 				if o.c.dtype == kernels.BF16 {
 					sums[r] = vec.ExpSumRound(row, top)
@@ -168,10 +168,28 @@ func pack(dst []float32, t *tensor, first, rows, col, n int) {
 
 // packTransposed is pack with element (r, c) at dst[c*ld+r].
 func packTransposed(w *worker, dst []float32, ld int, t *tensor, first, rows, col, n int) {
-	for r := range rows {
-		from := (first+r)*t.cols + col
-		for c, x := range t.load(w, bufRow, from, from+n) {
-			dst[c*ld+r] = x
+	if t.dtype == kernels.F32 {
+		if rows > 0 {
+			vec.Transpose(dst, ld, t.f[first*t.cols+col:], t.cols, rows, n)
 		}
+		return
 	}
+	const block = 64 // rows that are widened at once, to stay in the first-level cache
+	buf := w.scratch(bufRow, block*n)
+	for r := 0; r < rows; r += block {
+		m := min(block, rows-r)
+		pack(buf, t, first+r, m, col, n)
+		vec.Transpose(dst[r:], ld, buf, n, m, n)
+	}
+}
+
+// padded returns the first n elements of a row of scores, and what is missing
+// to a multiple of 16 as -Inf, whose exponentials are zeros that change no
+// sum: whole blocks are faster.
+func padded(row []float32, n int) []float32 {
+	end := (n + 15) &^ 15
+	for i := n; i < end; i++ {
+		row[i] = float32(math.Inf(-1))
+	}
+	return row[:end]
 }

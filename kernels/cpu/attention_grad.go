@@ -68,14 +68,8 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 				at := (first+lo+r)*o.f.cols + h*hd
 				d := vec.Dot(dout[r*hd:(r+1)*hd], o.f.load(w, bufRow, at, at+hd))
 				st := o.g.f[(first+lo+r)*o.g.cols+2*h:]
-				prow, drow := p[r*ld:r*ld+full+r], ds[r*ld:r*ld+full+r]
-				vec.Scale(prow, scale)
-				vec.Probability(prow, st[0], st[1])
-				vec.ScoreGrad(drow, prow, d, scale)
-				if bf16 {
-					vec.RoundTo(prow, prow)
-					vec.RoundTo(drow, drow)
-				}
+				vis := full + r
+				vec.ScoreGrad(padded(p[r*ld:], vis), ds[r*ld:(r+1)*ld], st[0], st[1], d, scale, bf16)
 			}
 			dq := o.a.f[(first+lo)*o.a.cols+h*hd:]
 			gemm.MulChain(dq, o.a.cols, ds, ld, 1, keys, hd, m, hd, full, false)

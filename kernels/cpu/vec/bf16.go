@@ -1,6 +1,9 @@
 package vec
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // round returns the bfloat16 nearest to x, ties to even. Denormals are kept; a
 // NaN stays one.
@@ -15,19 +18,27 @@ func round(x float32) uint16 {
 func widen(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 
 // Round sets dst to x rounded to bfloat16, to nearest even. Denormals are
-// kept; a NaN stays one.
+// kept; a NaN stays one. dst may be in the memory of x, at its start.
 func Round(dst []uint16, x []float32) {
 	dst = dst[:len(x)]
-	for i, v := range x {
-		dst[i] = round(v)
+	n := blocks(len(x), 16)
+	if n > 0 {
+		roundAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n)
+	}
+	for i := n; i < len(x); i++ {
+		dst[i] = round(x[i])
 	}
 }
 
 // Widen sets dst to the values of the bfloat16 x, which is exact.
 func Widen(dst []float32, x []uint16) {
 	dst = dst[:len(x)]
-	for i, v := range x {
-		dst[i] = widen(v)
+	n := blocks(len(x), 16)
+	if n > 0 {
+		widenAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n)
+	}
+	for i := n; i < len(x); i++ {
+		dst[i] = widen(x[i])
 	}
 }
 
@@ -35,7 +46,11 @@ func Widen(dst []float32, x []uint16) {
 // the same.
 func RoundTo(dst, x []float32) {
 	dst = dst[:len(x)]
-	for i, v := range x {
-		dst[i] = widen(round(v))
+	n := blocks(len(x), 8)
+	if n > 0 {
+		roundToAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n)
+	}
+	for i := n; i < len(x); i++ {
+		dst[i] = widen(round(x[i]))
 	}
 }

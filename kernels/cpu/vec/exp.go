@@ -2,30 +2,84 @@ package vec
 
 import (
 	"math"
+	"unsafe"
 
 	"xrun/kernels/num"
 )
 
-// ExpSum sets x = exp32(x - m) in place and returns the tree of the results.
+// ExpSum sets x = exp32(x - m) in place, for m at least every x, and returns
+// the tree of the results.
 func ExpSum(x []float32, m float32) float32 {
 	var l [lanes]float32
-	for i, v := range x {
-		e := num.Exp32(v - m)
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		expSumAVX2(unsafe.SliceData(x), n, m, &l)
+	}
+	for i := n; i < len(x); i++ {
+		e := num.Exp32(x[i] - m)
 		x[i] = e
 		l[i%lanes] += e
 	}
 	return tree(&l)
 }
 
-// ExpSumRound is ExpSum, with x rounded to bfloat16 after it was summed.
+// ExpSumRound is [ExpSum], with x rounded to bfloat16 after it was summed.
 func ExpSumRound(x []float32, m float32) float32 {
 	var l [lanes]float32
-	for i, v := range x {
-		e := num.Exp32(v - m)
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		expSumRoundAVX2(unsafe.SliceData(x), n, m, &l)
+	}
+	for i := n; i < len(x); i++ {
+		e := num.Exp32(x[i] - m)
 		x[i] = widen(round(e))
 		l[i%lanes] += e
 	}
 	return tree(&l)
+}
+
+// ScoreGrad turns a row of products of a query with keys, in p, and a row of
+// products of its output's gradient with values, in ds, into probabilities
+// and the gradient of the products:
+//
+//	p  = exp32(float32(p*scale) - m) / sum
+//	ds = float32(float32(ds - d) * p) * scale
+//
+// With rounded, both are rounded to bfloat16 at the end; ds is computed from
+// the unrounded p. m is at least every p*scale.
+func ScoreGrad(p, ds []float32, m, sum, d, scale float32, rounded bool) {
+	ds = ds[:len(p)]
+	n := blocks(len(p), 8)
+	if n > 0 {
+		if rounded {
+			scoreGradRoundAVX2(unsafe.SliceData(p), unsafe.SliceData(ds), n, m, sum, d, scale)
+		} else {
+			scoreGradAVX2(unsafe.SliceData(p), unsafe.SliceData(ds), n, m, sum, d, scale)
+		}
+	}
+	for i := n; i < len(p); i++ {
+		v := num.Exp32(float32(p[i]*scale)-m) / sum
+		g := float32(float32(ds[i]-d)*v) * scale
+		if rounded {
+			v, g = widen(round(v)), widen(round(g))
+		}
+		p[i], ds[i] = v, g
+	}
+}
+
+// SoftmaxGrad sets x = float32(x/sum) * coef, and x[target] =
+// float32(float32(x[target]/sum) - 1) * coef: the gradient of coef times a
+// cross-entropy.
+func SoftmaxGrad(x []float32, sum, coef float32, target int) {
+	e := x[target]
+	n := blocks(len(x), 8)
+	if n > 0 {
+		softmaxGradAVX2(unsafe.SliceData(x), n, sum, coef)
+	}
+	for i := n; i < len(x); i++ {
+		x[i] = float32(x[i]/sum) * coef
+	}
+	x[target] = float32(float32(e/sum)-1) * coef
 }
 
 // sigmoid returns 1/(1+exp(-x)) and 1 minus it, both without cancellation:
@@ -37,4 +91,39 @@ func sigmoid(x float32) (s, t float32) {
 		return e * r, r
 	}
 	return r, e * r
+}
+
+// SwiGLU sets dst = float32(gate*sigmoid(gate)) * up. With e =
+// exp32(-|gate|) and r = 1/(1+e), sigmoid is r, or e*r for gate < 0.
+func SwiGLU(dst, gate, up []float32) {
+	dst, up = dst[:len(gate)], up[:len(gate)]
+	n := blocks(len(gate), 8)
+	if n > 0 {
+		swigluAVX2(unsafe.SliceData(dst), unsafe.SliceData(gate), unsafe.SliceData(up), n)
+	}
+	for i := n; i < len(gate); i++ {
+		s, _ := sigmoid(gate[i])
+		dst[i] = float32(gate[i]*s) * up[i]
+	}
+}
+
+// SwiGLUGrad sets, with s the sigmoid of gate and t = 1 - s computed without
+// cancellation,
+//
+//	dup   = dy * float32(gate*s)
+//	dgate = float32(dy*up) * float32(s * fma(gate, t, 1))
+//
+// dgate may be gate and dup may be up.
+func SwiGLUGrad(dgate, dup, dy, gate, up []float32) {
+	dgate, dup, dy, up = dgate[:len(gate)], dup[:len(gate)], dy[:len(gate)], up[:len(gate)]
+	n := blocks(len(gate), 8)
+	if n > 0 {
+		swigluGradAVX2(unsafe.SliceData(dgate), unsafe.SliceData(dup), unsafe.SliceData(dy), unsafe.SliceData(gate), unsafe.SliceData(up), n)
+	}
+	for i := n; i < len(gate); i++ {
+		g, u := gate[i], up[i]
+		s, t := sigmoid(g)
+		dup[i] = dy[i] * float32(g*s)
+		dgate[i] = float32(dy[i]*u) * float32(s*num.FMA32(g, t, 1))
+	}
 }

@@ -1,6 +1,9 @@
 package vec
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 const lanes = 16
 
@@ -17,7 +20,11 @@ func tree(l *[lanes]float32) float32 {
 // SumSquares32 returns the tree of float32(x*x).
 func SumSquares32(x []float32) float32 {
 	var l [lanes]float32
-	for i, v := range x {
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		sumSquares32AVX2(unsafe.SliceData(x), n, &l)
+	}
+	for i, v := range x[n:] {
 		l[i%lanes] += float32(v * v)
 	}
 	return tree(&l)
@@ -27,8 +34,12 @@ func SumSquares32(x []float32) float32 {
 func Dot(a, b []float32) float32 {
 	var l [lanes]float32
 	b = b[:len(a)]
-	for i, v := range a {
-		l[i%lanes] += float32(v * b[i])
+	n := blocks(len(a), lanes)
+	if n > 0 {
+		dotAVX2(unsafe.SliceData(a), unsafe.SliceData(b), n, &l)
+	}
+	for i := n; i < len(a); i++ {
+		l[i%lanes] += float32(a[i] * b[i])
 	}
 	return tree(&l)
 }
@@ -37,7 +48,11 @@ func Dot(a, b []float32) float32 {
 // to lane i mod 16, and the lanes are added as a tree.
 func SumSquares(x []float32) float64 {
 	var l [lanes]float64
-	for i, v := range x {
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		sumSquaresAVX2(unsafe.SliceData(x), n, &l)
+	}
+	for i, v := range x[n:] {
 		l[i%lanes] += float64(float64(v) * float64(v))
 	}
 	for w := lanes / 2; w > 0; w /= 2 {
@@ -48,10 +63,14 @@ func SumSquares(x []float32) float64 {
 	return l[0]
 }
 
-// Max returns the largest element, ignoring NaN; -Inf if there is none. A
-// maximum of zero is +0.
-func Max(x []float32) float32 {
+// top returns the largest lane and element of x, ignoring NaN; zero as +0.
+func top(l *[lanes]float32, x []float32) float32 {
 	m := float32(math.Inf(-1))
+	for _, v := range l {
+		if v > m {
+			m = v
+		}
+	}
 	for _, v := range x {
 		if v > m {
 			m = v
@@ -60,17 +79,35 @@ func Max(x []float32) float32 {
 	return m + 0
 }
 
+func lowest() (l [lanes]float32) {
+	for i := range l {
+		l[i] = float32(math.Inf(-1))
+	}
+	return l
+}
+
+// Max returns the largest element, ignoring NaN; -Inf if there is none. A
+// maximum of zero is +0.
+func Max(x []float32) float32 {
+	l := lowest()
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		maxAVX2(unsafe.SliceData(x), n, &l)
+	}
+	return top(&l, x[n:])
+}
+
 // ScaleMax multiplies x by scale in place and returns what [Max] gives then.
 func ScaleMax(x []float32, scale float32) float32 {
-	m := float32(math.Inf(-1))
-	for i, v := range x {
-		v *= scale
-		x[i] = v
-		if v > m {
-			m = v
-		}
+	l := lowest()
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		scaleMaxAVX2(unsafe.SliceData(x), n, scale, &l)
 	}
-	return m + 0
+	for i := n; i < len(x); i++ {
+		x[i] *= scale
+	}
+	return top(&l, x[n:])
 }
 
 // Index returns the lowest index at which x equals v, or -1.

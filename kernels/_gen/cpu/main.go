@@ -1,0 +1,108 @@
+// Command cpu writes the AVX2 assembly of package kernels/cpu/vec. Run it by
+// go generate there.
+//
+// Every function takes a number of elements that is a multiple of its block
+// (16, or 8 where it says so), and repeats, vector by vector, the sequence of
+// operations that the portable Go function beside it does for one element.
+// The 16 lanes of a reduction are two registers, loaded from and stored to
+// memory, so that Go adds what is left over and the tree.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func main() {
+	ConstraintExpr("amd64,!noasm")
+	k := newConstants()
+	k.exponentials()
+	k.rounding()
+	reductions()
+	rows()
+	optimizer()
+	transposes()
+	Generate()
+}
+
+// f is the type of a vector register of 8 float32.
+type f = reg.VecVirtual
+
+// loop emits body for i = 0, step, ... while below the parameter n. Pointers
+// are loaded from the parameters of these names; at gives the operand of
+// element i+offset of one.
+func loop(step int, names []string, body func(at func(name string, offset int) Mem)) {
+	base := map[string]reg.GPVirtual{}
+	for _, name := range names {
+		r := GP64()
+		Load(Param(name), r)
+		base[name] = r
+	}
+	n, i := GP64(), GP64()
+	Load(Param("n"), n)
+	XORQ(i, i)
+	JMP(LabelRef("test"))
+	Label("loop")
+	body(func(name string, offset int) Mem {
+		return Mem{Base: base[name], Index: i, Scale: 4, Disp: 4 * offset}
+	})
+	ADDQ(U8(step), i)
+	Label("test")
+	CMPQ(i, n)
+	JLT(LabelRef("loop"))
+}
+
+func done() {
+	VZEROUPPER()
+	RET()
+}
+
+// function begins a function.
+func function(name, signature, doc string) {
+	TEXT(name, NOSPLIT, signature)
+	Pragma("noescape")
+	Doc(name + " " + doc)
+}
+
+// broadcast loads a float32 parameter into all elements of a register.
+func broadcast(param string) f {
+	p, err := Param(param).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	r := YMM()
+	VBROADCASTSS(p.Addr, r)
+	return r
+}
+
+// load returns a register with 8 elements of memory.
+func load(m Mem) f {
+	r := YMM()
+	VMOVUPS(m, r)
+	return r
+}
+
+// lanes loads the 16 lanes from the parameter l; the function returned stores
+// them.
+func lanes() (l [2]f, store func()) {
+	p := GP64()
+	Load(Param("l"), p)
+	for h := range l {
+		l[h] = load(Mem{Base: p, Disp: 32 * h})
+	}
+	return l, func() {
+		for h := range l {
+			VMOVUPS(l[h], Mem{Base: p, Disp: 32 * h})
+		}
+	}
+}
+
+func mul(a, b Op) f { r := YMM(); VMULPS(a, b.(reg.Register), r); return r }
+func add(a, b Op) f { r := YMM(); VADDPS(a, b.(reg.Register), r); return r }
+
+// sub returns a - b.
+func sub(a f, b Op) f { r := YMM(); VSUBPS(b, a, r); return r }
+
+// div returns a / b.
+func div(a f, b Op) f { r := YMM(); VDIVPS(b, a, r); return r }
