@@ -121,6 +121,21 @@ func Load(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error)
 	return m, nil
 }
 
+// CheckWeights reads the headers of a transformers directory's safetensors files
+// and reports what Load would refuse about them, values aside.
+func CheckWeights(fsys fs.FS) error {
+	c, err := ReadConfig(fsys)
+	if err != nil {
+		return err
+	}
+	set, err := safetensors.Open(fsys)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return c.checkTensors(set)
+}
+
 // checkTensors compares the stored tensors with those the configuration asks
 // for, before any memory is taken.
 func (c Config) checkTensors(set *safetensors.Set) error {
@@ -204,7 +219,8 @@ func sized[T any](s []T, n int) []T {
 }
 
 // InitRandom sets the weights as transformers initializes them: matrices and
-// the embedding from normal(0, initializer_range), norm weights 1, biases 0.
+// the embedding from normal(0, initializer_range), norm weights 1, biases and
+// the embedding of the pad token 0.
 // Row r of tensor t (numbered in transformers' order) takes its elements from
 // the Philox stream (seed, PurposeInit, t<<32 | r) in turn; a draw is the
 // normal quantile of a 53-bit uniform number, in float64, times the standard
@@ -231,6 +247,9 @@ func (m *Model) InitRandom(seed uint64) error {
 				row := buf[r*cols : (r+1)*cols]
 				for i := range row {
 					row[i] = float32(std * normal(g))
+				}
+				if t == 0 && int32(lo+r) == m.Config.Pad {
+					clear(row)
 				}
 			})
 			m.e.Write(p.Tensor.Slice(lo, hi), buf[:(hi-lo)*cols])

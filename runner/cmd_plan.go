@@ -132,7 +132,7 @@ func (s *study) estimate() error {
 			s.counts = append(s.counts, suiteCount{st.suite, n})
 		}
 		st.tokens = int64(n.Distinct)
-		st.flops = st.model.config.ForwardFLOPs(n.Distinct, 0, n.Scored)
+		st.flops = st.model.config.ForwardFLOPs(1, 0, 1) * float64(n.Distinct)
 	}
 	return nil
 }

@@ -92,6 +92,8 @@ func shortTime(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 10*time.Minute:
 		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()+0.5))
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
 	}

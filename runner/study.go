@@ -169,6 +169,10 @@ func (s *study) openModel(name string) error {
 	}
 	if m.weights, err = s.in.weightsDigest(d); err != nil && !s.absent(err) {
 		return err
+	} else if err == nil {
+		if err := model.CheckWeights(d.FS); err != nil {
+			return fmt.Errorf("reading model %s: %w", name, err)
+		}
 	}
 	s.models[name] = m
 	return nil
