@@ -106,7 +106,7 @@ func (e *encoder) pieces(level int, s string, base int) {
 	}
 	st := &e.t.steps[level]
 	if st.split != nil {
-		st.split(s, func(start, end int) { e.pieces(level+1, s[start:end], base+start) })
+		e.splitPieces(level, s, base)
 		return
 	}
 	last := level+1 == len(e.t.steps) && e.t.prefixLevel <= level
@@ -119,6 +119,12 @@ func (e *encoder) pieces(level int, s string, base int) {
 		}
 		s, base = s[n:], base+n
 	}
+}
+
+// splitPieces is pieces for a step without a scanner. It stands apart because what its
+// closure captures goes to the heap.
+func (e *encoder) splitPieces(level int, s string, base int) {
+	e.t.steps[level].split(s, func(start, end int) { e.pieces(level+1, s[start:end], base+start) })
 }
 
 // The cache of an encoder maps short pieces to their ids: direct-mapped, so bounded,

@@ -13,10 +13,10 @@ import (
 func (t *Tokenizer) EncodeOffsets(text string) (ids []int32, offsets [][2]int) {
 	e := t.encoder()
 	defer t.release(e)
-	w := offsetWriter{e: e, points: codePoints(text)}
+	w := offsetWriter{e: e, points: codePoints(text), matched: map[int]string{}}
 	t.raw.split(text, func(id int32, start, end int) {
 		if id >= 0 {
-			w.add(id, start, end)
+			w.addMatch(id, start, end, text[min(start, end):end])
 			return
 		}
 		w.segment(text[start:end], start)
@@ -50,6 +50,13 @@ type offsetWriter struct {
 	points  []int // code point of each byte of the text
 	ids     []int32
 	offsets [][2]int
+	matched map[int]string // by index in ids: the text that an added token took
+}
+
+// addMatch enters an added token.
+func (w *offsetWriter) addMatch(id int32, start, end int, text string) {
+	w.matched[len(w.ids)] = text
+	w.add(id, start, end)
 }
 
 // add enters a token that stands for the bytes from start to end of the text.
@@ -99,9 +106,9 @@ func (w *offsetWriter) segment(s string, at int) {
 		case id < 0:
 			w.e.pieces(0, s[start:end], start)
 		case start < end:
-			w.add(id, places[start][0], places[end-1][1])
+			w.addMatch(id, places[start][0], places[end-1][1], s[start:end])
 		default:
-			w.add(id, start, end)
+			w.addMatch(id, start, end, "")
 		}
 	})
 }
@@ -141,7 +148,10 @@ func (w *offsetWriter) word(piece string, base int, places [][2]int) {
 func (w *offsetWriter) trim() {
 	isSpace := func(r rune) bool { return r == byteRune[' '] || unicode.IsSpace(r) }
 	for i, id := range w.ids {
-		token := w.e.t.pieces[id]
+		token, added := w.matched[i] // with the white space it stripped
+		if !added {
+			token = w.e.t.pieces[id]
+		}
 		all := utf8.RuneCountInString(token)
 		leading := all - utf8.RuneCountInString(strings.TrimLeftFunc(token, isSpace))
 		trailing := all - utf8.RuneCountInString(strings.TrimRightFunc(token, isSpace))

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/dlclark/regexp2/v2"
 )
@@ -91,63 +92,82 @@ func finder(o splitOptions) (func(s string) [][]int, error) {
 	}, nil
 }
 
-// portable rewrites an Oniguruma pattern for regexp2, adding the letters and numbers
-// of Unicode 16 to \p{L} and \p{N}, and refuses what the two read differently.
+// portable rewrites an Oniguruma pattern for regexp2, adding to its Unicode categories
+// the characters of Unicode 16, and refuses what the two read differently.
 func portable(pattern string) (string, error) {
 	var out strings.Builder
-	depth := 0 // of character classes
-	for i := 0; i < len(pattern); i++ {
+	inClass := false
+	for i := 0; i < len(pattern); {
 		rest := pattern[i:]
-		if len(rest) > 1 && rest[0] == '\\' {
-			switch {
-			case strings.ContainsRune("hHRXKgyYGOQ", rune(rest[1])):
-				return "", fmt.Errorf("\\%c is not supported", rest[1])
-			case strings.HasPrefix(rest, `\p{^`):
-				return "", fmt.Errorf("\\p{^...} is not supported")
-			case strings.HasPrefix(rest, `\p{L}`), strings.HasPrefix(rest, `\p{N}`):
-				extra := rest[:5] + added16(rest[3])
-				if depth == 0 {
-					extra = "[" + extra + "]"
-				}
-				out.WriteString(extra)
-				i += 4
-				continue
-			}
-			out.WriteString(rest[:2])
-			i++
-			continue
-		}
 		switch {
-		case rest[0] == '[' && depth > 0:
+		case len(rest) > 1 && rest[0] == '\\':
+			text, width, err := portableEscape(rest, inClass)
+			if err != nil {
+				return "", err
+			}
+			out.WriteString(text)
+			i += width
+			continue
+		case rest[0] == '[' && inClass:
 			return "", fmt.Errorf("a character class inside another is not supported")
 		case rest[0] == '[':
-			depth++
-		case rest[0] == ']' && depth > 0:
-			depth--
-		case depth > 0 && strings.HasPrefix(rest, "&&"):
+			inClass = true
+			if strings.HasPrefix(rest, "[]") || strings.HasPrefix(rest, "[^]") {
+				return "", fmt.Errorf("an unescaped ] at the start of a character class is not supported")
+			}
+		case rest[0] == ']':
+			inClass = false
+		case inClass && strings.HasPrefix(rest, "&&"):
 			return "", fmt.Errorf("the class intersection && is not supported")
-		case depth == 0 && len(rest) > 1 && rest[1] == '+' && strings.ContainsRune("?*+", rune(rest[0])):
-			return "", fmt.Errorf("the possessive quantifier %s is not supported", rest[:2])
-		case depth == 0 && len(rest) > 1 && rest[0] == '}' && rest[1] == '+':
-			return "", fmt.Errorf("a quantifier after a quantifier is not supported")
+		case inClass:
+		case len(rest) > 1 && rest[1] == '+' && strings.ContainsRune("?*+}", rune(rest[0])):
+			return "", fmt.Errorf("the quantifier %s is not supported", rest[:2])
+		case strings.HasPrefix(rest, "(?") && len(rest) > 2 && !strings.ContainsRune(":=!<>i", rune(rest[2])):
+			return "", fmt.Errorf("the group %s is not supported", rest[:3])
 		}
 		out.WriteByte(rest[0])
+		i++
 	}
 	return out.String(), nil
 }
 
-// added16 lists, for use inside a class, what Unicode 16 added to L or N.
-func added16(category byte) string {
-	var out strings.Builder
-	table := letters16
-	if category == 'N' {
-		table = numbers16
+// portableEscape rewrites the escape that a pattern starts with and returns its width.
+func portableEscape(s string, inClass bool) (string, int, error) {
+	c, category, width := s[1], "", 2
+	switch {
+	case c == 'd':
+		category = "Nd"
+	case c == 'p' || c == 'P':
+		end := strings.IndexByte(s, '}')
+		if end < 0 || s[2] != '{' {
+			return "", 0, fmt.Errorf("\\%c without {} is not supported", c)
+		}
+		if category, width = s[3:end], end+1; category != "Han" && unicode.Categories[category] == nil || strings.HasPrefix(category, "C") {
+			return "", 0, fmt.Errorf("%s is not supported; want a general category or Han", s[:width])
+		}
+		if c == 'P' && inClass {
+			return "", 0, fmt.Errorf("%s inside a character class is not supported", s[:width])
+		}
+	case strings.IndexByte("rntfvsS", c) < 0 && (c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'):
+		return "", 0, fmt.Errorf("\\%c is not supported", c)
 	}
+	if category == "" {
+		return s[:width], width, nil
+	}
+	var members strings.Builder
+	fmt.Fprintf(&members, `\p{%s}`, category)
+	table := added16(category)
 	for _, r := range table.R16 {
-		fmt.Fprintf(&out, "%c-%c", rune(r.Lo), rune(r.Hi))
+		fmt.Fprintf(&members, "%c-%c", rune(r.Lo), rune(r.Hi))
 	}
 	for _, r := range table.R32 {
-		fmt.Fprintf(&out, "%c-%c", rune(r.Lo), rune(r.Hi))
+		fmt.Fprintf(&members, "%c-%c", rune(r.Lo), rune(r.Hi))
 	}
-	return out.String()
+	switch {
+	case inClass:
+		return members.String(), width, nil
+	case c == 'P':
+		return "[^" + members.String() + "]", width, nil
+	}
+	return "[" + members.String() + "]", width, nil
 }
