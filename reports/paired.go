@@ -1,0 +1,400 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+)
+
+// Difference is a paired comparison of one figure between two models, B minus A:
+// a row of comparisons.parquet. It is computed from the items alone, so it can
+// be made again from the other tables.
+type Difference struct {
+	Comparison string  `parquet:"comparison"` // "B - A", by name
+	A          string  `parquet:"a"`          // the reference: a base model, a cell, or an arm of several seeds
+	B          string  `parquet:"b"`
+	Suite      string  `parquet:"suite"`
+	Figure     string  `parquet:"figure"`
+	Group      string  `parquet:"group"`
+	Leaf       bool    `parquet:"leaf"`
+	Order      int32   `parquet:"order"`
+	Unit       string  `parquet:"unit"`
+	ValueA     float64 `parquet:"value_a"` // as in results.parquet, the mean over seeds
+	ValueB     float64 `parquet:"value_b"`
+	Delta      float64 `parquet:"delta"` // B − A over the paired items, points for percentages
+	Low        float64 `parquet:"low"`   // 95 % interval of Delta from the choice of items; NaN if undefined
+	High       float64 `parquet:"high"`
+	P          float64 `parquet:"p"`           // NaN for averages
+	Holm       float64 `parquet:"p_holm"`      // adjusted over the comparison's leaf figures
+	Detectable float64 `parquet:"detectable"`  // smallest difference found with 80 % power at 0.05, unadjusted
+	Items      int32   `parquet:"items"`       // paired items
+	OnlyA      int32   `parquet:"only_a"`      // items on which A is better
+	OnlyB      int32   `parquet:"only_b"`      // items on which B is better
+	Units      int32   `parquet:"units"`       // what is drawn and flipped: items, clusters, or members of an average
+	Method     string  `parquet:"method"`      // of P and of the interval
+	Seeds      int32   `parquet:"seeds"`       // seeds on both sides
+	SeedStdErr float64 `parquet:"seed_stderr"` // of the mean difference over seeds; NaN for one seed
+	SeedLow    float64 `parquet:"seed_low"`    // 95 % interval from the choice of seeds; NaN for one seed
+	SeedHigh   float64 `parquet:"seed_high"`
+	// Sign is "+" or "-" where B is better or worse and the data can tell, "~"
+	// where they cannot, "=" where every item has the same scores, "?" where the
+	// figure cannot be compared.
+	Sign  string   `parquet:"sign"`
+	Notes []string `parquet:"notes,list"`
+}
+
+// figureKey names a figure within a run.
+type figureKey struct{ suite, figure string }
+
+// score is what a figure counts of one item.
+type score struct {
+	cluster string
+	prompt  string
+	value   float64 // 1 right, 0 wrong; the score itself for continuous figures
+	print   uint64  // of every choice's score, to tell equal from nearly equal
+}
+
+// scores are the items of one figure of one cell, by subset and id.
+type scores struct {
+	keys []string
+	at   map[string]int
+	list []score
+}
+
+// indexItems sorts a run's items by cell and figure. Items of the same id within
+// a subset are told apart by their place in the file. continuous tells which
+// figures are means of Score rather than of Correct.
+func indexItems(items []Item, continuous map[figureKey]bool) map[string]map[figureKey]*scores {
+	type place struct{ cell, suite, subset, id string }
+	type rows struct {
+		seen []int32 // the id's rows in order
+	}
+	places := map[place]*rows{}
+	out := map[string]map[figureKey]*scores{}
+	for i := range items {
+		it := &items[i]
+		p := place{it.Cell, it.Suite, it.Subset, it.ID}
+		r := places[p]
+		if r == nil {
+			r = &rows{}
+			places[p] = r
+		}
+		nth := 0
+		for nth < len(r.seen) && r.seen[nth] != it.Row {
+			nth++
+		}
+		if nth == len(r.seen) {
+			r.seen = append(r.seen, it.Row)
+		}
+		key := it.Subset + "\x00" + it.ID
+		if nth > 0 {
+			key += fmt.Sprintf("\x00%d", nth)
+		}
+		byFigure := out[it.Cell]
+		if byFigure == nil {
+			byFigure = map[figureKey]*scores{}
+			out[it.Cell] = byFigure
+		}
+		for _, name := range it.Figures {
+			fk := figureKey{it.Suite, name}
+			f := byFigure[fk]
+			if f == nil {
+				f = &scores{at: map[string]int{}}
+				byFigure[fk] = f
+			}
+			j, ok := f.at[key]
+			if !ok {
+				j = len(f.list)
+				f.at[key] = j
+				f.keys = append(f.keys, key)
+				s := score{cluster: it.Cluster, prompt: it.Prompt, print: 0xcbf29ce484222325}
+				switch {
+				case continuous[fk]:
+					s.value = it.Score
+				case it.Correct:
+					s.value = 1
+				}
+				f.list = append(f.list, s)
+			}
+			f.list[j].print = fingerprint(f.list[j].print, it)
+		}
+	}
+	return out
+}
+
+// fingerprint mixes a choice's outcome into h (FNV-1a).
+func fingerprint(h uint64, it *Item) uint64 {
+	mix := func(x uint64) {
+		for range 8 {
+			h = (h ^ x&0xff) * 0x100000001b3
+			x >>= 8
+		}
+	}
+	mix(math.Float64bits(it.Score))
+	mix(math.Float64bits(it.LogProb))
+	for i := range len(it.Prediction) {
+		mix(uint64(it.Prediction[i]))
+	}
+	return h
+}
+
+// paired holds the differences of one leaf figure between two sides.
+type paired struct {
+	units   []unit // of clusters; sums of B − A
+	whole   []int  // the same sums times scale, where they are whole numbers
+	scale   int
+	binary  bool
+	single  bool // every unit is one item
+	items   int
+	onlyA   int
+	onlyB   int
+	same    bool // every score of every choice is equal
+	missing int  // items that not every cell has
+	changed int  // items whose text differs
+}
+
+// pair matches the items of one figure on two sides, each a list of cells that
+// differ in their seed only, and takes per item the mean over a side's cells.
+func pair(a, b []*scores, continuous bool) *paired {
+	p := &paired{scale: len(a) * len(b), binary: !continuous, single: true, same: true}
+	if len(a) == len(b) {
+		p.scale = len(a)
+	}
+	fa, fb := p.scale/len(a), p.scale/len(b)
+	cells := append(append([]*scores(nil), a...), b...)
+	union := map[string]bool{}
+	for _, c := range cells {
+		for _, k := range c.keys {
+			union[k] = true
+		}
+	}
+	var diffs []float64
+	var names []string
+	for i, k := range a[0].keys {
+		first := &a[0].list[i]
+		present, equal := true, true
+		var sum float64
+		for c, cell := range cells {
+			j, ok := cell.at[k]
+			if !ok {
+				present = false
+				break
+			}
+			s := &cell.list[j]
+			equal = equal && s.prompt == first.prompt
+			p.same = p.same && s.print == first.print
+			if c < len(a) {
+				sum -= float64(s.value * float64(fa))
+			} else {
+				sum += float64(s.value * float64(fb))
+			}
+		}
+		switch {
+		case !present:
+			continue
+		case !equal:
+			p.changed++
+			continue
+		}
+		diffs = append(diffs, sum)
+		names = append(names, first.cluster)
+		switch {
+		case sum > 0:
+			p.onlyB++
+		case sum < 0:
+			p.onlyA++
+		}
+	}
+	p.items = len(diffs)
+	p.missing = len(union) - p.items - p.changed
+	p.units = clustered(len(diffs), func(i int) string { return names[i] }, func(i int) float64 { return diffs[i] })
+	p.whole = make([]int, len(p.units))
+	for i := range p.units {
+		u := &p.units[i]
+		p.single = p.single && u.count == 1
+		if p.binary {
+			p.whole[i] = int(u.sum)
+		}
+		u.sum /= float64(p.scale)
+	}
+	return p
+}
+
+// fill computes everything of a leaf figure that its items tell. factor is 100
+// for percentages.
+func (p *paired) fill(d *Difference, factor float64) {
+	d.Items, d.OnlyA, d.OnlyB, d.Units = int32(p.items), int32(p.onlyA), int32(p.onlyB), int32(len(p.units))
+	if p.missing > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s not on both sides; left out", count(p.missing, "item is", "items are")))
+	}
+	if p.changed > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s another text; left out", count(p.changed, "item has", "items have")))
+	}
+	if p.items == 0 {
+		d.Sign = "?"
+		d.Notes = append(d.Notes, "no paired item")
+		return
+	}
+	d.Delta = factor * mean(p.units)
+	name := d.Suite + "/" + d.Figure
+	var low, high float64
+	switch {
+	case p.binary && p.single && p.scale == 1:
+		d.Method = "exact McNemar; score interval"
+		low, high = TangoInterval(p.onlyB, p.onlyA, p.items)
+	case p.binary && p.single:
+		d.Method = "exact sign-flip; bootstrap"
+		low, high = bootstrap(p.units, name)
+	case p.binary:
+		d.Method = "exact sign-flip over clusters; bootstrap over clusters"
+		low, high = bootstrap(p.units, name)
+	case p.single:
+		d.Method = "sampled sign-flip; bootstrap"
+		low, high = bootstrap(p.units, name)
+	default:
+		d.Method = "sampled sign-flip over clusters; bootstrap over clusters"
+		low, high = bootstrap(p.units, name)
+	}
+	d.Low, d.High = factor*low, factor*high
+	floor := 0.0
+	if p.binary {
+		d.P = SignFlip(p.whole)
+		floor = 1 / float64(p.items)
+	} else {
+		sums := make([]float64, len(p.units))
+		for i, u := range p.units {
+			sums[i] = u.sum
+		}
+		d.P = signFlipSampled(sums, name)
+	}
+	d.Detectable = factor * detectable(nullStdErr(p.units), floor)
+	if least := 6; p.binary && len(p.units) < least {
+		d.Notes = append(d.Notes, fmt.Sprintf("needs at least %d independent items to tell any difference at 0.05", least))
+	}
+}
+
+// nullStdErr is the standard error of the mean difference if the true one is 0.
+func nullStdErr(units []unit) float64 {
+	var squares, n float64
+	for _, u := range units {
+		squares += float64(u.sum * u.sum)
+		n += u.count
+	}
+	return math.Sqrt(squares) / n
+}
+
+// fewMembers is the number of members below which an average's interval comes
+// from items drawn within its members, not from drawing members.
+const fewMembers = 6
+
+// fillAverage computes an average's difference from its members' items.
+func fillAverage(d *Difference, members []*paired, weighted bool, factor float64) {
+	units := make([]unit, len(members))
+	weights := make([]float64, len(members))
+	strata := make([][]unit, len(members))
+	same := true
+	for i, m := range members {
+		if m == nil || m.items == 0 {
+			d.Sign = "?"
+			d.Notes = append(d.Notes, "a member of the average cannot be compared")
+			return
+		}
+		weights[i] = 1
+		if weighted {
+			weights[i] = float64(m.items)
+		}
+		units[i] = unit{sum: float64(weights[i] * mean(m.units)), count: weights[i]}
+		strata[i] = m.units
+		d.Items += int32(m.items)
+		d.OnlyA += int32(m.onlyA)
+		d.OnlyB += int32(m.onlyB)
+		same = same && m.same
+	}
+	estimate := mean(units)
+	d.Delta = factor * estimate
+	d.Units = int32(len(units))
+	name := d.Suite + "/" + d.Figure
+	var low, high, se float64
+	if len(members) >= fewMembers {
+		d.Method = "bootstrap over members"
+		low, high = bootstrap(units, name)
+		dev := make([]unit, len(units))
+		for i, u := range units {
+			dev[i] = unit{u.sum - float64(estimate*u.count), u.count}
+		}
+		se = meanStdErr(dev)
+	} else {
+		d.Method = "bootstrap within members"
+		low, high = stratified(strata, weights, name)
+		se = stratifiedStdErr(strata, weights)
+	}
+	d.Low, d.High = factor*low, factor*high
+	d.Detectable = factor * detectable(se, 0)
+	d.Sign = "~"
+	switch {
+	case same:
+		d.Sign = "="
+	case d.Low > 0:
+		d.Sign = "+"
+	case d.High < 0:
+		d.Sign = "-"
+	}
+}
+
+func stratifiedStdErr(strata [][]unit, weights []float64) float64 {
+	var squares, total float64
+	for i, units := range strata {
+		se := nullStdErr(units)
+		squares += float64(weights[i]*se) * float64(weights[i]*se)
+		total += weights[i]
+	}
+	return math.Sqrt(squares) / total
+}
+
+// fillSeeds computes the uncertainty from the choice of seeds: the differences
+// per seed are taken as independent draws (Student's t).
+func fillSeeds(d *Difference, perSeed []float64) {
+	d.Seeds = int32(len(perSeed))
+	d.SeedStdErr, d.SeedLow, d.SeedHigh = math.NaN(), math.NaN(), math.NaN()
+	if len(perSeed) < 2 {
+		return
+	}
+	d.SeedStdErr = StdErr(perSeed, nil)
+	avg := 0.0
+	for _, x := range perSeed {
+		avg += x
+	}
+	avg /= float64(len(perSeed))
+	half := t975(len(perSeed)-1) * d.SeedStdErr
+	d.SeedLow, d.SeedHigh = avg-half, avg+half
+}
+
+// settle adjusts the p-values of one comparison's leaf figures for their number
+// and gives each its sign: told apart are those below alpha, and, where there
+// are several seeds, only if the interval over seeds lies on one side too.
+func settle(rows []Difference, alpha float64) {
+	p := make([]float64, len(rows))
+	for i, d := range rows {
+		p[i] = d.P
+		if !d.Leaf {
+			p[i] = math.NaN()
+		}
+	}
+	adjusted := Holm(p)
+	for i := range rows {
+		d := &rows[i]
+		d.Holm = adjusted[i]
+		if d.Sign == "" {
+			switch {
+			case !(d.Holm < alpha) || d.Delta == 0:
+				d.Sign = "~"
+			case d.Delta > 0:
+				d.Sign = "+"
+			default:
+				d.Sign = "-"
+			}
+		}
+		if d.Sign == "+" && d.SeedLow <= 0 || d.Sign == "-" && d.SeedHigh >= 0 {
+			d.Sign = "~"
+		}
+	}
+}

@@ -1,0 +1,401 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// study is a run's tables put in order: its figures, cells, arms and the
+// comparisons that answer its question.
+type study struct {
+	run     *Run
+	figures []*figure
+	bases   []string // base models' names in results order
+	cells   []*cell
+	arms    []*arm
+	axes    []string // axes that vary, in order
+	seeds   int      // most seeds of an arm
+	items   map[string]map[figureKey]*scores
+}
+
+// figure is one row of the report's tables.
+type figure struct {
+	figureKey
+	Result                    // of the first model that has it
+	byCell map[string]*Result // every model's
+}
+
+func (f *figure) value(cell string) float64 {
+	if r := f.byCell[cell]; r != nil {
+		return r.Value
+	}
+	return math.NaN()
+}
+
+// cell is a point of the matrix.
+type cell struct {
+	name   string
+	axes   map[string]string
+	model  string
+	steps  []Step
+	points []LogPoint
+	failed []string // why it, or a part of it, is missing
+}
+
+// arm is the cells that differ in their seed only.
+type arm struct {
+	name  string
+	axes  map[string]string
+	cells []*cell
+	base  string // base model's name in the tables, "" if it was not scored
+}
+
+func (a *arm) names() []string {
+	names := make([]string, len(a.cells))
+	for i, c := range a.cells {
+		names[i] = c.name
+	}
+	return names
+}
+
+// contrast is one comparison, b minus a: of two arms that differ in one axis, or
+// of an arm with its base model (axis "").
+type contrast struct {
+	name, axis string
+	context    string // what both share on the other axes that vary
+	aName      string
+	a, b       []string // cells, paired by seed where both have seeds
+	bArm, aArm *arm     // aArm is nil for base
+	rows       []Difference
+}
+
+const basePrefix = "base:"
+
+func newStudy(run *Run) *study {
+	s := &study{run: run}
+	s.collectCells()
+	s.collectFigures()
+	s.collectArms()
+	continuous := map[figureKey]bool{}
+	for _, f := range s.figures {
+		continuous[f.figureKey] = f.Unit != "%"
+	}
+	s.items = indexItems(run.Items, continuous)
+	return s
+}
+
+func (s *study) collectCells() {
+	find := func(name string) *cell {
+		for _, c := range s.cells {
+			if c.name == name {
+				return c
+			}
+		}
+		c := &cell{name: name, axes: map[string]string{}}
+		s.cells = append(s.cells, c)
+		return c
+	}
+	base := func(name string) bool {
+		if !strings.HasPrefix(name, basePrefix) {
+			return false
+		}
+		if !slices.Contains(s.bases, name) {
+			s.bases = append(s.bases, name)
+		}
+		return true
+	}
+	var axes []string
+	for _, f := range s.facts("cells") {
+		c := find(f.Cell)
+		c.axes[f.Key] = f.Value
+		if !slices.Contains(axes, f.Key) {
+			axes = append(axes, f.Key)
+		}
+	}
+	for _, r := range s.run.Results {
+		if !base(r.Cell) {
+			find(r.Cell).model = r.Model
+		}
+	}
+	for _, h := range s.run.HeldOut {
+		if !base(h.Cell) {
+			find(h.Cell)
+		}
+	}
+	for _, smp := range s.run.Samples {
+		if !base(smp.Cell) {
+			find(smp.Cell)
+		}
+	}
+	for i := range s.run.Steps {
+		c := find(s.run.Steps[i].Cell)
+		c.steps = append(c.steps, s.run.Steps[i])
+	}
+	for _, f := range s.facts("failure") {
+		if f.Cell == "" || base(f.Cell) {
+			continue
+		}
+		c := find(f.Cell)
+		c.failed = append(c.failed, f.Value)
+	}
+	for _, c := range s.cells {
+		c.points = LogPoints(c.steps)
+		if m := c.axes["model"]; m != "" {
+			c.model = m
+		}
+	}
+	for _, axis := range axes {
+		if axis != "seed" && s.varies(axis) {
+			s.axes = append(s.axes, axis)
+		}
+	}
+}
+
+func (s *study) varies(axis string) bool {
+	for _, c := range s.cells {
+		if c.axes[axis] != s.cells[0].axes[axis] {
+			return true
+		}
+	}
+	return false
+}
+
+// collectFigures merges the models' figures into one order. A suite that failed
+// for a model shifts its later rows up, so a figure's place is its largest Order.
+func (s *study) collectFigures() {
+	at := map[figureKey]*figure{}
+	for i := range s.run.Results {
+		r := &s.run.Results[i]
+		k := figureKey{r.Suite, r.Figure}
+		f := at[k]
+		if f == nil {
+			f = &figure{figureKey: k, Result: *r, byCell: map[string]*Result{}}
+			at[k] = f
+			s.figures = append(s.figures, f)
+		}
+		f.byCell[r.Cell] = r
+		f.Order = max(f.Order, r.Order)
+	}
+	slices.SortStableFunc(s.figures, func(a, b *figure) int { return int(a.Order) - int(b.Order) })
+}
+
+func (s *study) collectArms() {
+	at := map[string]*arm{}
+	for _, c := range s.cells {
+		key := ""
+		for _, axis := range s.axes {
+			key += fmt.Sprintf("%q=%q,", axis, c.axes[axis])
+		}
+		if len(c.axes) == 0 {
+			key = "cell " + c.name
+		}
+		a := at[key]
+		if a == nil {
+			a = &arm{axes: c.axes}
+			at[key] = a
+			s.arms = append(s.arms, a)
+		}
+		a.cells = append(a.cells, c)
+		s.seeds = max(s.seeds, len(a.cells))
+	}
+	for _, a := range s.arms {
+		a.name = a.cells[0].name
+		if len(a.cells) > 1 {
+			a.name = s.armName(a)
+		}
+		for _, b := range s.bases {
+			if b == basePrefix+a.cells[0].model || a.cells[0].model == "" && len(s.bases) == 1 {
+				a.base = b
+			}
+		}
+	}
+}
+
+func (s *study) armName(a *arm) string {
+	var parts []string
+	for _, axis := range s.axes {
+		parts = append(parts, axis+"="+a.axes[axis])
+	}
+	if len(parts) == 0 {
+		return "tuned"
+	}
+	return strings.Join(parts, ",")
+}
+
+// facts lists a section's facts in their order.
+func (s *study) facts(section string) []Fact {
+	var out []Fact
+	for _, f := range s.run.Facts {
+		if f.Section == section {
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Fact) int { return int(a.Order) - int(b.Order) })
+	return out
+}
+
+func (s *study) fact(section, key string) string {
+	for _, f := range s.facts(section) {
+		if f.Key == key {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// contrasts lists the comparisons: per axis every arm with the first one that
+// differs from it in that axis alone, then every arm with its base model.
+func (s *study) contrasts() (between, base []*contrast) {
+	for _, axis := range s.axes {
+		first := map[string]*arm{}
+		for _, b := range s.arms {
+			var shared []string
+			for _, other := range s.axes {
+				if other != axis {
+					shared = append(shared, other+"="+b.axes[other])
+				}
+			}
+			context := strings.Join(shared, ", ")
+			a := first[context]
+			if a == nil {
+				first[context] = b
+				continue
+			}
+			c := &contrast{axis: axis, context: context, aArm: a, bArm: b, aName: a.name, name: b.name + " - " + a.name}
+			c.a, c.b = matchSeeds(a, b)
+			between = append(between, c)
+		}
+	}
+	if len(s.axes) == 0 { // cells without axis facts
+		for _, b := range s.arms[min(1, len(s.arms)):] {
+			a := s.arms[0]
+			between = append(between, &contrast{axis: "cell", aArm: a, bArm: b, aName: a.name, name: b.name + " - " + a.name, a: a.names(), b: b.names()})
+		}
+	}
+	for _, b := range s.arms {
+		if b.base != "" {
+			base = append(base, &contrast{aName: b.base, bArm: b, name: b.name + " - base", a: []string{b.base}, b: b.names()})
+		}
+	}
+	for _, c := range append(slices.Clone(between), base...) {
+		c.rows = s.compare(c.name, c.aName, c.bArm.name, c.a, c.b)
+	}
+	return between, base
+}
+
+// matchSeeds pairs two arms' cells by seed; without a common seed all are taken.
+func matchSeeds(a, b *arm) (as, bs []string) {
+	for _, x := range a.cells {
+		for _, y := range b.cells {
+			if x.axes["seed"] == y.axes["seed"] {
+				as, bs = append(as, x.name), append(bs, y.name)
+			}
+		}
+	}
+	if as == nil {
+		return a.names(), b.names()
+	}
+	return as, bs
+}
+
+// compare makes one comparison's rows, a figure each, in the report's order.
+func (s *study) compare(name, aName, bName string, a, b []string) []Difference {
+	pairs := map[figureKey]*paired{}
+	rows := make([]Difference, len(s.figures))
+	for i, f := range s.figures {
+		d := &rows[i]
+		*d = Difference{
+			Comparison: name, A: aName, B: bName, Suite: f.Suite, Figure: f.Figure, Group: f.Group, Leaf: f.Leaf, Order: f.Order, Unit: f.Unit,
+			Delta: math.NaN(), Low: math.NaN(), High: math.NaN(), P: math.NaN(), Holm: math.NaN(), Detectable: math.NaN(),
+		}
+		as, bs := s.scored(f, a), s.scored(f, b)
+		d.ValueA, d.ValueB = meanValue(f, as), meanValue(f, bs)
+		fillSeeds(d, perSeed(f, as, bs))
+		switch {
+		case len(as) == 0 || len(bs) == 0:
+			d.Sign = "?"
+			d.Notes = append(d.Notes, "missing on one side")
+		case len(f.Members) == 0: // a leaf, or a split of items beside the leaves
+			s.fillLeaf(d, f, as, bs, pairs)
+		}
+	}
+	// Averages come second: the layout may list them before their members.
+	for i, f := range s.figures {
+		if d := &rows[i]; len(f.Members) > 0 && d.Sign == "" {
+			fillMembers(d, f, pairs)
+		}
+	}
+	settle(rows, 0.05)
+	return rows
+}
+
+// perSeed lists the differences seed by seed; a base model stands for every seed.
+func perSeed(f *figure, as, bs []string) (out []float64) {
+	for i, b := range bs {
+		switch {
+		case len(as) == 1:
+			out = append(out, f.value(b)-f.value(as[0]))
+		case i < len(as):
+			out = append(out, f.value(b)-f.value(as[i]))
+		}
+	}
+	return out
+}
+
+func fillMembers(d *Difference, f *figure, pairs map[figureKey]*paired) {
+	members := make([]*paired, len(f.Members))
+	for i, m := range f.Members {
+		members[i] = pairs[figureKey{f.Suite, m}]
+	}
+	fillAverage(d, members, f.Weighted, factorOf(f.Unit))
+}
+
+func (s *study) fillLeaf(d *Difference, f *figure, as, bs []string, pairs map[figureKey]*paired) {
+	collect := func(names []string) (list []*scores) {
+		for _, n := range names {
+			if sc := s.items[n][f.figureKey]; sc != nil {
+				list = append(list, sc)
+			}
+		}
+		return list
+	}
+	x, y := collect(as), collect(bs)
+	if len(x) < len(as) || len(y) < len(bs) {
+		d.Sign, d.Delta = "?", d.ValueB-d.ValueA
+		d.Notes = append(d.Notes, "no item rows to pair")
+		return
+	}
+	p := pair(x, y, f.Unit != "%")
+	pairs[f.figureKey] = p
+	p.fill(d, factorOf(f.Unit))
+	if p.items > 0 && p.same && p.missing == 0 {
+		d.Sign = "="
+	}
+}
+
+// scored lists the cells that have the figure.
+func (s *study) scored(f *figure, cells []string) (out []string) {
+	for _, c := range cells {
+		if f.byCell[c] != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func meanValue(f *figure, cells []string) float64 {
+	sum := 0.0
+	for _, c := range cells {
+		sum += f.value(c)
+	}
+	return sum / float64(len(cells)) // 0/0 is NaN
+}
+
+func factorOf(unit string) float64 {
+	if unit == "%" {
+		return 100
+	}
+	return 1
+}
