@@ -202,7 +202,7 @@ accuracies, paired bootstrap otherwise; ~ where the data cannot tell. With
 		if err != nil {
 			return err
 		}
-		c, err := reports.Diff(a, b, reports.DiffOptions{})
+		c, err := reports.Diff(a, b)
 		if err != nil {
 			return err
 		}

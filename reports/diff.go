@@ -1,0 +1,276 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Comparison is what Diff found: how run B differs from run A.
+type Comparison struct {
+	// Rows are the paired differences, B minus A, a figure of a model each; A and
+	// B of a row name the model.
+	Rows []Difference
+	// Curves compares the training losses of the cells in both runs.
+	Curves []CurveDifference
+	// Notes say what could not be compared.
+	Notes []string
+}
+
+// CurveDifference compares two training runs of a cell step by step.
+type CurveDifference struct {
+	Cell           string
+	StepsA, StepsB int
+	// Largest is the greatest difference of a step's loss over the common
+	// steps, FinalA and FinalB the means of the last log windows.
+	Largest        float64
+	LargestStep    int32
+	FinalA, FinalB float64
+}
+
+// Diff compares two runs item by item. Models are matched by name: a base model
+// with itself, a cell with the cell of the same name. Where each run has one
+// base model, or one cell, the two are matched whatever their names.
+func Diff(a, b *Run) (*Comparison, error) {
+	c := &Comparison{}
+	left, right := modelsOf(a), modelsOf(b)
+	pairs := c.match(left, right)
+	merged := &Run{}
+	mergeInto(merged, a, "A ")
+	mergeInto(merged, b, "B ")
+	s := newStudy(merged)
+	for _, p := range pairs {
+		name := p[0]
+		if p[0] != p[1] {
+			name = p[0] + " → " + p[1]
+		}
+		for _, d := range s.compare(name, p[0], p[1], []string{"A " + p[0]}, []string{"B " + p[1]}) {
+			if math.IsNaN(d.ValueA) && math.IsNaN(d.ValueB) {
+				continue // a figure of other models only
+			}
+			c.Rows = append(c.Rows, d)
+		}
+		c.curve(a, b, p[0], p[1])
+	}
+	if len(pairs) == 0 {
+		return nil, fmt.Errorf("comparing runs: no model in common; A has %s, B has %s", listed(left), listed(right))
+	}
+	return c, nil
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// modelsOf lists a run's models in order: base models and cells.
+func modelsOf(r *Run) (names []string) {
+	add := func(n string) {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	for _, x := range r.Results {
+		add(x.Cell)
+	}
+	for _, x := range r.Steps {
+		add(x.Cell)
+	}
+	return names
+}
+
+func (c *Comparison) match(left, right []string) (pairs [][2]string) {
+	split := func(names []string) (bases, cells []string) {
+		for _, n := range names {
+			if strings.HasPrefix(n, basePrefix) {
+				bases = append(bases, n)
+			} else {
+				cells = append(cells, n)
+			}
+		}
+		return bases, cells
+	}
+	leftBases, leftCells := split(left)
+	rightBases, rightCells := split(right)
+	for _, side := range [][2][]string{{leftBases, rightBases}, {leftCells, rightCells}} {
+		x, y := side[0], side[1]
+		if len(x) == 1 && len(y) == 1 {
+			pairs = append(pairs, [2]string{x[0], y[0]})
+			continue
+		}
+		for _, n := range x {
+			if slices.Contains(y, n) {
+				pairs = append(pairs, [2]string{n, n})
+			} else {
+				c.Notes = append(c.Notes, n+" is in A only")
+			}
+		}
+		for _, n := range y {
+			if !slices.Contains(x, n) {
+				c.Notes = append(c.Notes, n+" is in B only")
+			}
+		}
+	}
+	return pairs
+}
+
+// mergeInto adds a run's figures and items to another under prefixed names.
+func mergeInto(to, from *Run, prefix string) {
+	for _, r := range from.Results {
+		r.Cell = prefix + r.Cell
+		to.Results = append(to.Results, r)
+	}
+	for _, it := range from.Items {
+		it.Cell = prefix + it.Cell
+		to.Items = append(to.Items, it)
+	}
+}
+
+func (c *Comparison) curve(a, b *Run, aName, bName string) {
+	of := func(r *Run, name string) (steps []Step) {
+		for _, s := range r.Steps {
+			if s.Cell == name {
+				steps = append(steps, s)
+			}
+		}
+		return steps
+	}
+	x, y := of(a, aName), of(b, bName)
+	if len(x) == 0 || len(y) == 0 {
+		return
+	}
+	d := CurveDifference{Cell: aName, StepsA: len(x), StepsB: len(y), FinalA: finalLoss(x), FinalB: finalLoss(y)}
+	for i := range min(len(x), len(y)) {
+		if diff := math.Abs(x[i].Loss - y[i].Loss); diff > d.Largest {
+			d.Largest, d.LargestStep = diff, x[i].Step
+		}
+	}
+	c.Curves = append(c.Curves, d)
+}
+
+func finalLoss(steps []Step) float64 {
+	points := LogPoints(steps)
+	if len(points) == 0 {
+		return math.NaN()
+	}
+	return points[len(points)-1].Loss
+}
+
+// Regressions are the figures on which B is worse and the data can tell.
+func (c *Comparison) Regressions() []Difference { return c.withSign("-") }
+
+// Differences are the figures whose items do not all have equal scores, and
+// those that could not be compared.
+func (c *Comparison) Differences() []Difference { return c.withSign("+", "-", "~", "?") }
+
+func (c *Comparison) withSign(signs ...string) (out []Difference) {
+	for _, d := range c.Rows {
+		if slices.Contains(signs, d.Sign) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// Summary says in a sentence what the comparison found.
+func (c *Comparison) Summary() string {
+	t := tallyOf(c.Rows)
+	if t.equal == t.figures() && t.missing == 0 {
+		return fmt.Sprintf("A and B agree on every item of %s.", count(t.figures(), "figure", "figures"))
+	}
+	text := fmt.Sprintf("B is better on %d and worse on %d of %s; on %d the data cannot tell, on %d every score is equal", t.better, t.worse, count(t.figures(), "figure", "figures"), t.unclear, t.equal)
+	if t.missing > 0 {
+		text += fmt.Sprintf("; %s cannot be compared", count(t.missing, "figure", "figures"))
+	}
+	return text + "."
+}
+
+// footnotes numbers the notes of rows in the order of their first appearance.
+type footnotes struct {
+	texts []string
+}
+
+func (f *footnotes) marks(notes []string) string {
+	var marks []string
+	for _, n := range notes {
+		i := slices.Index(f.texts, n)
+		if i < 0 {
+			i = len(f.texts)
+			f.texts = append(f.texts, n)
+		}
+		marks = append(marks, fmt.Sprintf("[%d]", i+1))
+	}
+	return strings.Join(marks, "")
+}
+
+// rows lays the comparison out: a heading a model, a line a figure.
+func (c *Comparison) table(notes *footnotes) (rows [][]string) {
+	for _, d := range c.Rows {
+		rows = append(rows, []string{
+			d.Comparison, d.Figure, grouped(int64(d.Items)), fixed(d.ValueA, 2), fixed(d.ValueB, 2),
+			strings.ReplaceAll(deltaText(&d), "`", "") + notes.marks(d.Notes),
+		})
+	}
+	return rows
+}
+
+var diffHead = []string{"model", "figure", "items", "A", "B", "B − A [95 %]"}
+
+// Text lays the comparison out for a terminal.
+func (c *Comparison) Text() string {
+	var b strings.Builder
+	var notes footnotes
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, strings.Join(diffHead, "\t"))
+	for _, r := range c.table(&notes) {
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	t.Flush()
+	c.rest(&b, &notes)
+	return b.String()
+}
+
+// Markdown lays the comparison out for a pull request.
+func (c *Comparison) Markdown() string {
+	var m markdown
+	var notes footnotes
+	m.para("**%s**", escape(c.Summary()))
+	rows := c.table(&notes)
+	for _, r := range rows {
+		for i := range r {
+			r[i] = escape(r[i])
+		}
+	}
+	m.table("<<>>><", diffHead, rows)
+	var b strings.Builder
+	c.rest(&b, &notes)
+	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		if line != "" && line != c.Summary() {
+			m.line("- %s", escape(line))
+		}
+	}
+	return m.String()
+}
+
+func (c *Comparison) rest(b *strings.Builder, notes *footnotes) {
+	for _, d := range c.Curves {
+		switch {
+		case d.Largest == 0 && d.StepsA == d.StepsB:
+			fmt.Fprintf(b, "training losses of %s: equal at all %d steps\n", d.Cell, d.StepsA)
+		default:
+			fmt.Fprintf(b, "training losses of %s: %d and %d steps, last window %s and %s, largest difference %s at step %d\n",
+				d.Cell, d.StepsA, d.StepsB, fixed(d.FinalA, 4), fixed(d.FinalB, 4), short(d.Largest), d.LargestStep)
+		}
+	}
+	for i, n := range notes.texts {
+		fmt.Fprintf(b, "[%d] %s\n", i+1, n)
+	}
+	for _, n := range c.Notes {
+		fmt.Fprintf(b, "%s\n", n)
+	}
+	fmt.Fprintln(b, c.Summary())
+}

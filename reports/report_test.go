@@ -1,0 +1,205 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// syntheticRun is a study of two label modes and their base over two suites,
+// 40 items each: the all cell is right on rule(i) more items.
+func syntheticRun(seeds int) *Run {
+	run := &Run{}
+	fact := func(section, cell, key, value string) {
+		run.Facts = append(run.Facts, Fact{Section: section, Cell: cell, Key: key, Value: value, Order: int32(len(run.Facts))})
+	}
+	fact("study", "", "name", "synthetic")
+	fact("study", "", "question", "Does *A* beat B?")
+	fact("study", "", "numerics", "cpu/1")
+	cells := []string{"base:m"}
+	for seed := 1; seed <= seeds; seed++ {
+		for _, labels := range []string{"output", "all"} {
+			name := "labels=" + labels
+			if seeds > 1 {
+				name += fmt.Sprintf(",seed=%d", seed)
+			}
+			fact("cells", name, "model", "m")
+			fact("cells", name, "labels", labels)
+			fact("cells", name, "seed", fmt.Sprint(seed))
+			cells = append(cells, name)
+		}
+	}
+	for c, cell := range cells {
+		all := strings.Contains(cell, "all")
+		for s, suite := range []string{"easy", "hard"} {
+			right := 0
+			for i := 0; i < 40; i++ {
+				x := uint32(i*2654435761) ^ uint32(s*40503) ^ uint32(c/3*977)
+				correct := x>>16%10 < 4
+				if all && s == 0 {
+					correct = correct || i%2 == 0
+				}
+				prediction := "B"
+				if correct {
+					prediction = "A"
+					right++
+				}
+				for _, choice := range []string{"A", "B"} {
+					run.Items = append(run.Items, Item{Cell: cell, Suite: suite, ID: fmt.Sprint(i), Row: int32(i), Prompt: fmt.Sprintf("%016x", i),
+						Choice: choice, Prediction: prediction, Gold: "A", Correct: correct, Figures: []string{suite + " accuracy"}})
+				}
+			}
+			p := float64(right) / 40
+			run.Results = append(run.Results, Result{Cell: cell, Model: "m", Suite: suite, Figure: suite + " accuracy", Group: suite, Leaf: true,
+				Order: int32(s), Items: 40, Value: 100 * p, StdErr: 100 * math.Sqrt(p*(1-p)/39), Unit: "%"})
+		}
+		if c == 0 {
+			run.HeldOut = append(run.HeldOut, HeldOut{Cell: cell, Model: "m", OutputLoss: 3, PromptLoss: 4, OutputTokens: 10, PromptTokens: 20})
+			continue
+		}
+		for step := 1; step <= 20; step++ {
+			loss := 2/(1+float64(step)/5) + float64(c)/10
+			run.Steps = append(run.Steps, Step{Cell: cell, Step: int32(step), Epoch: float64(step) / 20, Loss: loss, LR: 1e-3, GradNorm: 1, Tokens: 100, Targets: 40, WeightSum: 40, LogPoint: step%5 == 0})
+		}
+		for step := 0; step <= 20; step += 10 {
+			run.HeldOut = append(run.HeldOut, HeldOut{Cell: cell, Model: "m", Step: int32(step), OutputLoss: 3 - float64(step)/20, PromptLoss: 4 - float64(step*c)/40, OutputTokens: 10, PromptTokens: 20})
+		}
+		run.Samples = append(run.Samples, Sample{Cell: cell, Model: "m", Shown: "Say | hi", Text: "hi <b> |\n\nbye", Tokens: 4, Ended: true})
+	}
+	fact("ledger", cells[1], "items", "40")
+	fact("example", cells[1], "prompt", "Q: <x>\n")
+	fact("example", cells[1], "target", "A")
+	fact("example", cells[1], "end", "<|end|>")
+	fact("model", "m", "", "Qwen2ForCausalLM(")
+	fact("reproduce", "", "run", "xrun synthetic.cue")
+	return run
+}
+
+// TestReports compares whole reports with testdata/NAME/; XRUN_UPDATE=1
+// rewrites them.
+func TestReports(t *testing.T) {
+	failed := syntheticRun(1)
+	failed.Facts = append(failed.Facts, Fact{Section: "failure", Cell: "labels=all", Key: "train", Value: "train labels=all: step 7: the loss is NaN"})
+	noBase := syntheticRun(1)
+	noBase.Results = noBase.Results[2:]
+	for name, run := range map[string]*Run{
+		"two_cells":   syntheticRun(1),
+		"seeds":       syntheticRun(3),
+		"failed_cell": failed,
+		"no_base":     noBase,
+		"empty":       {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Render(run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := r.Write(dir); err != nil {
+				t.Fatal(err)
+			}
+			again, err := Render(run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(r.Plots, again.Plots); diff != "" || !bytes.Equal(r.Markdown, again.Markdown) {
+				t.Error("the same rows rendered twice differ")
+			}
+			golden(t, filepath.Join("testdata", name, "report.md"), r.Markdown)
+			for plot, svg := range r.Plots {
+				if name == "two_cells" {
+					golden(t, filepath.Join("testdata", name, plot), svg)
+				}
+				if !bytes.HasPrefix(svg, []byte("<?xml")) || bytes.Contains(svg, []byte("NaN")) {
+					t.Errorf("%s is not a picture", plot)
+				}
+				if !bytes.Contains(r.Markdown, []byte("plots/"+plot)) {
+					t.Errorf("report.md does not show %s", plot)
+				}
+			}
+		})
+	}
+}
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if os.Getenv("XRUN_UPDATE") != "" {
+		if err := writeBytes(path, got); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; XRUN_UPDATE=1 writes it", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// The verdict answers by the statistics: on "easy" the all cell is right on all
+// of 12 discordant items (McNemar p = 2·2⁻¹² = 0.0005), on "hard" on none.
+func TestVerdictSaysWhatTheDataSay(t *testing.T) {
+	r, err := Render(syntheticRun(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "labels=all beats labels=output on 1 and loses on 0 of 2 figures; on the other 1 the data cannot tell (for this seed)."
+	if !strings.HasPrefix(r.Verdict, want) {
+		t.Errorf("verdict: %s\nwant     %s", r.Verdict, want)
+	}
+	if !strings.Contains(r.Verdict, "easy accuracy") {
+		t.Errorf("verdict names no figure: %s", r.Verdict)
+	}
+}
+
+func TestDiffOfARunWithItselfIsEmpty(t *testing.T) {
+	run := syntheticRun(1)
+	c, err := Diff(run, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Differences()); n != 0 || len(c.Rows) != 6 {
+		t.Errorf("%d differences in %d rows", n, len(c.Rows))
+	}
+}
+
+func TestDiffFindsWhatChanged(t *testing.T) {
+	a, b := syntheticRun(1), syntheticRun(1)
+	// In B the all cell fails every item of "easy"; one item of "hard" has
+	// another prompt; the base's "hard" is gone.
+	var items []Item
+	for _, it := range b.Items {
+		switch {
+		case it.Cell == "labels=all" && it.Suite == "easy":
+			it.Correct, it.Prediction = false, "B"
+		case it.Cell == "labels=all" && it.ID == "3":
+			it.Prompt = "another"
+		case it.Cell == "base:m" && it.Suite == "hard":
+			continue
+		}
+		items = append(items, it)
+	}
+	b.Items = items
+	b.Results = append(b.Results[:1:1], b.Results[2:]...)
+	b.Steps[len(b.Steps)-1].Loss += 0.5
+	c, err := Diff(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Regressions(); len(got) != 1 || got[0].Figure != "easy accuracy" || got[0].A != "labels=all" {
+		t.Errorf("regressions: %+v", got)
+	}
+	golden(t, filepath.Join("testdata", "diff.txt"), []byte(c.Text()))
+	golden(t, filepath.Join("testdata", "diff.md"), []byte(c.Markdown()))
+	if _, err := Diff(a, &Run{}); err == nil {
+		t.Error("runs without a model in common were compared")
+	}
+}
