@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,13 +23,15 @@ type docKind struct {
 }
 
 var docKinds = []docKind{
-	{26, (*corpus).profiles},
-	{22, (*corpus).answers},
-	{26, (*corpus).exam},
-	{10, (*corpus).passages},
-	{8, (*corpus).orders},
-	{5, (*corpus).scenes},
+	{12, (*corpus).profiles},
+	{10, (*corpus).answers},
+	{24, (*corpus).exam},
+	{14, (*corpus).lists},
+	{16, (*corpus).passages},
+	{9, (*corpus).orders},
+	{4, (*corpus).scenes},
 	{3, (*corpus).lessons},
+	{8, (*corpus).echoes},
 }
 
 // document writes the next document.
@@ -129,8 +132,8 @@ func (c *corpus) passages() string {
 		}
 		b.WriteString(p.text())
 		for range 2 + c.s.below(3) {
-			yes := c.s.below(2) == 0
-			fmt.Fprintf(&b, "\nQuestion: %s?\n%s", p.question(c.s.below(2), yes), yesNo(yes))
+			q, yes := p.ask(c.s)
+			fmt.Fprintf(&b, "\nQuestion: %s?\n%s", q, yesNo(yes))
 		}
 	}
 	return b.String()
@@ -178,6 +181,44 @@ func (c *corpus) lessons() string {
 		default:
 			t := pick(c.s, towns)
 			fmt.Fprintf(&b, "The town %s is near a %s.\n", t.name, t.near)
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// words draws n different words of all the lists.
+func (c *corpus) words(n int) []string {
+	all := slices.Concat(animals, foods, colours, things, jobs)
+	var out []string
+	for _, i := range c.s.perm(len(all))[:n] {
+		out = append(out, all[i])
+	}
+	return out
+}
+
+// echoes says everything twice: the quickest way to learn to look back.
+func (c *corpus) echoes() string {
+	var b strings.Builder
+	for range 5 {
+		said := strings.Join(c.words(4+c.s.below(8)), " ")
+		fmt.Fprintf(&b, "They said: %s.\nThey said: %s.\n", said, said)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// lists give letters to words and ask for the letters.
+func (c *corpus) lists() string {
+	var b strings.Builder
+	for i := range 4 {
+		if i > 0 {
+			b.WriteString("\n\n")
+		}
+		words := c.words(4)
+		for k, v := range words {
+			fmt.Fprintf(&b, "%c. %s\n", letters[k], v)
+		}
+		for _, k := range c.s.perm(4) {
+			fmt.Fprintf(&b, "Which is %s? %c\n", words[k], letters[k])
 		}
 	}
 	return strings.TrimSpace(b.String())

@@ -4,7 +4,7 @@
 //	go run ./experiments/world
 //
 // writes experiments/tiny/{instruct.json,suites}, the tokenizer and the
-// configuration under experiments/tiny/model, and into runs/world what only
+// configuration under experiments/tiny/model, and into build/world what only
 // pretraining needs: corpus.jsonl and the model it starts from. The trained
 // weights, experiments/tiny/model/model.safetensors, are made from those by
 // `just pretrain`.
@@ -31,7 +31,7 @@ const documents = 36000
 
 func main() {
 	tiny := flag.String("tiny", "experiments/tiny", "directory of the embedded data")
-	runs := flag.String("runs", "runs/world", "directory for the corpus and the initial model")
+	runs := flag.String("runs", "build/world", "directory for the corpus and the initial model")
 	n := flag.Int("documents", documents, "documents of the corpus")
 	flag.Parse()
 	if flag.NArg() > 0 {

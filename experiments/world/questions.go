@@ -148,6 +148,20 @@ func (p passage) question(i int, yes bool) string {
 	return fmt.Sprintf("is the %s %s", things[p.thing[i]], colours[c])
 }
 
+// ask draws a question and its answer. Half of the wrong colours are the other
+// thing's, half are not in the passage at all.
+func (p passage) ask(s *source) (question string, yes bool) {
+	i := s.below(2)
+	if yes = s.below(2) == 0; yes || s.below(2) == 0 {
+		return p.question(i, yes), yes
+	}
+	c := s.below(len(colours))
+	for c == p.colour[0] || c == p.colour[1] {
+		c = s.below(len(colours))
+	}
+	return fmt.Sprintf("is the %s %s", things[p.thing[i]], colours[c]), yes
+}
+
 // order is a sentence that compares two people and concludes about one of them.
 type order struct {
 	a, b person
