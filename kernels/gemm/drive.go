@@ -12,7 +12,7 @@ type path struct {
 	// mr×nr is the tile held in registers: a is packed in panels of mr lanes,
 	// b in panels of nr.
 	mr, nr int
-	// pack is packPanel for widths mr and nr.
+	// pack is the function of that name for widths mr and nr.
 	pack func(dst []float32, s *side, lane, lanes, width, k0, k1 int)
 	// tile continues (load) or starts the chains of m rows and nr columns of c
 	// over k packed positions, flushing denormals if asked to.
@@ -21,6 +21,10 @@ type path struct {
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
 	// mulChain is MulChain.
 	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool)
+	// peak does so many rounds of independent multiply-adds of peakFlops
+	// operations; peakRounds take some milliseconds.
+	peak                  func(rounds int)
+	peakFlops, peakRounds int
 }
 
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
@@ -205,13 +209,12 @@ func (j *job) runPack(_, i int) {
 
 func (j *job) packGroup(buf []float32, s *side, first, count, lo, hi, width int) {
 	panels := ceilDiv(hi-lo, width)
+	lane := lo + first*width
+	lanes := min(count*width, hi-lane)
 	for k := j.k0; k < j.k1; k += j.kb {
 		end := min(k+j.kb, j.k1)
 		block := buf[(k-j.k0)*panels*width:]
-		for q := first; q < min(first+count, panels); q++ {
-			lane := lo + q*width
-			j.path.pack(block[q*width*(end-k):], s, lane, min(width, hi-lane), width, k, end)
-		}
+		j.path.pack(block[first*width*(end-k):], s, lane, lanes, width, k, end)
 	}
 }
 

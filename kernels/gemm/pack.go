@@ -49,20 +49,29 @@ func (s *side) at(lane, k int) float32 {
 	}
 }
 
-// packPanel writes lanes [lane, lane+lanes) of s for chain positions [k0, k1)
-// to dst as [k1-k0][width], lanes beyond the last as zeros. In the bf16
+// pack writes lanes [lane, lane+lanes) of s for chain positions [k0, k1) to
+// dst as panels of [k1-k0][width], lanes beyond the last as zeros. In the bf16
 // formats position q holds index q^1, so that the odd element of each pair
 // comes first; k0 and k1 are then even.
-func packPanel(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
-	swap := 0
-	if s.format != plain {
-		swap = 1
-	}
-	for q := k0; q < k1; q++ {
-		row := dst[(q-k0)*width:][:width]
-		for l := range row[:lanes] {
-			row[l] = s.at(lane+l, q^swap)
+func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+	swap := s.swap()
+	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
+		for q := k0; q < k1; q++ {
+			row := dst[:width]
+			dst = dst[width:]
+			n := min(lanes, width)
+			for l := range row[:n] {
+				row[l] = s.at(lane+l, q^swap)
+			}
+			clear(row[n:])
 		}
-		clear(row[lanes:])
 	}
+}
+
+// swap is what position and index of the chain differ by.
+func (s *side) swap() int {
+	if s.format == plain {
+		return 0
+	}
+	return 1
 }

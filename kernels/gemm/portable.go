@@ -8,10 +8,11 @@ var portable = path{
 	name:     "noasm",
 	mr:       4,
 	nr:       8,
-	pack:     packPanel,
+	pack:     pack,
 	tile:     tilePortable,
 	finish:   finishPortable,
 	mulChain: mulChainPortable,
+	peak:     peakPortable, peakFlops: 16, peakRounds: 1 << 18,
 }
 
 // tilePortable computes m rows and 8 columns of the chain: c[i][j] += Σ

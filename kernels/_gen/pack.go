@@ -1,0 +1,254 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// format mirrors gemm's: what is packed.
+type format string
+
+const (
+	plain   format = "Plain"   // f32
+	rounded format = "Rounded" // f32, rounded to bf16
+	wide    format = "Wide"    // bf16
+)
+
+func (f format) pointer() string {
+	if f == wide {
+		return "*uint16"
+	}
+	return "*float32"
+}
+
+// packs generates the packing functions, in AVX2 for every path.
+func (s *isa) packs() {
+	if s.width != 8 {
+		return
+	}
+	for _, f := range []format{plain, rounded, wide} {
+		for _, lanes := range []int{4, 6, 8} {
+			s.along(f, lanes)
+		}
+		for _, lanes := range []int{6, 12, 16, 32} {
+			s.row(f, lanes)
+		}
+	}
+}
+
+// along generates
+//
+//	func along<lanes><format>(dst *float32, step int, src T, stride, blocks int)
+//
+// which transposes lanes rows of src, stride bytes apart, over 8·blocks
+// columns into dst: one row of lanes values a column, step bytes apart. The
+// bf16 formats put the odd column of each pair first.
+func (s *isa) along(f format, lanes int) {
+	TEXT(name("along%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, src "+f.pointer()+", stride int, blocks int)")
+	Doc(name("along%d%s transposes %d rows into a panel, see kernels/_gen/pack.go.", lanes, f, lanes))
+	dst := Load(Param("dst"), GP64())
+	step := Load(Param("step"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	blocks := Load(Param("blocks"), GP64())
+	step3, stride3, src4 := GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: step, Index: step, Scale: 2}, step3)
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+	LEAQ(Mem{Base: src, Index: stride, Scale: 4}, src4)
+	var r rounder
+	if f != plain {
+		r = newRounder(f == rounded)
+	}
+	at := func(base, unit, triple reg.Register, i int) Mem {
+		switch i {
+		case 0:
+			return Mem{Base: base}
+		case 3:
+			return Mem{Base: base, Index: triple, Scale: 1}
+		}
+		return Mem{Base: base, Index: unit, Scale: uint8(i)}
+	}
+	store := func(v reg.VecPhysical, q int) {
+		m := at(dst, step, step3, q)
+		switch lanes {
+		case 8:
+			VMOVUPS(v, m)
+		case 4:
+			VMOVUPS(v.AsX(), m)
+		default:
+			VMOVUPS(v.AsX(), m)
+			VEXTRACTF128(Imm(1), v, reg.X10)
+			VMOVSD(reg.X10, m.Offset(16))
+		}
+	}
+	// quad transposes 4 columns (or, of bf16, 4 pairs of columns) at offset.
+	quad := func(offset int) []reg.VecPhysical {
+		y := s.regs[:4]
+		for i := range y {
+			VMOVUPS(at(src, stride, stride3, i).Offset(offset), y[i].AsX())
+			if i+4 < lanes {
+				VINSERTF128(Imm(1), at(src4, stride, stride3, i).Offset(offset), y[i], y[i])
+			}
+			if f == rounded {
+				r.round(y[i])
+			}
+		}
+		transpose(y, s.regs[4:8])
+		return y
+	}
+	TESTQ(blocks, blocks)
+	JZ(LabelRef("done"))
+	Label("block")
+	if f == wide {
+		y := quad(0)
+		for half := range 2 {
+			for q := range 2 {
+				odd, even := reg.Y8, reg.Y9
+				VPAND(r.high, y[2*half+q], odd)
+				VPSLLD(Imm(16), y[2*half+q], even)
+				store(odd, 2*q)
+				store(even, 2*q+1)
+			}
+			LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+		}
+		ADDQ(Imm(16), src)
+		ADDQ(Imm(16), src4)
+	} else {
+		for half := range 2 {
+			for q, v := range quad(16 * half) {
+				if f == rounded {
+					q ^= 1
+				}
+				store(v, q)
+			}
+			LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+		}
+		ADDQ(Imm(32), src)
+		ADDQ(Imm(32), src4)
+	}
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// transpose replaces 4 rows by their columns, in each half of the registers.
+func transpose(y, t []reg.VecPhysical) {
+	VUNPCKLPS(y[1], y[0], t[0])
+	VUNPCKHPS(y[1], y[0], t[1])
+	VUNPCKLPS(y[3], y[2], t[2])
+	VUNPCKHPS(y[3], y[2], t[3])
+	VUNPCKLPD(t[2], t[0], y[0])
+	VUNPCKHPD(t[2], t[0], y[1])
+	VUNPCKLPD(t[3], t[1], y[2])
+	VUNPCKHPD(t[3], t[1], y[3])
+}
+
+// rounder rounds float32 registers to bf16, to nearest even. Its constants
+// are in registers or, where those are scarce, in memory. Y8 and Y9 are
+// scratch; Y12 to Y15 hold the constants.
+type rounder struct {
+	one, bias, high, quiet Op
+	nan, t                 reg.VecPhysical
+}
+
+// newRounder loads the constants; without full only the mask of the high half.
+func newRounder(full bool) rounder {
+	constant := func(v uint32, y reg.VecPhysical) Op {
+		t := GP32()
+		MOVL(U32(v), t)
+		VMOVD(t, y.AsX())
+		VPBROADCASTD(y.AsX(), y)
+		return y
+	}
+	r := rounder{high: constant(0xffff0000, reg.Y12), nan: reg.Y8, t: reg.Y9}
+	if full {
+		r.one, r.bias, r.quiet = constant(1, reg.Y13), constant(0x7fff, reg.Y14), constant(0x7fc00000, reg.Y15)
+	}
+	return r
+}
+
+// round rounds y in place; NaN becomes a quiet NaN.
+func (r rounder) round(y reg.VecPhysical) {
+	VCMPPS(Imm(3), y, y, r.nan)
+	VPAND(r.quiet, r.nan, r.nan)
+	VPSRLD(Imm(16), y, r.t)
+	VPAND(r.one, r.t, r.t)
+	VPADDD(r.bias, r.t, r.t)
+	VPADDD(r.t, y, y)
+	VPAND(r.high, y, y)
+	VPOR(r.nan, y, y)
+}
+
+// row generates
+//
+//	func row<lanes><format>(dst *float32, step int, src T, panels int)
+//
+// which copies lanes·panels consecutive values to rows of lanes values, step
+// bytes apart.
+func (s *isa) row(f format, lanes int) {
+	TEXT(name("row%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, src "+f.pointer()+", panels int)")
+	Doc(name("row%d%s copies one row into panels of %d lanes, see kernels/_gen/pack.go.", lanes, f, lanes))
+	dst := Load(Param("dst"), GP64())
+	step := Load(Param("step"), GP64())
+	src := Load(Param("src"), GP64())
+	panels := Load(Param("panels"), GP64())
+	var r rounder
+	if f == rounded {
+		r = newRounder(true)
+	}
+	size := 4
+	if f == wide {
+		size = 2
+	}
+	TESTQ(panels, panels)
+	JZ(LabelRef("done"))
+	Label("panel")
+	for l := 0; l < lanes; {
+		n := 8
+		for n > lanes-l {
+			n /= 2
+		}
+		from, to := Mem{Base: src, Disp: l * size}, Mem{Base: dst, Disp: l * 4}
+		y := s.regs[l/8%2]
+		switch {
+		case f == wide && n == 8:
+			VPMOVZXWD(from, y)
+			VPSLLD(Imm(16), y, y)
+		case f == wide && n == 4:
+			VPMOVZXWD(from, y.AsX())
+			VPSLLD(Imm(16), y.AsX(), y.AsX())
+		case f == wide:
+			VMOVD(from, y.AsX())
+			VPMOVZXWD(y.AsX(), y.AsX())
+			VPSLLD(Imm(16), y.AsX(), y.AsX())
+		case n == 8:
+			VMOVUPS(from, y)
+		case n == 4:
+			VMOVUPS(from, y.AsX())
+		default:
+			VMOVSD(from, y.AsX())
+		}
+		if f == rounded {
+			r.round(y)
+		}
+		switch n {
+		case 8:
+			VMOVUPS(y, to)
+		case 4:
+			VMOVUPS(y.AsX(), to)
+		default:
+			VMOVSD(y.AsX(), to)
+		}
+		l += n
+	}
+	ADDQ(imm(lanes*size), src)
+	ADDQ(step, dst)
+	DECQ(panels)
+	JNZ(LabelRef("panel"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// tiles generates the register tiles over packed panels: one function for
+// whole panels of mr rows, and one for each smaller number of rows.
+func (s *isa) tiles() {
+	for rows := 1; rows <= s.mr; rows++ {
+		s.tile(rows)
+	}
+}
+
+// tile generates
+//
+//	func tile<rows><suffix>(c *float32, ldc int, a, b *float32, k, panels, mode int)
+//
+// which for each of panels panels of a continues (mode bit 0) or starts the
+// chains of rows×nr elements of c, rows ldc apart, over k positions of the
+// panel (mr values each) and of b (nr values each). c goes on by mr rows, a by
+// a panel. Bit 1 flushes denormals, bit 2 stores past the caches (c and ldc
+// must then be multiples of the vector size).
+func (s *isa) tile(rows int) {
+	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)")
+	Doc(name("tile%d%s computes panels of %d rows and %d columns, see kernels/_gen/tile.go.", rows, s.suffix, rows, s.nr))
+	c := Load(Param("c"), GP64())
+	ldc := Load(Param("ldc"), GP64())
+	a := Load(Param("a"), GP64())
+	b0 := Load(Param("b"), GP64())
+	k0 := Load(Param("k"), GP64())
+	panels := Load(Param("panels"), GP64())
+	mode := Load(Param("mode"), GP64())
+	SHLQ(Imm(2), ldc)
+	var slot Mem
+	if !s.dot {
+		slot = AllocLocal(8)
+		enterFlush(slot, mode, "entered")
+	}
+	acc := s.regs[:2*rows]
+	free := s.regs[2*s.mr:]
+	bv := free[:2]
+	av := free[2:4]
+	b, k, row, next := GP64(), GP64(), GP64(), GP64()
+	stepA, stepB := 4*s.mr, 4*s.nr
+
+	Label("panel")
+	// The rows of c: those of this panel are wanted at its end (or at once, if
+	// the chain goes on), those of the next one later.
+	TESTQ(U32(modeLoad), mode)
+	JZ(LabelRef("start"))
+	MOVQ(c, row)
+	for i := range rows {
+		VMOVUPS(Mem{Base: row}, acc[2*i])
+		VMOVUPS(Mem{Base: row, Disp: s.bytes()}, acc[2*i+1])
+		if i < rows-1 {
+			ADDQ(ldc, row)
+		}
+	}
+	JMP(LabelRef("loaded"))
+	Label("start")
+	for _, r := range acc {
+		s.zero(r)
+	}
+	Label("loaded")
+	if rows == s.mr {
+		MOVQ(ldc, next)
+		IMUL3Q(imm(s.mr), next, next)
+		ADDQ(c, next)
+		CMPQ(panels, Imm(1))
+		JE(LabelRef("noprefetch"))
+		TESTQ(U32(modeStream), mode)
+		JNZ(LabelRef("noprefetch"))
+		for i := range rows {
+			PREFETCHT0(Mem{Base: next})
+			if s.bytes() == 64 {
+				PREFETCHT0(Mem{Base: next, Disp: 64})
+			}
+			if i < rows-1 {
+				ADDQ(ldc, next)
+			}
+		}
+		Label("noprefetch")
+	}
+
+	step := func(u int) {
+		VMOVUPS(Mem{Base: b, Disp: u * stepB}, bv[0])
+		VMOVUPS(Mem{Base: b, Disp: u*stepB + s.bytes()}, bv[1])
+		for i := range rows {
+			t := av[i%2]
+			VBROADCASTSS(Mem{Base: a, Disp: u*stepA + 4*i}, t)
+			s.fma(bv[0], t, acc[2*i])
+			s.fma(bv[1], t, acc[2*i+1])
+		}
+	}
+	MOVQ(b0, b)
+	MOVQ(k0, k)
+	SUBQ(Imm(4), k)
+	JL(LabelRef("rest"))
+	Label("four")
+	for u := range 4 {
+		step(u)
+	}
+	ADDQ(imm(4*stepA), a)
+	ADDQ(imm(4*stepB), b)
+	SUBQ(Imm(4), k)
+	JGE(LabelRef("four"))
+	Label("rest")
+	ADDQ(Imm(4), k)
+	JZ(LabelRef("store"))
+	Label("one")
+	step(0)
+	ADDQ(imm(stepA), a)
+	ADDQ(imm(stepB), b)
+	DECQ(k)
+	JNZ(LabelRef("one"))
+
+	Label("store")
+	if rows == s.mr {
+		TESTQ(U32(modeStream), mode)
+		JNZ(LabelRef("stream"))
+	}
+	s.storeRows(c, row, ldc, acc, false)
+	if rows == s.mr {
+		JMP(LabelRef("stored"))
+		Label("stream")
+		s.storeRows(c, row, ldc, acc, true)
+		SFENCE()
+		Label("stored")
+		MOVQ(row, c)
+		ADDQ(ldc, c)
+		DECQ(panels)
+		JNZ(LabelRef("panel"))
+	}
+	if !s.dot {
+		leaveFlush(slot, mode, "left")
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// storeRows stores acc to the rows from c on; row ends at the last of them.
+func (s *isa) storeRows(c, row, ldc reg.Register, acc []reg.VecPhysical, stream bool) {
+	MOVQ(c, row)
+	for i := range len(acc) / 2 {
+		if stream {
+			VMOVNTPS(acc[2*i], Mem{Base: row})
+			VMOVNTPS(acc[2*i+1], Mem{Base: row, Disp: s.bytes()})
+		} else {
+			VMOVUPS(acc[2*i], Mem{Base: row})
+			VMOVUPS(acc[2*i+1], Mem{Base: row, Disp: s.bytes()})
+		}
+		if i < len(acc)/2-1 {
+			ADDQ(ldc, row)
+		}
+	}
+}
+
+// fma continues acc by b·a.
+func (s *isa) fma(b, a, acc reg.VecPhysical) {
+	if s.dot {
+		dpbf16(b, a, acc)
+		return
+	}
+	VFMADD231PS(b, a, acc)
+}
+
+// strips generates the tiles of MulChain, whose operands are not packed.
+func (s *isa) strips() {
+	for rows := 1; rows <= min(s.mr, 6); rows++ {
+		s.strip(rows, false)
+		s.strip(rows, true)
+	}
+}
+
+// strip generates
+//
+//	func strip<rows><suffix>(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, load int)
+//
+// for rows×nr elements of c and unpacked a and b, all strides in elements, and
+// a form for a cut strip, with the bits of mask saying which columns exist: a
+// pointer to nr words of 0 or -1 (AVX2), or the bits themselves (AVX-512).
+func (s *isa) strip(rows int, cut bool) {
+	kind, extra := "", ""
+	if cut {
+		kind, extra = "Cut", ", mask *int32"
+		if s.width == 16 {
+			extra = ", mask uint32"
+		}
+	}
+	TEXT(name("strip%d%s%s", rows, kind, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int"+extra+")")
+	Doc(name("strip%d%s%s computes %d rows of a strip of %d columns, see kernels/_gen/tile.go.", rows, kind, s.suffix, rows, s.nr))
+	c := Load(Param("c"), GP64())
+	ldc := Load(Param("ldc"), GP64())
+	a := Load(Param("a"), GP64())
+	aRow := Load(Param("aRow"), GP64())
+	aCol := Load(Param("aCol"), GP64())
+	b := Load(Param("b"), GP64())
+	ldb := Load(Param("ldb"), GP64())
+	k := Load(Param("k"), GP64())
+	load := Load(Param("load"), GP64())
+	for _, r := range []reg.Register{ldc, aRow, aCol, ldb} {
+		SHLQ(Imm(2), r)
+	}
+	acc := s.regs[:2*rows]
+	free := s.regs[2*s.mr:]
+	bv, av := free[:2], free[2:4]
+	var masks []reg.VecPhysical
+	var maskPtr reg.Register // AVX2: where the masks are
+	var opmasks []reg.Register
+	if cut {
+		if s.width == 16 {
+			m := Load(Param("mask"), GP32())
+			k1, k2 := K(), K()
+			KMOVW(m, k1)
+			SHRL(Imm(16), m)
+			KMOVW(m, k2)
+			opmasks = []reg.Register{k1, k2}
+		} else {
+			// The masks take the place of a second register for a.
+			m := Load(Param("mask"), GP64())
+			masks = []reg.VecPhysical{av[1], bv[1]}
+			av = av[:1]
+			VMOVUPS(Mem{Base: m}, masks[0])
+			maskPtr = m
+		}
+	}
+	loadVec := func(m Mem, half int, r reg.VecPhysical) {
+		m.Disp += half * s.bytes()
+		switch {
+		case !cut:
+			VMOVUPS(m, r)
+		case s.width == 16:
+			VMOVUPS_Z(m, opmasks[half], r)
+		case half == 0:
+			VMASKMOVPS(m, masks[0], r)
+		default:
+			VMOVUPS(Mem{Base: maskPtr, Disp: 32}, r)
+			VMASKMOVPS(m, r, r)
+		}
+	}
+	row := GP64()
+	TESTQ(load, load)
+	JZ(LabelRef("start"))
+	MOVQ(c, row)
+	for i := range rows {
+		loadVec(Mem{Base: row}, 0, acc[2*i])
+		loadVec(Mem{Base: row}, 1, acc[2*i+1])
+		if i < rows-1 {
+			ADDQ(ldc, row)
+		}
+	}
+	JMP(LabelRef("loaded"))
+	Label("start")
+	for _, r := range acc {
+		s.zero(r)
+	}
+	Label("loaded")
+	// Rows 0..2 are addressed from a, rows 3..5 from a3.
+	var a3 reg.Register = a
+	if rows > 3 {
+		t := GP64()
+		LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, t)
+		ADDQ(a, t)
+		a3 = t
+	}
+	TESTQ(k, k)
+	JZ(LabelRef("store"))
+	Label("step")
+	loadVec(Mem{Base: b}, 0, bv[0])
+	loadVec(Mem{Base: b}, 1, bv[1])
+	ADDQ(ldb, b)
+	for i := range rows {
+		base := a
+		if i >= 3 {
+			base = a3
+		}
+		m := Mem{Base: base}
+		if i%3 > 0 {
+			m.Index, m.Scale = aRow, uint8(i%3)
+		}
+		t := av[i%len(av)]
+		VBROADCASTSS(m, t)
+		VFMADD231PS(bv[0], t, acc[2*i])
+		VFMADD231PS(bv[1], t, acc[2*i+1])
+	}
+	ADDQ(aCol, a)
+	if rows > 3 {
+		ADDQ(aCol, a3)
+	}
+	DECQ(k)
+	JNZ(LabelRef("step"))
+
+	Label("store")
+	MOVQ(c, row)
+	if cut && s.width == 8 {
+		VMOVUPS(Mem{Base: maskPtr, Disp: 32}, masks[1])
+	}
+	for i := range rows {
+		for half := range 2 {
+			m := Mem{Base: row, Disp: half * s.bytes()}
+			switch {
+			case !cut:
+				VMOVUPS(acc[2*i+half], m)
+			case s.width == 16:
+				VMOVUPS(acc[2*i+half], opmasks[half], m)
+			default:
+				VMASKMOVPS(acc[2*i+half], masks[half], m)
+			}
+		}
+		if i < rows-1 {
+			ADDQ(ldc, row)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// dpbf16 encodes VDPBF16PS acc, b, a (EVEX.512.F3.0F38.W0 52 /r), which
+// neither avo nor Go's assembler knows.
+func dpbf16(b, a, acc reg.VecPhysical) {
+	d, v, m := int(acc.PhysicalIndex()), int(b.PhysicalIndex()), int(a.PhysicalIndex())
+	not := func(x, bit int) int { return ^x >> bit & 1 } // the prefix holds complements
+	for _, code := range []int{
+		0x62,
+		not(d, 3)<<7 | not(m, 4)<<6 | not(m, 3)<<5 | not(d, 4)<<4 | 2,
+		(^v&15)<<3 | 1<<2 | 2,
+		2<<5 | not(v, 4)<<3,
+		0x52,
+		0xc0 | d&7<<3 | m&7,
+	} {
+		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{Imm(uint64(code))}})
+	}
+}
