@@ -1,0 +1,429 @@
+package chat
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The values of a template, with their names in Python:
+//
+//	nil        None          bool   bool      int64     int
+//	float64    float         string str       []any     list
+//	tuple      tuple         *dict  dict      *view     dict_items and the like, range
+//	*generator the result of map, select and their kin: can be walked once
+//	undefined  a name, item or attribute that is not there
+//	*namespace, *loop, *function
+type (
+	tuple []any
+
+	// dict keeps the order of insertion. Keys are strings.
+	dict struct {
+		keys []string
+		vals map[string]any
+	}
+
+	// view is a sequence that is neither list nor tuple.
+	view struct {
+		name  string
+		items []any
+	}
+
+	generator struct {
+		items []any
+		used  bool
+	}
+
+	undefined struct{ name string }
+
+	namespace struct{ vars map[string]any }
+
+	// function is a macro, a global or a bound method.
+	function struct {
+		name string
+		call func(in *run, args []any, kwargs *dict) any
+	}
+)
+
+func newDict(pairs ...any) *dict {
+	d := &dict{vals: map[string]any{}}
+	for i := 0; i < len(pairs); i += 2 {
+		d.set(pairs[i].(string), pairs[i+1])
+	}
+	return d
+}
+
+func (d *dict) set(key string, v any) {
+	if _, ok := d.vals[key]; !ok {
+		d.keys = append(d.keys, key)
+	}
+	d.vals[key] = v
+}
+
+// items lists the pairs of a dict.
+func (d *dict) items() []any {
+	out := make([]any, len(d.keys))
+	for i, k := range d.keys {
+		out[i] = tuple{k, d.vals[k]}
+	}
+	return out
+}
+
+func (d *dict) keyList() []any {
+	out := make([]any, len(d.keys))
+	for i, k := range d.keys {
+		out[i] = k
+	}
+	return out
+}
+
+// fromGo takes a value of the caller.
+func fromGo(v any) any {
+	switch v := v.(type) {
+	case nil, bool, int64, float64, string:
+		return v
+	case int:
+		return int64(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = fromGo(v[i])
+		}
+		return out
+	case map[string]any:
+		d := newDict()
+		keys := make([]string, 0, len(v))
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			d.set(k, fromGo(v[k]))
+		}
+		return d
+	}
+	panic(&templateError{1, fmt.Sprintf("a value of type %T cannot be given to a template", v)})
+}
+
+// typeName is a value's type as Python names it.
+func typeName(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "bool"
+	case int64:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		return "str"
+	case []any:
+		return "list"
+	case tuple:
+		return "tuple"
+	case *dict:
+		return "dict"
+	case *view:
+		return v.name
+	case undefined:
+		return "undefined " + v.name
+	case *namespace:
+		return "namespace"
+	case *loop:
+		return "loop"
+	case *function:
+		return v.name + "()"
+	}
+	return "generator"
+}
+
+func truth(v any) bool {
+	switch v := v.(type) {
+	case nil, undefined:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	case tuple:
+		return len(v) > 0
+	case *dict:
+		return len(v.keys) > 0
+	case *view:
+		return len(v.items) > 0
+	}
+	return true
+}
+
+// str is Python's str(), which is what a template prints.
+func (in *run) str(v any) string {
+	switch v := v.(type) {
+	case undefined:
+		return ""
+	case string:
+		return v
+	}
+	return in.repr(v, 0)
+}
+
+// repr is Python's repr().
+func (in *run) repr(v any, depth int) string {
+	if depth > maxNesting {
+		in.fail("a value is nested more than %d deep", maxNesting)
+	}
+	in.step()
+	join := func(items []any) string {
+		parts := make([]string, len(items))
+		for i, x := range items {
+			parts[i] = in.repr(x, depth+1)
+		}
+		return strings.Join(parts, ", ")
+	}
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case undefined:
+		return "Undefined"
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return floatRepr(v)
+	case string:
+		return strRepr(v)
+	case []any:
+		return "[" + join(v) + "]"
+	case tuple:
+		if len(v) == 1 {
+			return "(" + join(v) + ",)"
+		}
+		return "(" + join(v) + ")"
+	case *dict:
+		parts := make([]string, len(v.keys))
+		for i, k := range v.keys {
+			parts[i] = strRepr(k) + ": " + in.repr(v.vals[k], depth+1)
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
+	in.fail("printing a value of type %s is not supported", typeName(v))
+	return ""
+}
+
+// strRepr is repr() of a text.
+func strRepr(s string) string {
+	mark := byte('\'')
+	if strings.IndexByte(s, '\'') >= 0 && strings.IndexByte(s, '"') < 0 {
+		mark = '"'
+	}
+	out := []byte{mark}
+	for _, r := range s {
+		switch {
+		case r == '\\' || r == rune(mark):
+			out = append(out, '\\', byte(r))
+		case r == '\n':
+			out = append(out, `\n`...)
+		case r == '\r':
+			out = append(out, `\r`...)
+		case r == '\t':
+			out = append(out, `\t`...)
+		case strconv.IsPrint(r):
+			out = utf8.AppendRune(out, r)
+		case r <= 0xff:
+			out = fmt.Appendf(out, `\x%02x`, r)
+		case r <= 0xffff:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			out = fmt.Appendf(out, `\U%08x`, r)
+		}
+	}
+	return string(append(out, mark))
+}
+
+// floatRepr is Python's repr of a float: the shortest digits that give it back.
+func floatRepr(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	case math.IsNaN(f):
+		return "nan"
+	}
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
+		return strconv.FormatFloat(f, 'e', -1, 64) // Go writes two digits of exponent too
+	}
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}
+
+// number returns a value as a float if it is a number (bool is one).
+func number(v any) (f float64, i int64, isInt, ok bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return 1, 1, true, true
+		}
+		return 0, 0, true, true
+	case int64:
+		return float64(v), v, true, true
+	case float64:
+		return v, 0, false, true
+	}
+	return 0, 0, false, false
+}
+
+// equal is Python's ==.
+func (in *run) equal(a, b any) bool {
+	in.step()
+	if af, ai, aInt, ok := number(a); ok {
+		bf, bi, bInt, ok := number(b)
+		if aInt && bInt {
+			return ok && ai == bi
+		}
+		return ok && af == bf
+	}
+	all := func(a, b []any) bool {
+		return slices.EqualFunc(a, b, in.equal)
+	}
+	switch a := a.(type) {
+	case nil:
+		return b == nil
+	case undefined:
+		_, ok := b.(undefined)
+		return ok
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case []any:
+		b, ok := b.([]any)
+		return ok && all(a, b)
+	case tuple:
+		b, ok := b.(tuple)
+		return ok && all(a, b)
+	case *dict:
+		b, ok := b.(*dict)
+		if !ok || len(a.keys) != len(b.keys) {
+			return false
+		}
+		for k, v := range a.vals {
+			w, ok := b.vals[k]
+			if !ok || !in.equal(v, w) {
+				return false
+			}
+		}
+		return true
+	case *view:
+		in.fail("comparing a value of type %s is not supported", typeName(a))
+	}
+	return a == b
+}
+
+// less is Python's < for numbers and for text.
+func (in *run) less(a, b any) bool {
+	af, ai, aInt, aNum := number(a)
+	bf, bi, bInt, bNum := number(b)
+	if aNum && bNum {
+		if aInt && bInt {
+			return ai < bi
+		}
+		return af < bf
+	}
+	as, aStr := a.(string)
+	bs, bStr := b.(string)
+	if !aStr || !bStr {
+		in.fail("cannot order %s and %s", typeName(a), typeName(b))
+	}
+	return as < bs // UTF-8 sorts as code points do
+}
+
+// iterate lists the items that a loop over v sees.
+func (in *run) iterate(v any) []any {
+	switch v := v.(type) {
+	case undefined:
+		return nil
+	case []any:
+		return v
+	case tuple:
+		return v
+	case *dict:
+		return v.keyList()
+	case *view:
+		return v.items
+	case *generator:
+		if v.used {
+			in.fail("the result of a filter such as map or select is walked a second time; use |list")
+		}
+		v.used = true
+		return v.items
+	case string:
+		out := make([]any, 0, len(v))
+		for _, r := range v {
+			out = append(out, string(r))
+		}
+		in.steps += len(out)
+		return out
+	}
+	in.fail("cannot walk a value of type %s", typeName(v))
+	return nil
+}
+
+// length is Python's len().
+func (in *run) length(v any) int64 {
+	switch v := v.(type) {
+	case undefined:
+		return 0
+	case string:
+		return int64(utf8.RuneCountInString(v))
+	case []any:
+		return int64(len(v))
+	case tuple:
+		return int64(len(v))
+	case *dict:
+		return int64(len(v.keys))
+	case *view:
+		return int64(len(v.items))
+	case *loop:
+		return int64(len(v.items))
+	}
+	in.fail("a value of type %s has no length", typeName(v))
+	return 0
+}
+
+// contains is Python's "item in v".
+func (in *run) contains(v, item any) bool {
+	switch v := v.(type) {
+	case string:
+		s, ok := item.(string)
+		if !ok {
+			in.fail("cannot look for %s in a text", typeName(item))
+		}
+		return strings.Contains(v, s)
+	case *dict:
+		s, ok := item.(string)
+		_, has := v.vals[s]
+		return ok && has
+	}
+	for _, x := range in.iterate(v) {
+		if in.equal(x, item) {
+			return true
+		}
+	}
+	return false
+}
