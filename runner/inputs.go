@@ -199,7 +199,11 @@ func (in *inputs) weightsDigest(d dir) (string, error) {
 		return "", err
 	}
 	if len(names) == 0 {
-		return "", withHint(fmt.Errorf("reading model %s: no *.safetensors file", d.name), "xrun reads safetensors only; convert other formats with transformers' save_pretrained")
+		err := fmt.Errorf("reading model %s: no *.safetensors file in %s", d.name, d.path)
+		if hubID(d.name) {
+			return "", withHint(err, "fetch them once on a machine with internet: `hf download %s`", d.name)
+		}
+		return "", withHint(err, "xrun reads safetensors only; convert other formats with transformers' save_pretrained")
 	}
 	sort.Strings(names)
 	h := sha256.New()
