@@ -54,7 +54,7 @@ func TrainMemory(c Config, precision kernels.DType, microTokens, stepTokens int)
 		bytes += int64(s.dtype.Size()) * int64(s.cols) * int64(microTokens)
 	}
 	bytes += 4 * int64(c.HeadDim) * int64(max(microTokens, 64))
-	return bytes + 4*int64(c.Hidden)*int64(min(stepTokens, c.Vocab))
+	return bytes + 4*int64(c.Hidden)*int64(sinkRows+min(stepTokens, c.Vocab))
 }
 
 // InferMemory predicts the bytes that a model and its scoring or generation

@@ -4,12 +4,19 @@ package model
 // the loss weights and their sum, and the rows that have a gradient.
 type stepPlan struct {
 	rows      []plannedRow
-	weightSum float64 // over all targets, in order
-	tokens    int     // of all rows
-	targets   int     // with a positive weight
-	ids       []int32 // distinct ids that are looked up, in order of appearance
-	slots     map[int32]int32
+	weightSum float64         // over all targets, in order
+	tokens    int             // of all rows
+	targets   int             // with a positive weight
+	ids       []int32         // distinct ids that are looked up, in order of appearance
+	slots     map[int32]int32 // row of the lookup gradient for each; see sinkRows
 }
+
+// sinkRows is the number of rows of the lookup gradient before those of ids:
+// row 0 takes the gradient of the pad token, which is dropped. torch's
+// nn.Embedding does so with its padding_idx, and transformers passes it
+// pad_token_id; it matters where an end token that is also the pad stands inside
+// a row.
+const sinkRows = 1
 
 // plannedRow is a row as it is computed. Tokens behind its last target feed
 // nothing and are left out, as is a row without a target; their gradients are
@@ -23,8 +30,11 @@ type plannedRow struct {
 }
 
 // planStep computes loss weights and positions. rows has been checked.
-func planStep(rows []Row, r *Recipe) *stepPlan {
+func planStep(rows []Row, r *Recipe, pad int32) *stepPlan {
 	p := &stepPlan{slots: map[int32]int32{}}
+	if pad >= 0 {
+		p.slots[pad] = 0
+	}
 	for lo := 0; lo < len(rows); lo += r.Batch {
 		group := rows[lo:min(lo+r.Batch, len(rows))]
 		longest := 0
@@ -65,7 +75,7 @@ func (p *stepPlan) add(row Row, position int, promptWeight float64) {
 	q.inputs = row.Tokens[:q.labels[len(q.labels)-1]+1]
 	for _, id := range q.inputs {
 		if _, seen := p.slots[id]; !seen {
-			p.slots[id] = int32(len(p.ids))
+			p.slots[id] = int32(sinkRows + len(p.ids))
 			p.ids = append(p.ids, id)
 		}
 	}

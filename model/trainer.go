@@ -114,7 +114,7 @@ func (t *Trainer) Step(rows []Row) (StepResult, error) {
 			return StepResult{}, fmt.Errorf("training step %d: row %d: %w", t.step, i, err)
 		}
 	}
-	p := planStep(rows, &t.recipe)
+	p := planStep(rows, &t.recipe, t.m.Config.Pad)
 	res := StepResult{
 		Step: t.step, LR: t.recipe.Schedule.LR(t.step, t.recipe.LR),
 		Tokens: p.tokens, Targets: p.targets, WeightSum: p.weightSum,
@@ -154,13 +154,14 @@ func notFinite(v float64) bool { return v-v != 0 }
 // of the data.
 func (t *Trainer) gradients(p *stepPlan) (lossSum float64, err error) {
 	e := t.m.e
-	if t.lookup == nil || t.lookup.Rows() < len(p.ids) {
+	n := sinkRows + len(p.ids)
+	if t.lookup == nil || t.lookup.Rows() < n {
 		if t.lookup != nil {
 			e.Free(t.lookup)
 		}
-		t.lookup = e.New(kernels.F32, len(p.ids), t.m.Config.Hidden)
+		t.lookup = e.New(kernels.F32, n, t.m.Config.Hidden)
 	}
-	lookup := rows(t.lookup, len(p.ids))
+	lookup := rows(t.lookup, n)
 	carry := false
 	for rest := p.rows; len(rest) > 0; carry = true {
 		rest = t.micro.fill(rest, p, t.recipe.MicroTokens)
@@ -173,9 +174,9 @@ func (t *Trainer) gradients(p *stepPlan) (lossSum float64, err error) {
 		}
 	}
 	if t.m.Config.Tied {
-		e.AddRows(t.grads.embed, lookup, p.ids)
+		e.AddRows(t.grads.embed, lookup.Slice(sinkRows, n), p.ids)
 	} else {
-		e.ScatterRows(t.grads.embed, lookup, p.ids)
+		e.ScatterRows(t.grads.embed, lookup.Slice(sinkRows, n), p.ids)
 	}
 	return lossSum, nil
 }

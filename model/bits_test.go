@@ -1,0 +1,370 @@
+package model_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"xrun/kernels"
+	"xrun/kernels/num"
+	"xrun/model"
+)
+
+// small is a model of awkward sizes: nothing is a multiple of a vector.
+func small(arch string) model.Config {
+	c := model.Config{
+		Architecture: arch, Vocab: 101, Hidden: 36, Intermediate: 50, Layers: 3, Heads: 6, KVHeads: 2, HeadDim: 6, MaxPositions: 256,
+		RopeTheta: 1e4, NormEps: 1e-6, InitRange: 0.2, Tied: arch == model.Qwen2, QKVBias: arch == model.Qwen2, BOS: -1, Pad: -1, EOS: []int32{2},
+	}
+	return c
+}
+
+var precisions = []kernels.DType{kernels.F32, kernels.BF16}
+
+func random(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType) *model.Model {
+	t.Helper()
+	m, err := model.New(e, c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	if err := m.InitRandom(5); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// someRows makes n rows of 1 to 30 tokens; some have no output, one no prompt.
+func someRows(n int, seed uint64) []model.Row {
+	g := num.NewPhilox(seed, 99, 0)
+	var out []model.Row
+	for range n {
+		length := 1 + int(g.Below(30))
+		r := model.Row{Tokens: make([]int32, length), Prompt: int(g.Below(uint64(length + 1)))}
+		for i := range r.Tokens {
+			r.Tokens[i] = int32(g.Below(101))
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func smallRecipe(promptWeight float64, micro int) model.Recipe {
+	r := recipeFor(model.PadLeft, "output")
+	r.PromptWeight, r.MicroTokens, r.Decay = promptWeight, micro, model.DecayMatrices
+	r.Schedule = model.Schedule{Name: "cosine", Steps: 8}
+	return r
+}
+
+// train makes some steps and returns what they reported and the final weights'
+// digest.
+func train(t testing.TB, m *model.Model, r model.Recipe, steps int) ([]model.StepResult, uint64) {
+	tr := newTrainer(t, m, r)
+	defer tr.Close()
+	var log []model.StepResult
+	for s := range steps {
+		log = append(log, step(t, tr, someRows(8, uint64(s))))
+	}
+	return log, m.Digest()
+}
+
+// Training gives the same bits for every micro-batch and number of threads.
+func TestTrainingBits(t *testing.T) {
+	for _, arch := range []string{model.Qwen2, model.Llama} {
+		for _, p := range precisions {
+			for _, weight := range []float64{0, 0.25, 1} {
+				t.Run(fmt.Sprint(arch, "/", p, "/", weight), func(t *testing.T) {
+					wantLog, want := train(t, random(t, engine(t, 1), small(arch), p), smallRecipe(weight, 0), 3)
+					for _, how := range []struct{ threads, micro int }{{1, 1}, {1, 75}, {2, 0}, {2, 1}, {3, 40}} {
+						log, got := train(t, random(t, engine(t, how.threads), small(arch), p), smallRecipe(weight, how.micro), 3)
+						if got != want {
+							t.Errorf("threads %d, micro-batch %d: digest %x, want %x", how.threads, how.micro, got, want)
+						}
+						if d := cmp.Diff(wantLog, log); d != "" {
+							t.Errorf("threads %d, micro-batch %d: steps differ (-want +got):\n%s", how.threads, how.micro, d)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// The bits of training belong to the engine's numerics version: when this test
+// fails, either a change was not meant to alter results, or the version has to
+// go up before the file is refreshed with XRUN_UPDATE=1.
+func TestGoldenDigests(t *testing.T) {
+	got := map[string]string{}
+	for _, arch := range []string{model.Qwen2, model.Llama} {
+		for _, p := range precisions {
+			e := engine(t, 2)
+			log, digest := train(t, random(t, e, small(arch), p), smallRecipe(0.5, 0), 3)
+			got[fmt.Sprint(e.Numerics(), " ", arch, " ", p)] = fmt.Sprintf("%016x %016x", digest, math.Float64bits(log[2].Loss))
+		}
+	}
+	path := filepath.Join("testdata", "digests.json")
+	if os.Getenv("XRUN_UPDATE") != "" {
+		b, _ := json.MarshalIndent(got, "", "  ")
+		if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]string
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("digests differ (-want +got):\n%s", d)
+	}
+}
+
+// A trainer continued from its written state gives the bits of one that never
+// stopped.
+func TestResume(t *testing.T) {
+	for _, p := range precisions {
+		t.Run(p.String(), func(t *testing.T) {
+			e, c := engine(t, 2), small(model.Qwen2)
+			whole := random(t, e, c, p)
+			_, want := train(t, whole, smallRecipe(0.5, 0), 5)
+
+			first := random(t, e, c, p)
+			tr := newTrainer(t, first, smallRecipe(0.5, 0))
+			for s := range 2 {
+				step(t, tr, someRows(8, uint64(s)))
+			}
+			snapshot, err := tr.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var state, again bytes.Buffer
+			if err := tr.WriteState(&state); err != nil {
+				t.Fatal(err)
+			}
+			step(t, tr, someRows(8, 7)) // the snapshot must not follow
+			if err := snapshot.Write(&again); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(state.Bytes(), again.Bytes()) {
+				t.Error("a snapshot's bytes differ from WriteState's")
+			}
+
+			second, err := model.New(e, c, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer second.Close()
+			tr2 := newTrainer(t, second, smallRecipe(0.5, 33))
+			if err := tr2.ReadState(bytes.NewReader(state.Bytes()), int64(state.Len())); err != nil {
+				t.Fatal(err)
+			}
+			if tr2.Steps() != 2 {
+				t.Errorf("resumed at step %d, want 2", tr2.Steps())
+			}
+			for s := 2; s < 5; s++ {
+				step(t, tr2, someRows(8, uint64(s)))
+			}
+			if got := second.Digest(); got != want {
+				t.Errorf("digest after resuming %x, want %x", got, want)
+			}
+		})
+	}
+}
+
+// candidates is what a suite gives: a shared start, questions, and choices; one
+// sequence is the start of another, and one occurs twice.
+func candidates() []model.ScoreSeq {
+	g := num.NewPhilox(1, 98, 0)
+	draw := func(n int) []int32 {
+		t := make([]int32, n)
+		for i := range t {
+			t[i] = int32(g.Below(101))
+		}
+		return t
+	}
+	join := func(parts ...[]int32) (out []int32) {
+		for _, p := range parts {
+			out = append(out, p...)
+		}
+		return out
+	}
+	shots := draw(70)
+	var out []model.ScoreSeq
+	for i := range 14 {
+		question := draw(3 + i)
+		for j := range 4 {
+			s := join(shots, question, draw(1+j*i%5))
+			from := len(shots) + len(question)
+			if i%3 == 0 {
+				from = 1
+			}
+			out = append(out, model.ScoreSeq{Tokens: s, From: from})
+		}
+	}
+	out = append(out, model.ScoreSeq{Tokens: shots, From: 3}, out[5], model.ScoreSeq{Tokens: draw(2), From: 1}, model.ScoreSeq{Tokens: draw(1), From: 1})
+	return out
+}
+
+// Scores have the same bits with and without shared prefixes, for every
+// budget, order and number of threads, and they are those of the logits.
+func TestScoringBits(t *testing.T) {
+	for _, p := range precisions {
+		t.Run(p.String(), func(t *testing.T) {
+			e := engine(t, 2)
+			m := random(t, e, small(model.Qwen2), p)
+			seqs := candidates()
+			want, apart, err := m.LogProbs(seqs, model.ScoreOptions{Apart: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, threads := range []int{1, 3} {
+				for _, tokens := range []int{0, 1, 7, 64} {
+					m := random(t, engine(t, threads), small(model.Qwen2), p)
+					got, shared, err := m.LogProbs(seqs, model.ScoreOptions{Tokens: tokens})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if d := cmp.Diff(want, got); d != "" {
+						t.Fatalf("threads %d, %d tokens at once: scores differ (-apart +shared):\n%s", threads, tokens, d)
+					}
+					if shared.Given != apart.Given || shared.Computed*4 > apart.Computed {
+						t.Errorf("%d tokens at once: computed %d of %d, apart %d", tokens, shared.Computed, shared.Given, apart.Computed)
+					}
+					if tokens == 7 && shared.PeakKV > 70+7*4 {
+						t.Errorf("held keys and values of %d tokens", shared.PeakKV)
+					}
+				}
+			}
+			reversed := make([]model.ScoreSeq, len(seqs))
+			for i, s := range seqs {
+				reversed[len(seqs)-1-i] = s
+			}
+			back, _, err := m.LogProbs(reversed, model.ScoreOptions{Tokens: 40})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range want {
+				if d := cmp.Diff(want[i], back[len(want)-1-i]); d != "" {
+					t.Fatalf("sequence %d in reverse order differs:\n%s", i, d)
+				}
+			}
+			for i, s := range seqs[:9] {
+				logits, err := m.Logits(s.Tokens, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for j := s.From; j < len(s.Tokens); j++ {
+					lp, greedy := logSoftmax(logits[j-1], s.Tokens[j])
+					if got := want[i].LogProb[j-s.From]; math.Abs(got-lp) > 1e-5 || want[i].Greedy[j-s.From] != greedy {
+						t.Errorf("sequence %d, token %d: %v, %v; want %v, %v from the logits", i, j, got, want[i].Greedy[j-s.From], lp, greedy)
+					}
+				}
+			}
+		})
+	}
+}
+
+func logSoftmax(logits []float32, target int32) (float64, bool) {
+	best := 0
+	for i, v := range logits {
+		if v > logits[best] {
+			best = i
+		}
+	}
+	sum := 0.0
+	for _, v := range logits {
+		sum += math.Exp(float64(v) - float64(logits[best]))
+	}
+	return float64(logits[target]) - float64(logits[best]) - math.Log(sum), best == int(target)
+}
+
+// A prompt is continued alike alone and in a batch, greedy and sampled, and the
+// cache gives what computing the whole text again gives.
+func TestGenerateBits(t *testing.T) {
+	for _, p := range precisions {
+		t.Run(p.String(), func(t *testing.T) {
+			m := random(t, engine(t, 2), small(model.Qwen2), p)
+			var prompts [][]int32
+			for _, r := range someRows(40, 3) {
+				prompts = append(prompts, r.Tokens)
+			}
+			for _, o := range []model.GenerateOptions{
+				{MaxNew: 9, EOS: []int32{2, 5}},
+				{MaxNew: 9, EOS: []int32{2, 5}, Temperature: 0.8, TopK: 20, TopP: 0.9, Seed: 4},
+			} {
+				together, err := m.Generate(prompts, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range prompts {
+					alone, err := m.Generate(prompts[i:i+1], o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if d := cmp.Diff(alone[0], together[i]); d != "" {
+						t.Errorf("prompt %d (-alone +together):\n%s", i, d)
+					}
+				}
+			}
+			greedy, err := m.Generate(prompts[:3], model.GenerateOptions{MaxNew: 6})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, prompt := range prompts[:3] {
+				text := append([]int32{}, prompt...)
+				for range 6 {
+					logits, err := m.Logits(text, 0)
+					if err != nil {
+						t.Fatal(err)
+					}
+					last, best := logits[len(logits)-1], 0
+					for id, v := range last {
+						if v > last[best] {
+							best = id
+						}
+					}
+					text = append(text, int32(best))
+				}
+				if d := cmp.Diff(text[len(prompt):], greedy[i]); d != "" {
+					t.Errorf("prompt %d without a cache (-want +got):\n%s", i, d)
+				}
+			}
+		})
+	}
+}
+
+// Held-out losses are the log-probabilities of the targets, by part.
+func TestHeldOut(t *testing.T) {
+	m := random(t, engine(t, 2), small(model.Llama), kernels.F32)
+	data := someRows(150, 6)
+	got, err := m.HeldOut(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range data {
+		scores, _, err := m.LogProbs([]model.ScoreSeq{{Tokens: r.Tokens, From: 1}}, model.ScoreOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want model.RowLoss
+		for j, lp := range scores[0].LogProb {
+			if j+1 < r.Prompt {
+				want.PromptCE, want.PromptTokens = want.PromptCE-lp, want.PromptTokens+1
+			} else {
+				want.OutputCE, want.OutputTokens = want.OutputCE-lp, want.OutputTokens+1
+			}
+		}
+		if got[i] != want {
+			t.Fatalf("row %d: got %+v, want %+v", i, got[i], want)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package model_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"xrun/kernels"
+	"xrun/model"
+)
+
+const qwenConfig = `{
+  "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 101, "hidden_size": 36,
+  "intermediate_size": 50, "num_hidden_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 2,
+  "max_position_embeddings": 256, "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "tie_word_embeddings": true,
+  "sliding_window": 32768, "use_sliding_window": false, "max_window_layers": 21, "hidden_act": "silu",
+  "eos_token_id": 2, "initializer_range": 0.2
+}`
+
+func configFS(text string) fstest.MapFS {
+	return fstest.MapFS{"config.json": &fstest.MapFile{Data: []byte(text)}}
+}
+
+func TestReadConfig(t *testing.T) {
+	got, err := model.ReadConfig(configFS(qwenConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(small(model.Qwen2), got); d != "" {
+		t.Errorf("transformers 4 (-want +got):\n%s", d)
+	}
+	five := strings.Replace(qwenConfig, `"rope_theta": 10000.0`, `"rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}`, 1)
+	if got, err = model.ReadConfig(configFS(five)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(small(model.Qwen2), got); d != "" {
+		t.Errorf("transformers 5 (-want +got):\n%s", d)
+	}
+	fsys := configFS(qwenConfig)
+	fsys["generation_config.json"] = &fstest.MapFile{Data: []byte(`{"eos_token_id": [7, 2]}`)}
+	if got, err = model.ReadConfig(fsys); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]int32{7, 2}, got.EOS); d != "" {
+		t.Errorf("end tokens (-want +got):\n%s", d)
+	}
+	llama := strings.NewReplacer("Qwen2For", "LlamaFor", `"qwen2"`, `"llama"`, `"hidden_act"`, `"attention_bias": true, "mlp_bias": true, "head_dim": 8, "hidden_act"`).Replace(qwenConfig)
+	if got, err = model.ReadConfig(configFS(llama)); err != nil {
+		t.Fatal(err)
+	}
+	if !got.QKVBias || !got.OutputBias || !got.MLPBias || got.HeadDim != 8 {
+		t.Errorf("llama with biases: %+v", got)
+	}
+}
+
+// A trait that would change logits is refused by its field's name.
+func TestReadConfigRefuses(t *testing.T) {
+	set := func(field string) string { return strings.Replace(qwenConfig, "{", "{"+field+",", 1) }
+	change := func(old, new string) string { return strings.Replace(qwenConfig, old, new, 1) }
+	for _, c := range []struct{ want, text string }{
+		{"use_sliding_window is true", change(`"use_sliding_window": false, "max_window_layers": 21`, `"use_sliding_window": true, "max_window_layers": 1`)},
+		{`layer_types[1] is "sliding_attention"`, set(`"layer_types": ["full_attention", "sliding_attention", "full_attention"]`)},
+		{"layer_types has 1 entries", set(`"layer_types": ["full_attention"]`)},
+		{`hidden_act is "gelu"`, change(`"silu"`, `"gelu"`)},
+		{`rope_scaling.rope_type is "yarn"`, set(`"rope_scaling": {"rope_type": "yarn", "factor": 4.0}`)},
+		{`rope_scaling.type is "linear"`, set(`"rope_scaling": {"type": "linear", "factor": 4.0}`)},
+		{"rope_scaling is set without a rope_type", set(`"rope_scaling": {"factor": 4.0}`)},
+		{`rope_parameters.rope_type is "llama3"`, set(`"rope_parameters": {"rope_type": "llama3", "rope_theta": 10000.0}`)},
+		{"rope_parameters.rope_theta is 5, but rope_theta is 10000", set(`"rope_parameters": {"rope_type": "default", "rope_theta": 5}`)},
+		{"rope_parameters.partial_rotary_factor is 0.5", set(`"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}`)},
+		{"rope_parameters.full_attention sets", set(`"rope_parameters": {"full_attention": {"rope_type": "default"}}`)},
+		{"partial_rotary_factor is 0.25", set(`"partial_rotary_factor": 0.25`)},
+		{"quantization_config is set", set(`"quantization_config": {"bits": 4}`)},
+		{"attention_dropout is 0.1", set(`"attention_dropout": 0.1`)},
+		{"final_logit_softcapping is set", set(`"final_logit_softcapping": 30.0`)},
+		{"attn_logit_softcapping is set", set(`"attn_logit_softcapping": 30.0`)},
+		{"is_encoder_decoder is true", set(`"is_encoder_decoder": true`)},
+		{"add_cross_attention is true", set(`"add_cross_attention": true`)},
+		{`architectures is "GemmaForCausalLM"`, change("Qwen2ForCausalLM", "GemmaForCausalLM")},
+		{`model_type "llama" does not fit`, change(`"qwen2"`, `"llama"`)},
+		{"vocab_size is missing", change(`"vocab_size": 101,`, "")},
+		{"num_hidden_layers is 1000000000", change(`"num_hidden_layers": 3`, `"num_hidden_layers": 1000000000`)},
+		{"not a multiple of num_key_value_heads", change(`"num_key_value_heads": 2`, `"num_key_value_heads": 4`)},
+		{"hidden_size 37 is not a multiple", change(`"hidden_size": 36`, `"hidden_size": 37`)},
+		{"head_dim is 7", set(`"head_dim": 7`)},
+		{"eos_token_id 101 is outside", change(`"eos_token_id": 2`, `"eos_token_id": [2, 101]`)},
+		{"config.json:3: field hidden_size is a string", change(`101, "hidden_size": 36`, "101,\n\"hidden_size\": \"36\"")},
+		{"config.json:2: invalid character", "{\n]"},
+		{"reading config.json:1: unexpected end", ""},
+	} {
+		_, err := model.ReadConfig(configFS(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want an error with %q", err, c.want)
+		}
+	}
+	if _, err := model.ReadConfig(fstest.MapFS{}); err == nil || !strings.Contains(err.Error(), "config.json") {
+		t.Errorf("without config.json: %v", err)
+	}
+}
+
+// What Save writes, Load reads: the same configuration and, in float32, the
+// same bits; in bfloat16, rounded ones.
+func TestSaveLoad(t *testing.T) {
+	e := engine(t, 1)
+	for _, arch := range []string{model.Qwen2, model.Llama} {
+		m, dir := random(t, e, small(arch), kernels.F32), t.TempDir()
+		if err := m.Save(dir, kernels.F32); err != nil {
+			t.Fatal(err)
+		}
+		got := load(t, e, dir, kernels.F32)
+		if d := cmp.Diff(m.Config, got.Config); d != "" {
+			t.Errorf("%s (-want +got):\n%s", arch, d)
+		}
+		if got.Digest() != m.Digest() {
+			t.Errorf("%s: weights differ", arch)
+		}
+		if err := m.Save(dir, kernels.BF16); err != nil {
+			t.Fatal(err)
+		}
+		half := load(t, e, dir, kernels.F32)
+		for i, p := range m.Params() {
+			want := make([]float64, p.Elements())
+			for j, v := range readParam(m, p) {
+				want[j] = float64(v)
+			}
+			if d := distance(readParam(half, half.Params()[i]), want); d > 1.0/256 {
+				t.Errorf("%s: %s in bfloat16 is %v away", arch, p.Name, d)
+			}
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(entries) != 3 {
+			t.Errorf("%d files are left; want 3", len(entries))
+		}
+		if err := m.Save(dir+"/absent", kernels.F32); err == nil {
+			t.Error("saving into a directory that is not there succeeded")
+		}
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	e := engine(t, 1)
+	m, dir := random(t, e, small(model.Qwen2), kernels.F32), t.TempDir()
+	save := func(change func(name string) (string, func([]float32), []int)) fstest.MapFS {
+		return alteredWeights(t, m, dir, change)
+	}
+	same := func(name string) (string, func([]float32), []int) { return name, nil, nil }
+	if _, err := model.Load(e, save(same), kernels.F32); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		want   string
+		change func(name string) (string, func([]float32), []int)
+	}{
+		{`tensor "model.layers.1.mlp.up_proj.weight" is missing`, func(n string) (string, func([]float32), []int) {
+			if n == "model.layers.1.mlp.up_proj.weight" {
+				return "", nil, nil
+			}
+			return n, nil, nil
+		}},
+		{`tensor "model.layers.1.mlp.up_proj.bias" is not part of Qwen2ForCausalLM`, func(n string) (string, func([]float32), []int) {
+			if n == "model.norm.weight" {
+				return "model.layers.1.mlp.up_proj.bias", nil, nil
+			}
+			return n, nil, nil
+		}},
+		{`tensor "model.norm.weight" has shape [6 6]; config.json asks for [36]`, func(n string) (string, func([]float32), []int) {
+			if n == "model.norm.weight" {
+				return n, nil, []int{6, 6}
+			}
+			return n, nil, nil
+		}},
+		{`tensor "model.layers.2.mlp.down_proj.weight" holds NaN at index [1 14]`, func(n string) (string, func([]float32), []int) {
+			if n == "model.layers.2.mlp.down_proj.weight" {
+				return n, func(v []float32) { v[64] = float32(nan()) }, nil
+			}
+			return n, nil, nil
+		}},
+	} {
+		_, err := model.Load(e, save(c.change), kernels.F32)
+		// The renamed tensor is found missing first; both are named in turn.
+		if err == nil || !strings.Contains(err.Error(), c.want) && !strings.Contains(err.Error(), `"model.norm.weight" is missing`) {
+			t.Errorf("got %v, want an error with %q", err, c.want)
+		}
+	}
+	if _, err := model.Load(e, configFS(qwenConfig), kernels.F32); err == nil || !strings.Contains(err.Error(), "neither model.safetensors nor") {
+		t.Errorf("without weights: %v", err)
+	}
+}
+
+func ExampleConfig_Describe() {
+	c, err := model.ReadConfig(configFS(qwenConfig))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(c.Describe())
+	fmt.Println(c.Parameters(), "parameters")
+	// Output:
+	// Qwen2ForCausalLM(
+	//   (model): Qwen2Model(
+	//     (embed_tokens): Embedding(101, 36)
+	//     (layers): ModuleList(
+	//       (0-2): 3 x Qwen2DecoderLayer(
+	//         (self_attn): Qwen2Attention(
+	//           (q_proj): Linear(in_features=36, out_features=36, bias=True)
+	//           (k_proj): Linear(in_features=36, out_features=12, bias=True)
+	//           (v_proj): Linear(in_features=36, out_features=12, bias=True)
+	//           (o_proj): Linear(in_features=36, out_features=36, bias=False)
+	//         )
+	//         (mlp): Qwen2MLP(
+	//           (gate_proj): Linear(in_features=36, out_features=50, bias=False)
+	//           (up_proj): Linear(in_features=36, out_features=50, bias=False)
+	//           (down_proj): Linear(in_features=50, out_features=36, bias=False)
+	//           (act_fn): SiLUActivation()
+	//         )
+	//         (input_layernorm): Qwen2RMSNorm((36,), eps=1e-06)
+	//         (post_attention_layernorm): Qwen2RMSNorm((36,), eps=1e-06)
+	//       )
+	//     )
+	//     (norm): Qwen2RMSNorm((36,), eps=1e-06)
+	//     (rotary_emb): Qwen2RotaryEmbedding()
+	//   )
+	//   (lm_head): Linear(in_features=36, out_features=101, bias=False)
+	// )
+	// 30636 parameters
+}
+
+func TestModulesAddUp(t *testing.T) {
+	for _, arch := range []string{model.Qwen2, model.Llama} {
+		c := small(arch)
+		var sum int64
+		for _, m := range c.Modules() {
+			sum += m.Params
+		}
+		if sum != c.Parameters() {
+			t.Errorf("%s: modules have %d parameters, the model %d", arch, sum, c.Parameters())
+		}
+	}
+}
