@@ -31,8 +31,11 @@ type Engine struct {
 	call func(worker, i int)
 	op   operands
 
-	residual      gemm.Matrix
+	residual gemm.Matrix
+	live     map[*tensor]struct{} // tensors whose memory is to be released
+
 	tasks         []attentionTask
+	logitsMem     []byte
 	logits        []float32
 	rowOf         []int32
 	pick          []float32
@@ -53,7 +56,7 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("starting the cpu engine: %w", err)
 	}
 	p := pool.New(o.Threads)
-	e := &Engine{pool: p, workers: make([]worker, p.Threads())}
+	e := &Engine{pool: p, workers: make([]worker, p.Threads()), live: map[*tensor]struct{}{}}
 	e.call = func(w, i int) { e.body(e, &e.workers[w], i) }
 	return e, nil
 }
@@ -79,6 +82,11 @@ func (e *Engine) Sync() error {
 func (e *Engine) Close() error {
 	if e.pool != nil {
 		e.pool.Close()
+		for t := range e.live {
+			release(t.mem)
+			*t = tensor{}
+		}
+		release(e.logitsMem)
 		*e = Engine{err: e.err}
 	}
 	return e.Sync()

@@ -9,10 +9,25 @@ import (
 	"xrun/kernels/num"
 )
 
-// lossRows is how many label rows have their logits in memory at once, unless
-// fewer are given: enough that reading and updating the head's weights and
-// gradients once for each chunk costs little beside the products.
-const lossRows = 512
+// The number of label rows whose logits are in memory at once: many, so that
+// reading and updating the head's weights and gradients once for each chunk
+// costs little beside the products, but no more than a bounded memory, which
+// the rows of one call seldom fill.
+const (
+	lossRows   = 512
+	lossMemory = 320 << 20
+)
+
+// logitsFor makes room for the logits of a chunk, and returns how many rows
+// that is: an even number. Pages that are not touched take no memory.
+func (e *Engine) logitsFor(vocab int) int {
+	rows := min(lossRows, max(16, lossMemory/4/max(vocab, 1)&^1))
+	if len(e.logits) < rows*vocab {
+		release(e.logitsMem)
+		e.logits, e.logitsMem = allocate(rows * vocab)
+	}
+	return rows
+}
 
 // CrossEntropy computes ce[r] = -log softmax(x[r]·wᵀ)[targets[r]] and, when dx
 // is not nil, the gradients of Σ coef[r]*ce[r].
@@ -37,8 +52,9 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 	if s.rows == 0 && gw != nil && !carry {
 		clear(gw.f)
 	}
+	chunk := e.logitsFor(m.rows)
 	for lo, hi := 0, 0; lo < s.rows; lo = hi {
-		hi = min(lo+lossRows, s.rows)
+		hi = min(lo+chunk, s.rows)
 		if gx != nil {
 			hi = evenCut(lo, hi, starts)
 		}
@@ -48,9 +64,9 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 		if gx == nil {
 			continue
 		}
-		g := gemm.Matrix{F32: e.logits, Rows: hi - lo, Cols: m.rows, Stride: m.rows}
+		g := gemm.Matrix{F32: e.logits[:(hi-lo)*m.rows], Rows: hi - lo, Cols: m.rows, Stride: m.rows}
 		if s.dtype == kernels.BF16 {
-			g = gemm.Matrix{BF16: halves(e.logits), Rows: hi - lo, Cols: m.rows, Stride: 2 * m.rows}
+			g = gemm.Matrix{BF16: halves(e.logits[:(hi-lo)*m.rows]), Rows: hi - lo, Cols: m.rows, Stride: 2 * m.rows}
 		}
 		gemm.GradInput(e.pool, gx.matrix().SliceRows(lo, hi), g, m.matrix(), false)
 		e.cuts = cutStarts(e.cuts[:0], starts, lo, hi)
@@ -90,8 +106,7 @@ func halves(x []float32) []uint16 {
 
 // logitRows computes the logits of rows [lo, hi) of x into e.logits.
 func (e *Engine) logitRows(x, w *tensor, lo, hi int) {
-	e.logits = resize(e.logits, (hi-lo)*w.rows)
-	c := gemm.NewF32(e.logits, hi-lo, w.rows)
+	c := gemm.NewF32(e.logits[:(hi-lo)*w.rows], hi-lo, w.rows)
 	gemm.Forward(e.pool, c, x.matrix().SliceRows(lo, hi), w.matrix(), nil, nil)
 }
 
@@ -134,12 +149,12 @@ func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows,
 	if !e.inTable(op, "row", rows, s.rows) || !e.inTable(op, "target", targets, m.rows) {
 		return
 	}
+	chunk := e.logitsFor(m.rows)
 	for lo := 0; lo < len(rows); {
-		hi := e.gather(s, rows, lo)
+		hi := e.gather(s, rows, lo, chunk)
 		n := int(e.rowOf[hi-lo-1]) + 1
-		e.logits = resize(e.logits, n*m.rows)
 		x := e.picked(s, n)
-		gemm.Forward(e.pool, gemm.NewF32(e.logits, n, m.rows), x, m.matrix(), nil, nil)
+		gemm.Forward(e.pool, gemm.NewF32(e.logits[:n*m.rows], n, m.rows), x, m.matrix(), nil, nil)
 		e.op = operands{n: m.rows, m: lo, ids: targets, ce: dst, best: best}
 		e.firstOf = firsts(e.firstOf[:0], e.rowOf[:hi-lo])
 		e.run(n, logProbRow)
@@ -148,11 +163,11 @@ func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows,
 }
 
 // gather copies the distinct rows among rows[lo:hi] into e.pick, at most
-// lossRows of them, and returns hi. e.rowOf says which copy each index has.
-func (e *Engine) gather(x *tensor, rows []int32, lo int) (hi int) {
+// chunk of them, and returns hi. e.rowOf says which copy each index has.
+func (e *Engine) gather(x *tensor, rows []int32, lo, chunk int) (hi int) {
 	e.rowOf = e.rowOf[:0]
 	n := 0
-	size := min(lossRows, len(rows)-lo) * x.cols
+	size := min(chunk, len(rows)-lo) * x.cols
 	if x.dtype == kernels.BF16 {
 		e.pickBF16 = resize(e.pickBF16, size)
 	} else {
@@ -161,7 +176,7 @@ func (e *Engine) gather(x *tensor, rows []int32, lo int) (hi int) {
 	dst := &tensor{dtype: x.dtype, f: e.pick, b: e.pickBF16}
 	for hi = lo; hi < len(rows); hi++ {
 		if hi == lo || rows[hi] != rows[hi-1] {
-			if n == lossRows {
+			if n == chunk {
 				break
 			}
 			copyRange(dst, n*x.cols, x, int(rows[hi])*x.cols, x.cols)

@@ -2,18 +2,22 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"xrun/kernels"
 	"xrun/kernels/cpu/vec"
 )
 
-// tensor is a dense row-major matrix: f or b holds rows*cols elements.
+// tensor is a dense row-major matrix: f or b holds rows*cols elements. A view
+// knows the tensor whose memory it shares.
 type tensor struct {
 	engine     *Engine
 	dtype      kernels.DType
 	rows, cols int
 	f          []float32
 	b          []uint16
+	owner      *tensor
+	mem        []byte // to release; nil if the memory is collected
 }
 
 // New returns a zeroed tensor.
@@ -21,24 +25,43 @@ func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	if rows < 0 || cols < 0 {
 		e.bug("New: %d rows of %d columns", rows, cols)
 	}
+	if cols > 0 && rows > math.MaxInt/8/cols {
+		e.bug("New: %d rows of %d columns", rows, cols)
+	}
 	x := &tensor{engine: e, dtype: t, rows: rows, cols: cols}
+	x.owner = x
+	n := rows * cols
 	switch t {
 	case kernels.F32:
-		x.f = make([]float32, rows*cols)
+		x.f, x.mem = allocate(n)
 	case kernels.BF16:
-		x.b = make([]uint16, rows*cols)
+		var f []float32
+		f, x.mem = allocate((n + 1) / 2)
+		x.b = halves(f)[:n:n]
 	default:
 		e.bug("New: invalid type of element")
+	}
+	if x.mem != nil {
+		e.live[x] = struct{}{}
 	}
 	return x
 }
 
-// Free drops the memory of ts; views of them must not be used afterwards.
+// Free gives the memory of ts back; they and their views must not be used
+// afterwards.
 func (e *Engine) Free(ts ...kernels.Tensor) {
 	for _, t := range ts {
-		if t, ok := t.(*tensor); ok && t != nil {
-			*t = tensor{}
+		x, ok := t.(*tensor)
+		if !ok || x == nil || x.engine == nil {
+			continue
 		}
+		if x.engine != e || x.owner != x {
+			e.bug("Free: %s is a view or of another engine", describe(t))
+		}
+		delete(e.live, x)
+		mem := x.mem
+		*x = tensor{}
+		release(mem)
 	}
 }
 
@@ -48,10 +71,13 @@ func (t *tensor) Cols() int            { return t.cols }
 
 // Slice returns rows [lo, hi) as a view.
 func (t *tensor) Slice(lo, hi int) kernels.Tensor {
+	if t.engine == nil || t.owner.engine == nil {
+		panic("kernels: Slice: the tensor is freed")
+	}
 	if lo < 0 || hi < lo || hi > t.rows {
 		t.engine.bug("Slice: rows [%d, %d) of %d", lo, hi, t.rows)
 	}
-	v := &tensor{engine: t.engine, dtype: t.dtype, rows: hi - lo, cols: t.cols}
+	v := &tensor{engine: t.engine, dtype: t.dtype, rows: hi - lo, cols: t.cols, owner: t.owner}
 	if t.dtype == kernels.BF16 {
 		v.b = t.b[lo*t.cols : hi*t.cols : hi*t.cols]
 	} else {
@@ -135,7 +161,7 @@ const (
 func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
 	y, ok := x.(*tensor)
 	switch {
-	case !ok || y == nil || y.engine == nil:
+	case !ok || y == nil || y.engine == nil || y.owner.engine == nil:
 		e.bug("%s: %s is nil, freed or of another engine", op, name)
 	case y.engine != e:
 		e.bug("%s: %s belongs to another engine", op, name)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,13 +22,14 @@ func filterTable() map[string]filterFunc {
 	}
 	length := one("length", func(in *run, v any) any { return in.length(v) })
 	withCase := func(name string) filterFunc {
-		return one(name, func(in *run, v any) any { return in.changeCase(name, in.str(v)) })
+		return one(name, func(in *run, v any) any { return in.changeCase(name, in.plain(v)) })
 	}
 	return map[string]filterFunc{
 		"capitalize": withCase("capitalize"),
 		"count":      length,
 		"d":          filterDefault,
 		"default":    filterDefault,
+		"dictsort":   filterDictSort,
 		"first":      one("first", filterFirst),
 		"float":      filterFloat,
 		"indent":     filterIndent,
@@ -45,14 +47,59 @@ func filterTable() map[string]filterFunc {
 		"reverse":    one("reverse", filterReverse),
 		"select":     selecting("select", false, true),
 		"selectattr": selecting("selectattr", true, true),
-		"string":     one("string", func(in *run, v any) any { return in.str(v) }),
+		"safe":       one("safe", func(in *run, v any) any { return markup(in.str(v)) }),
+		"string":     one("string", func(in *run, v any) any { return in.plain(v) }),
+		"title":      one("title", filterTitle),
 		"tojson":     filterJSON,
 		"trim": func(in *run, v any, args []any, kwargs *dict) any {
 			values, _ := in.named("the filter trim", args, kwargs, "chars")
-			return stringMethods["strip"].call(in, in.str(v), values)
+			return stringMethods["strip"].call(in, in.plain(v), values)
 		},
 		"upper": withCase("upper"),
 	}
+}
+
+// plain is str() where the result goes on as a text, which markup may not.
+func (in *run) plain(v any) string {
+	if _, ok := v.(markup); ok {
+		in.fail("a filter on the result of safe is not supported")
+	}
+	return in.str(v)
+}
+
+// filterTitle writes words large that follow white space, a hyphen or an opening
+// bracket; the method title does so after anything but a letter.
+func filterTitle(in *run, v any) any {
+	s := in.plain(v)
+	var out strings.Builder
+	for s != "" {
+		n := strings.IndexFunc(s, func(r rune) bool { return isSpace(r) || strings.ContainsRune("-({[<", r) })
+		switch {
+		case n < 0:
+			n = len(s)
+		case n == 0:
+			out.WriteByte(s[0]) // what changeCase refuses is not ASCII, so is no white space here
+			s = s[1:]
+			continue
+		}
+		out.WriteString(in.changeCase("capitalize", s[:n]))
+		s = s[n:]
+	}
+	return out.String()
+}
+
+// filterDictSort lists a dict's items by key, without regard to case.
+func filterDictSort(in *run, v any, args []any, kwargs *dict) any {
+	in.positional("the filter dictsort", args, kwargs, 0, 0)
+	d, ok := v.(*dict)
+	if !ok {
+		in.fail("the filter dictsort wants a dict, not %s", typeName(v))
+	}
+	items := d.items()
+	slices.SortStableFunc(items, func(a, b any) int {
+		return strings.Compare(in.changeCase("lower", a.(tuple)[0].(string)), in.changeCase("lower", b.(tuple)[0].(string)))
+	})
+	return items
 }
 
 func filterDefault(in *run, v any, args []any, kwargs *dict) any {
@@ -192,7 +239,7 @@ func filterReplace(in *run, v any, args []any, kwargs *dict) any {
 	if !given[0] || !given[1] {
 		in.fail("the filter replace wants two arguments")
 	}
-	return replaceText(in, in.str(v), []any{in.str(values[0]), in.str(values[1]), values[2]})
+	return replaceText(in, in.plain(v), []any{in.plain(values[0]), in.plain(values[1]), values[2]})
 }
 
 func filterIndent(in *run, v any, args []any, kwargs *dict) any {

@@ -130,7 +130,7 @@ func splitText(in *run, v any, args []any) any {
 		for s = strings.TrimLeftFunc(s, isSpace); s != ""; s = strings.TrimLeftFunc(s, isSpace) {
 			i := strings.IndexFunc(s, isSpace)
 			if i < 0 || int64(len(out)) >= limit {
-				out = append(out, strings.TrimRightFunc(s, isSpace))
+				out = append(out, s)
 				break
 			}
 			out = append(out, s[:i])

@@ -166,7 +166,7 @@ var globals = map[string]*function{
 
 // refused are names that Jinja or transformers define and this package does not.
 var refused = map[string]string{
-	"strftime_now": "strftime_now is refused: the prompt would depend on the day it is made",
+	"strftime_now": "strftime_now is refused: the prompt would depend on the day it is made; write the date into the template",
 	"lipsum":       "lipsum is not supported",
 	"cycler":       "cycler is not supported",
 	"joiner":       "joiner is not supported",

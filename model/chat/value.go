@@ -39,6 +39,10 @@ type (
 
 	undefined struct{ name string }
 
+	// markup is the result of the filter safe. It may be printed; in other operations
+	// Python would escape what it meets.
+	markup string
+
 	namespace struct{ vars map[string]any }
 
 	// function is a macro, a global or a bound method.
@@ -131,6 +135,8 @@ func typeName(v any) string {
 		return v.name
 	case undefined:
 		return "undefined " + v.name
+	case markup:
+		return "markup"
 	case *namespace:
 		return "namespace"
 	case *loop:
@@ -153,6 +159,8 @@ func truth(v any) bool {
 		return v != 0
 	case string:
 		return v != ""
+	case markup:
+		return v != ""
 	case []any:
 		return len(v) > 0
 	case tuple:
@@ -172,6 +180,8 @@ func (in *run) str(v any) string {
 		return ""
 	case string:
 		return v
+	case markup:
+		return string(v)
 	}
 	return in.repr(v, 0)
 }
@@ -329,8 +339,11 @@ func (in *run) equal(a, b any) bool {
 			}
 		}
 		return true
-	case *view:
+	case *view, markup:
 		in.fail("comparing a value of type %s is not supported", typeName(a))
+	}
+	if _, ok := b.(markup); ok {
+		in.fail("comparing a value of type %s is not supported", typeName(b))
 	}
 	return a == b
 }
@@ -348,7 +361,7 @@ func (in *run) less(a, b any) bool {
 	as, aStr := a.(string)
 	bs, bStr := b.(string)
 	if !aStr || !bStr {
-		in.fail("cannot order %s and %s", typeName(a), typeName(b))
+		in.fail("comparing the order of %s and %s is not supported", typeName(a), typeName(b))
 	}
 	return as < bs // UTF-8 sorts as code points do
 }
@@ -416,6 +429,10 @@ func (in *run) contains(v, item any) bool {
 		}
 		return strings.Contains(v, s)
 	case *dict:
+		switch item.(type) {
+		case []any, *dict:
+			in.fail("a %s cannot be a key", typeName(item))
+		}
 		s, ok := item.(string)
 		_, has := v.vals[s]
 		return ok && has

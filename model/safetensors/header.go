@@ -36,7 +36,7 @@ func readHeader(r io.ReaderAt, size int64, file string) (*header, error) {
 		return nil, fail(size, "the file ends inside the 8-byte header length; it is truncated or not a safetensors file")
 	}
 	var b [8]byte
-	if _, err := r.ReadAt(b[:], 0); err != nil {
+	if n, err := r.ReadAt(b[:], 0); n < len(b) {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
 	n := binary.LittleEndian.Uint64(b[:])
@@ -47,7 +47,7 @@ func readHeader(r io.ReaderAt, size int64, file string) (*header, error) {
 		return nil, fail(0, "the header length %d runs past the end of the file of %d bytes; it is truncated", n, size)
 	}
 	text := make([]byte, n)
-	if _, err := r.ReadAt(text, 8); err != nil {
+	if k, err := r.ReadAt(text, 8); k < len(text) {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
 	h := &header{base: 8 + int64(n)}

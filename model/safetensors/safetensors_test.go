@@ -268,6 +268,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add([]byte(`{"t":{"dtype":"F32","shape":[18446744073709551615,2],"data_offsets":[0,16]}}`), 16)
 	f.Add([]byte(`{"t":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[9,9]}}`), 0)
 	f.Add([]byte(`[`), 3)
+	f.Add([]byte{}, 0)
 	f.Fuzz(func(t *testing.T, header []byte, data int) {
 		if data < 0 || data > 1<<16 {
 			return
