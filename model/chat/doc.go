@@ -33,5 +33,5 @@
 // autoescape. An unknown filter or test is an error of Parse even where it would
 // not be reached.
 //
-// Limits: a template of 1 MiB, 10 million steps, 64 MiB of text, 100,000 numbers in a range.
+// Limits: a template of 1 MiB, 3 million steps, 64 MiB of text, 100,000 numbers in a range.
 package chat

@@ -251,11 +251,12 @@ func (in *run) arithmetic(op string, a, b any) any {
 			}
 		case []any:
 			if b, ok := b.([]any); ok {
-				in.steps += len(a) + len(b)
+				in.work(len(a) + len(b))
 				return append(append([]any{}, a...), b...)
 			}
 		case tuple:
 			if b, ok := b.(tuple); ok {
+				in.work(len(a) + len(b))
 				return append(append(tuple{}, a...), b...)
 			}
 		}

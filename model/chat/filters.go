@@ -252,9 +252,9 @@ func filterIndent(in *run, v any, args []any, kwargs *dict) any {
 			by = strings.Repeat(" ", int(max(0, min(in.integer("the filter indent", values[0]), maxRange))))
 		}
 	}
-	lines := splitLines(in.text("the filter indent", v) + "\n")
-	in.steps += len(lines) * len(by) >> 6
-	in.step()
+	in.work(len(in.text("the filter indent", v)) >> 4)
+	lines := splitLines(v.(string) + "\n")
+	in.work(len(lines) * len(by) >> 6)
 	for i := range lines {
 		if i == 0 && truth(values[1]) || i > 0 && (lines[i] != "" || truth(values[2])) {
 			lines[i] = by + lines[i]

@@ -102,7 +102,6 @@ func (in *run) item(v, key any) any {
 			if _, _, isInt, _ := number(key); !isInt {
 				return undefined{"item " + typeName(key) + " of str"}
 			}
-			in.steps += len(v) >> 6
 			return in.at(in.iterate(v), key)
 		}
 	}
@@ -131,8 +130,10 @@ func (in *run) slice(v any, at [3]any) any {
 	case string:
 		items = in.iterate(v)
 	case []any:
+		in.work(len(v))
 		items = v
 	case tuple:
+		in.work(len(v))
 		items = v
 	default:
 		in.fail("a slice of a value of type %s is not supported", typeName(v))
@@ -174,7 +175,6 @@ func (in *run) slice(v any, at [3]any) any {
 			out = append(out, items[i])
 		}
 	}
-	in.steps += len(out)
 	switch v.(type) {
 	case string:
 		var text strings.Builder

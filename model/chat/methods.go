@@ -42,6 +42,7 @@ var stringMethods = map[string]method{
 	}},
 	"splitlines": {0, 0, func(in *run, v any, _ []any) any {
 		out := []any{}
+		in.work(len(v.(string)) >> 4)
 		for _, line := range splitLines(v.(string)) {
 			out = append(out, line)
 		}
@@ -119,6 +120,7 @@ func affix(has func(s, affix string) bool) func(*run, any, []any) any {
 
 func splitText(in *run, v any, args []any) any {
 	s, limit := v.(string), int64(-1)
+	in.work(len(s) >> 4)
 	if len(args) == 2 {
 		limit = in.integer("str.split", args[1])
 	}
@@ -142,10 +144,10 @@ func splitText(in *run, v any, args []any) any {
 	if sep == "" {
 		in.fail("str.split wants a separator that is not empty")
 	}
+	in.work(strings.Count(s, sep))
 	for _, part := range strings.SplitN(s, sep, int(min(limit, int64(len(s))+1))+1) {
 		out = append(out, part)
 	}
-	in.steps += len(out)
 	return out
 }
 

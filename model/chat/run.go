@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	maxSteps   = 10_000_000
+	maxSteps   = 3_000_000
 	maxOutput  = 64 << 20
 	maxNesting = 100
 	maxRange   = 100_000 // the limit of Jinja's sandbox
@@ -78,10 +78,18 @@ func (in *run) write(s string) {
 	in.out.WriteString(s)
 }
 
+// work counts n steps at once, before they are done.
+func (in *run) work(n int) {
+	in.steps += n
+	in.step()
+}
+
 // made checks the length of a text that an operation put together.
 func (in *run) made(s string) string {
-	in.steps += len(s) >> 6
-	in.step()
+	if len(s) > maxOutput {
+		in.fail("a text grows above %d bytes", maxOutput)
+	}
+	in.work(len(s) >> 6)
 	return s
 }
 
@@ -156,6 +164,7 @@ var globals = map[string]*function{
 			}
 			items = append(items, i)
 		}
+		in.work(len(items))
 		return &view{"range", items}
 	}},
 	"raise_exception": {"raise_exception", func(in *run, args []any, kwargs *dict) any {

@@ -386,11 +386,11 @@ func (in *run) iterate(v any) []any {
 		v.used = true
 		return v.items
 	case string:
+		in.work(len(v))
 		out := make([]any, 0, len(v))
 		for _, r := range v {
 			out = append(out, string(r))
 		}
-		in.steps += len(out)
 		return out
 	}
 	in.fail("cannot walk a value of type %s", typeName(v))
