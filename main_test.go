@@ -32,7 +32,7 @@ func TestReadme(t *testing.T) {
 	}
 	ran := 0
 	for _, c := range consoleCommands(string(readme)) {
-		args := strings.Fields(c.line)
+		args := words(c.line)
 		if args[0] != "xrun" {
 			t.Fatalf("README.md: %q is not an xrun command", c.line)
 		}
@@ -70,6 +70,18 @@ func consoleCommands(text string) (list []consoleCommand) {
 		case len(list) > 0:
 			last := &list[len(list)-1]
 			last.want = append(last.want, line)
+		}
+	}
+	return list
+}
+
+// words splits a command line at blanks outside double quotes.
+func words(line string) (list []string) {
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			list = append(list, part)
+		} else {
+			list = append(list, strings.Fields(part)...)
 		}
 	}
 	return list
