@@ -40,6 +40,7 @@ report:
     rm -rf experiments/reports/mask_ablation
     mkdir -p experiments/reports
     cp -r build/report/mask_ablation experiments/reports/
+    rm experiments/reports/mask_ablation/run.json experiments/reports/mask_ablation/timing.parquet
 
 # Make SmolLM2-135M beside the checkout and test against its references.
 smollm2 dir="build/smollm2":
