@@ -164,6 +164,9 @@ func (m *model) parseVocab(r *jsonReader) error {
 		if err == nil && len(key) == 0 {
 			err = r.fail("model.vocab", "has an empty token")
 		}
+		if err == nil && len(entries) > maxID {
+			err = r.fail("model.vocab", "has more than %d tokens", maxID+1)
+		}
 		entries = append(entries, entry{id, uint32(start), uint32(len(arena))})
 		highest = max(highest, id)
 		return err
@@ -206,6 +209,9 @@ func (m *model) parseMerges(r *jsonReader) error {
 		}
 		pos := r.pos
 		field := func() string { return fmt.Sprintf("model.merges[%d]", i) }
+		if i > maxID {
+			return r.fail("model.merges", "has more than %d merges", maxID+1)
+		}
 		if c != form || c != '"' && c != '[' {
 			return r.fail(field(), "want pairs throughout, all as \"a b\" or all as [\"a\", \"b\"], found %s", r.found())
 		}
