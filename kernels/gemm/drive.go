@@ -21,6 +21,9 @@ type path struct {
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
 	// mulChain is MulChain.
 	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool)
+	// thin computes columns [n0, n1) of a Forward of at most thinRows rows.
+	thinRows int
+	thin     func(j *job, worker, n0, n1 int)
 	// peak does so many rounds of independent multiply-adds of peakFlops
 	// operations; peakRounds take some milliseconds.
 	peak                  func(rounds int)
@@ -68,7 +71,9 @@ type job struct {
 	edge             [][]float32 // of each worker: a tile column for cut panels
 	order            []int32
 
-	packPiece, tilePiece func(worker, i int)
+	thinWidth int // columns of a piece of a thin product
+
+	packPiece, tilePiece, thinPiece func(worker, i int)
 }
 
 var idle struct {
@@ -85,7 +90,7 @@ func newJob() *job {
 		return j
 	}
 	j := &job{}
-	j.packPiece, j.tilePiece = j.runPack, j.runTile
+	j.packPiece, j.tilePiece, j.thinPiece = j.runPack, j.runTile, j.runThin
 	return j
 }
 
@@ -122,9 +127,7 @@ func (j *job) run(p *pool.Pool) {
 	if j.m == 0 || j.n == 0 {
 		return
 	}
-	if len(j.edge) < p.Threads() {
-		j.edge = append(j.edge, make([][]float32, p.Threads()-len(j.edge))...)
-	}
+	j.growEdges(p)
 	mr, nr := j.path.mr, j.path.nr
 	small := j.m*j.n*max(j.k, 1) < smallWork
 	j.direct = j.out.F32 != nil && j.res.F32 == nil
@@ -266,23 +269,49 @@ func (j *job) finish(r0, rows, c0, c1 int) {
 	if j.direct && j.bias == nil {
 		return
 	}
-	var bias []float32
-	if j.bias != nil {
-		bias = j.bias[j.n0+c0 : j.n0+c1]
-	}
 	for r := r0; r < r0+rows; r++ {
-		var dst, res []float32
-		var dst16 []uint16
-		at := (j.m0+r)*j.out.Stride + j.n0
-		if j.out.BF16 != nil {
-			dst16 = j.out.BF16[at+c0 : at+c1]
-		} else {
-			dst = j.out.F32[at+c0 : at+c1]
-		}
-		if j.res.F32 != nil {
-			at := (j.m0+r)*j.res.Stride + j.n0
-			res = j.res.F32[at+c0 : at+c1]
-		}
-		j.path.finish(dst, dst16, j.c[r*j.ldc+c0:r*j.ldc+c1], bias, res)
+		j.finishRow(j.m0+r, j.n0+c0, j.n0+c1, j.c[r*j.ldc+c0:r*j.ldc+c1])
+	}
+}
+
+// finishRow writes columns [n0, n1) of row m of the result, whose finished
+// chains are c.
+func (j *job) finishRow(m, n0, n1 int, c []float32) {
+	var dst, bias, res []float32
+	var dst16 []uint16
+	if at := m * j.out.Stride; j.out.BF16 != nil {
+		dst16 = j.out.BF16[at+n0 : at+n1]
+	} else {
+		dst = j.out.F32[at+n0 : at+n1]
+	}
+	if j.bias != nil {
+		bias = j.bias[n0:n1]
+	}
+	if j.res.F32 != nil {
+		at := m * j.res.Stride
+		res = j.res.F32[at+n0 : at+n1]
+	}
+	j.path.finish(dst, dst16, c, bias, res)
+}
+
+// runThinProduct computes a Forward of few rows on p.
+func (j *job) runThinProduct(p *pool.Pool) {
+	if j.m == 0 || j.n == 0 {
+		return
+	}
+	j.growEdges(p)
+	pack(grow(&j.bufA, j.m*j.k), &j.a, 0, j.m, j.m, 0, j.k)
+	// Pieces of at least 64K weights: about 30 microseconds.
+	j.thinWidth = max(even(j.n, ceilDiv(j.n, 4*p.Threads()), 32), even(65536/max(j.k, 1), 1<<20, 32))
+	each(p, j.m*j.n*j.k < smallWork, ceilDiv(j.n, j.thinWidth), j.thinPiece)
+}
+
+func (j *job) runThin(worker, i int) {
+	j.path.thin(j, worker, i*j.thinWidth, min((i+1)*j.thinWidth, j.n))
+}
+
+func (j *job) growEdges(p *pool.Pool) {
+	if len(j.edge) < p.Threads() {
+		j.edge = append(j.edge, make([][]float32, p.Threads()-len(j.edge))...)
 	}
 }

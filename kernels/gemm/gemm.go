@@ -25,7 +25,11 @@ func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
 		residual.checkF32("residual", x.Rows, w.Rows)
 		j.res = *residual
 	}
-	j.run(p)
+	if x.Rows <= j.path.thinRows {
+		j.runThinProduct(p)
+	} else {
+		j.run(p)
+	}
 	j.release()
 }
 

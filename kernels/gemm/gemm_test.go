@@ -194,7 +194,7 @@ func shapes() []shape {
 	for m := 1; m <= 9; m++ {
 		list = append(list, shape{m, 33, 40}, shape{m, 71, 13})
 	}
-	return append(list, shape{5, 9, 700}, shape{13, 17, 1301}, shape{130, 300, 5}, shape{300, 21, 33}, shape{6, 16, 320}, shape{12, 32, 640})
+	return append(list, shape{1, 129, 96}, shape{2, 97, 26}, shape{4, 66, 101}, shape{8, 40, 200}, shape{5, 9, 700}, shape{13, 17, 1301}, shape{130, 300, 5}, shape{300, 21, 33}, shape{6, 16, 320}, shape{12, 32, 640})
 }
 
 var kinds = []string{"normal", "tiny", "special"}
