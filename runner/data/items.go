@@ -34,6 +34,7 @@ type builder struct {
 	used         map[string]bool   // columns of the mapping that some record has
 	first        []string          // names of the first record
 	rowWord      string            // "" for lines of text, " row " otherwise
+	numbered     bool              // errors name the item too: many may share a line
 	items        []Item
 }
 
@@ -55,6 +56,9 @@ var kinds = []struct {
 
 // fails reports a fault of one record.
 func (b *builder) fails(line int, format string, args ...any) error {
+	if b.numbered {
+		format = fmt.Sprintf("item %d: ", len(b.items)+1) + format
+	}
 	return fmt.Errorf("%s:%s%d: "+format, append([]any{b.name, b.rowWord, line}, args...)...)
 }
 

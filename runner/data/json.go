@@ -20,9 +20,11 @@ func (b *builder) readArray(text []byte) error {
 		if err := d.Decode(&raw); err != nil {
 			return b.jsonError(err, &at, text)
 		}
+		b.numbered = true
 		if err := b.addJSON(raw, at.at(int(d.InputOffset())-len(raw))); err != nil {
 			return err
 		}
+		b.numbered = false
 	}
 	if _, err := d.Token(); err != nil {
 		return b.jsonError(err, &at, text)
@@ -65,7 +67,7 @@ func (b *builder) readLines(text []byte) error {
 func (b *builder) addJSON(raw []byte, line int) error {
 	r, err := object(raw)
 	if err != nil {
-		return b.fails(line, "item %d %w", len(b.items)+1, err)
+		return b.fails(line, "it %w", err)
 	}
 	r.line = line
 	return b.add(r)

@@ -8,7 +8,7 @@ import (
 )
 
 // Ledger counts what is trained on and what is not. Token counts are of the
-// training rows; the lists name items by their lines in the file.
+// training rows; the lists name items by their number in the data set, from 1.
 type Ledger struct {
 	Items, Rows, HeldOut int
 	Tokens, PromptTokens int64
@@ -77,9 +77,9 @@ func (l Ledger) Entries() []Entry {
 	add("targets, labels all", l.AllTargets, "(%s of tokens)", share(l.AllTargets, l.Tokens))
 	add("truncated rows", int64(l.Truncated), "")
 	some("rows without end token", l.Unended, "")
-	some("dropped items", len(l.Dropped), "too long (%s)", lines(l.Dropped))
-	some("items without a token", len(l.NoTokens), "left out (%s)", lines(l.NoTokens))
-	add("items without a target", int64(len(l.WithoutTarget)), "%s", bracket(lines(l.WithoutTarget)))
+	some("dropped items", len(l.Dropped), "too long (%s)", numbers(l.Dropped))
+	some("items without a token", len(l.NoTokens), "left out (%s)", numbers(l.NoTokens))
+	add("items without a target", int64(len(l.WithoutTarget)), "%s", bracket(numbers(l.WithoutTarget)))
 	add("empty outputs", int64(l.EmptyOutputs), "")
 	add("longest row", int64(l.Longest), "tokens (median %d, 90 %% up to %d, 99 %% up to %d)", l.P50, l.P90, l.P99)
 	return list
@@ -92,15 +92,15 @@ func bracket(s string) string {
 	return "(" + s + ")"
 }
 
-// lines names items by their lines, the first few of many.
-func lines(list []int) string {
+// numbers names items, the first few of many.
+func numbers(list []int) string {
 	if len(list) == 0 {
 		return ""
 	}
 	const most = 10
-	word := "line "
+	word := "item "
 	if len(list) > 1 {
-		word = "lines "
+		word = "items "
 	}
 	var parts []string
 	for _, n := range list[:min(len(list), most)] {

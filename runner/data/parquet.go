@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // column is one leaf of a parquet file that items are made of.
@@ -30,6 +31,9 @@ func (b *builder) readParquet(r io.ReaderAt, size int64) (err error) {
 			err = fmt.Errorf("reading %s: the file is damaged: %v; get it again", b.name, p)
 		}
 	}()
+	if err := checkFooter(r, size); err != nil {
+		return fmt.Errorf("reading %s: is no whole parquet file: %w; it may be cut short, get it again", b.name, err)
+	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return fmt.Errorf("reading %s: is no whole parquet file: %w; it may be cut short, get it again", b.name, err)
@@ -40,6 +44,14 @@ func (b *builder) readParquet(r io.ReaderAt, size int64) (err error) {
 	if n := f.NumRows(); n < 0 || n > mostRows {
 		return fmt.Errorf("reading %s: it claims %d rows; want at most %d", b.name, n, mostRows)
 	}
+	if err := checkCodec(f); err != nil {
+		return fmt.Errorf("reading %s: %w", b.name, err)
+	}
+	for i := range columns {
+		if err := checkPages(r, size, f, i); err != nil {
+			return fmt.Errorf("reading %s: %w; the file is damaged, get it again", b.name, err)
+		}
+	}
 	line := 0
 	for _, g := range f.RowGroups() {
 		if line, err = b.readGroup(g, columns, names, line); err != nil {
@@ -48,6 +60,18 @@ func (b *builder) readParquet(r io.ReaderAt, size int64) (err error) {
 	}
 	if int64(line) != f.NumRows() {
 		return fmt.Errorf("reading %s: it has %d rows and claims %d; get it again", b.name, line, f.NumRows())
+	}
+	return nil
+}
+
+// checkCodec refuses LZ4: the library stumbles over what pyarrow writes with it.
+func checkCodec(f *parquet.File) error {
+	for _, g := range f.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			if k := c.MetaData.Codec; k == format.Lz4 || k == format.Lz4Raw {
+				return fmt.Errorf("column %q is packed with %s, which is not read; write the file with zstd or snappy", strings.Join(c.MetaData.PathInSchema, "."), k)
+			}
+		}
 	}
 	return nil
 }

@@ -102,13 +102,13 @@ func Prepare(items []Item, tok Tokenizer, opt Options) (*Prepared, error) {
 		}
 		switch {
 		case r.dropped:
-			l.Dropped = append(l.Dropped, items[i].Line)
+			l.Dropped = append(l.Dropped, i+1)
 		case len(r.Tokens) == 0:
-			l.NoTokens = append(l.NoTokens, items[i].Line)
+			l.NoTokens = append(l.NoTokens, i+1)
 		default:
 			kept = append(kept, r.Row)
 			if out, _ := r.Targets(); out == 0 {
-				l.WithoutTarget = append(l.WithoutTarget, items[i].Line)
+				l.WithoutTarget = append(l.WithoutTarget, i+1)
 			}
 		}
 	}
@@ -217,7 +217,7 @@ func (e *encoder) all(items []Item) ([]row, error) {
 	wg.Wait()
 	for i, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", e.Name, items[i].Line, err)
+			return nil, fmt.Errorf("%s:%d: item %d: %w", e.Name, items[i].Line, i+1, err)
 		}
 	}
 	return rows, nil

@@ -202,7 +202,7 @@ func TestLedger(t *testing.T) {
 	}
 	wantLines := []string{
 		"items: 4", "training rows: 4", "tokens: 21", "prompt tokens: 13 (61.9 % of tokens)", "targets, labels output: 7 (33.3 % of tokens)",
-		"targets, labels all: 17 (81.0 % of tokens)", "truncated rows: 1", "rows without end token: 1", "items without a target: 1 (line 2)",
+		"targets, labels all: 17 (81.0 % of tokens)", "truncated rows: 1", "rows without end token: 1", "items without a target: 1 (item 2)",
 		"empty outputs: 1", "longest row: 8 tokens (median 4, 90 % up to 6, 99 % up to 6)",
 	}
 	if diff := cmp.Diff(wantLines, lines); diff != "" {
@@ -212,7 +212,7 @@ func TestLedger(t *testing.T) {
 	if p, err = data.Prepare(append(items, data.Item{Bare: true, Line: 9}), fake{}, opt); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([][]int{{2}, {9}, {3}}, [][]int{p.Ledger.Dropped, p.Ledger.NoTokens, p.Ledger.WithoutTarget}); diff != "" {
+	if diff := cmp.Diff([][]int{{2}, {5}, {3}}, [][]int{p.Ledger.Dropped, p.Ledger.NoTokens, p.Ledger.WithoutTarget}); diff != "" {
 		t.Errorf("lists (-want +got):\n%s", diff)
 	}
 }
@@ -235,12 +235,12 @@ func TestPrepareErrors(t *testing.T) {
 	check(`preparing a.json: data.end "stop" is 4 tokens; want the text of one special token, "eos" or "none"`, func(o *data.Options) { o.End = "stop" })
 	check(`preparing a.json: the tokenizer has no bos_token; set data.bos to "auto" or "never"`, func(o *data.Options) { o.BOS = "always" })
 	check("preparing a.json: holdout.items is 1 of 1 rows, which leaves none to train on; hold out fewer", func(o *data.Options) { o.Holdout = 1 })
-	check("a.json:7: the tokenizer has no chat template; use template alpaca or plain", func(o *data.Options) { o.Template = "chat" })
-	check("a.json:7: rendering the chat template: no such role", func(o *data.Options) {
+	check("a.json:7: item 1: the tokenizer has no chat template; use template alpaca or plain", func(o *data.Options) { o.Template = "chat" })
+	check("a.json:7: item 1: rendering the chat template: no such role", func(o *data.Options) {
 		o.Template = "chat"
 		o.Chat = func([]data.Message, bool) (string, error) { return "", errors.New("no such role") }
 	})
-	check(`a.json:7: the chat template does not put the answer after its generation prompt (they part at "[user]abcdef[think]"), so training would not see what generation sees; use template alpaca or plain`, func(o *data.Options) {
+	check(`a.json:7: item 1: the chat template does not put the answer after its generation prompt (they part at "[user]abcdef[think]"), so training would not see what generation sees; use template alpaca or plain`, func(o *data.Options) {
 		o.Template = "chat"
 		o.Chat = func(m []data.Message, generate bool) (string, error) {
 			if generate {
@@ -341,7 +341,7 @@ func TestFirstError(t *testing.T) {
 		items[i].Messages = []data.Message{{"assistant", "x"}}
 	}
 	_, err := data.Prepare(items, fake{}, options())
-	if err == nil || !strings.HasPrefix(err.Error(), "a.json:701: turn 1") {
+	if err == nil || !strings.HasPrefix(err.Error(), "a.json:701: item 701: turn 1") {
 		t.Errorf("error %v, want that of line 701", err)
 	}
 }
