@@ -19,10 +19,12 @@ func (c Config) lastMLPParams() int64 { return 3 * int64(c.Hidden) * int64(c.Int
 // wanted; a fused multiply-add counts as two. Norms, softmax and the like are
 // left out.
 func (c Config) ForwardFLOPs(tokens, past, rows int) float64 {
+	// Conversions keep products and sums apart: arm64 would fuse them.
 	T, R := float64(tokens), float64(rows)
-	body := float64(c.MatmulParams() - c.headParams() - c.lastMLPParams())
-	pairs := T*float64(past) + T*(T+1)/2 // query-key pairs
-	return 2*T*body + 2*R*float64(c.lastMLPParams()+c.headParams()) + 4*pairs*float64(c.qDim()*c.Layers)
+	body := float64(2 * T * float64(c.MatmulParams()-c.headParams()-c.lastMLPParams()))
+	tail := float64(2 * R * float64(c.lastMLPParams()+c.headParams()))
+	pairs := float64(T*float64(past)) + float64(T*(T+1)/2) // of queries and keys
+	return body + tail + float64(4*pairs*float64(c.qDim()*c.Layers))
 }
 
 // TrainFLOPs returns the operations of training on tokens, all of them labels:
@@ -40,7 +42,7 @@ func (c Config) RowTrainFLOPs(tokens, labels int) float64 {
 		return 0
 	}
 	T := float64(tokens - 1)
-	return 3*c.ForwardFLOPs(tokens-1, 0, labels) + T*(T+1)*float64(c.qDim()*c.Layers)
+	return float64(3*c.ForwardFLOPs(tokens-1, 0, labels)) + float64(T*(T+1)*float64(c.qDim()*c.Layers))
 }
 
 // TrainMemory predicts the bytes that a model and its trainer take from the

