@@ -81,7 +81,7 @@ func (s *isa) peak() {
 	}
 	Label("round")
 	for i := range 12 {
-		VFMADD231PS(s.regs[12], s.regs[13], s.regs[i])
+		s.fma(s.regs[12], s.regs[13], s.regs[i])
 	}
 	DECQ(n)
 	JNZ(LabelRef("round"))

@@ -22,6 +22,7 @@ func main() {
 		isa.dot = true
 		isa.suffix = "Dot"
 		isa.tiles()
+		isa.peak()
 	} else {
 		isa.tiles()
 		isa.strips()

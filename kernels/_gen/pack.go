@@ -13,10 +13,14 @@ const (
 	plain   format = "Plain"   // f32
 	rounded format = "Rounded" // f32, rounded to bf16
 	wide    format = "Wide"    // bf16
+	// The same two, as words of two values for VDPBF16PS: the even index below,
+	// the odd one above.
+	pairRounded format = "PairRounded"
+	pairWide    format = "PairWide"
 )
 
 func (f format) pointer() string {
-	if f == wide {
+	if f == wide || f == pairWide {
 		return "*uint16"
 	}
 	return "*float32"
@@ -35,6 +39,14 @@ func (s *isa) packs() {
 			s.row(f, lanes)
 		}
 	}
+	for _, f := range []format{pairRounded, pairWide} {
+		for _, lanes := range []int{4, 8} {
+			s.along(f, lanes)
+		}
+		for _, lanes := range []int{12, 32} {
+			s.pairRow(f, lanes)
+		}
+	}
 }
 
 // along generates
@@ -43,7 +55,8 @@ func (s *isa) packs() {
 //
 // which transposes lanes rows of src, stride bytes apart, over 8·blocks
 // columns into dst: one row of lanes values a column, step bytes apart. The
-// bf16 formats put the odd column of each pair first.
+// bf16 formats put the odd column of each pair first; the pair formats make
+// one row of words of two columns.
 func (s *isa) along(f format, lanes int) {
 	TEXT(name("along%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, src "+f.pointer()+", stride int, blocks int)")
 	Doc(name("along%d%s transposes %d rows into a panel, see kernels/_gen/pack.go.", lanes, f, lanes))
@@ -58,7 +71,7 @@ func (s *isa) along(f format, lanes int) {
 	LEAQ(Mem{Base: src, Index: stride, Scale: 4}, src4)
 	var r rounder
 	if f != plain {
-		r = newRounder(f == rounded)
+		r = newRounder(f == rounded || f == pairRounded)
 	}
 	at := func(base, unit, triple reg.Register, i int) Mem {
 		switch i {
@@ -90,7 +103,7 @@ func (s *isa) along(f format, lanes int) {
 			if i+4 < lanes {
 				VINSERTF128(Imm(1), at(src4, stride, stride3, i).Offset(offset), y[i], y[i])
 			}
-			if f == rounded {
+			if f == rounded || f == pairRounded {
 				r.round(y[i])
 			}
 		}
@@ -100,7 +113,27 @@ func (s *isa) along(f format, lanes int) {
 	TESTQ(blocks, blocks)
 	JZ(LabelRef("done"))
 	Label("block")
-	if f == wide {
+	switch f {
+	case pairWide:
+		for q, v := range quad(0) {
+			store(v, q)
+		}
+		LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+		ADDQ(Imm(16), src)
+		ADDQ(Imm(16), src4)
+	case pairRounded:
+		for half := range 2 {
+			y := quad(16 * half)
+			for q := range 2 {
+				VPSRLD(Imm(16), y[2*q], y[2*q])
+				VPOR(y[2*q], y[2*q+1], y[2*q])
+				store(y[2*q], 2*half+q)
+			}
+		}
+		LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+		ADDQ(Imm(32), src)
+		ADDQ(Imm(32), src4)
+	case wide:
 		y := quad(0)
 		for half := range 2 {
 			for q := range 2 {
@@ -114,7 +147,7 @@ func (s *isa) along(f format, lanes int) {
 		}
 		ADDQ(Imm(16), src)
 		ADDQ(Imm(16), src4)
-	} else {
+	default:
 		for half := range 2 {
 			for q, v := range quad(16 * half) {
 				if f == rounded {
@@ -249,6 +282,60 @@ func (s *isa) row(f format, lanes int) {
 	DECQ(panels)
 	JNZ(LabelRef("panel"))
 	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// pairRow generates
+//
+//	func row<lanes><format>(dst *float32, step int, even, odd T, panels int)
+//
+// which joins two rows of lanes·panels values into words.
+func (s *isa) pairRow(f format, lanes int) {
+	TEXT(name("row%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, even "+f.pointer()+", odd "+f.pointer()+", panels int)")
+	Doc(name("row%d%s joins two rows into panels of %d lanes, see kernels/_gen/pack.go.", lanes, f, lanes))
+	dst := Load(Param("dst"), GP64())
+	step := Load(Param("step"), GP64())
+	even := Load(Param("even"), GP64())
+	odd := Load(Param("odd"), GP64())
+	panels := Load(Param("panels"), GP64())
+	size := 2
+	var r rounder
+	if f == pairRounded {
+		size = 4
+		r = newRounder(true)
+	}
+	Label("panel")
+	for l := 0; l < lanes; l += 8 {
+		whole := lanes-l >= 8
+		part := func(y reg.VecPhysical) reg.Register {
+			if whole {
+				return y
+			}
+			return y.AsX()
+		}
+		for i, from := range []reg.Register{even, odd} {
+			m, y := Mem{Base: from, Disp: l * size}, s.regs[i]
+			if f == pairRounded {
+				VMOVUPS(m, part(y))
+				r.round(y)
+			} else {
+				VPMOVZXWD(m, part(y))
+			}
+		}
+		if f == pairRounded {
+			VPSRLD(Imm(16), s.regs[0], s.regs[0])
+		} else {
+			VPSLLD(Imm(16), s.regs[1], s.regs[1])
+		}
+		VPOR(s.regs[0], s.regs[1], s.regs[0])
+		VMOVUPS(part(s.regs[0]), Mem{Base: dst, Disp: 4 * l})
+	}
+	ADDQ(imm(lanes*size), even)
+	ADDQ(imm(lanes*size), odd)
+	ADDQ(step, dst)
+	DECQ(panels)
+	JNZ(LabelRef("panel"))
 	VZEROUPPER()
 	RET()
 }

@@ -121,6 +121,30 @@ func row16Wide(dst *float32, step int, src *uint16, panels int)
 // row32Wide copies one row into panels of 32 lanes, see kernels/_gen/pack.go.
 func row32Wide(dst *float32, step int, src *uint16, panels int)
 
+// along4PairRounded transposes 4 rows into a panel, see kernels/_gen/pack.go.
+func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
+
+// along8PairRounded transposes 8 rows into a panel, see kernels/_gen/pack.go.
+func along8PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
+
+// row12PairRounded joins two rows into panels of 12 lanes, see kernels/_gen/pack.go.
+func row12PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
+
+// row32PairRounded joins two rows into panels of 32 lanes, see kernels/_gen/pack.go.
+func row32PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
+
+// along4PairWide transposes 4 rows into a panel, see kernels/_gen/pack.go.
+func along4PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
+
+// along8PairWide transposes 8 rows into a panel, see kernels/_gen/pack.go.
+func along8PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
+
+// row12PairWide joins two rows into panels of 12 lanes, see kernels/_gen/pack.go.
+func row12PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
+
+// row32PairWide joins two rows into panels of 32 lanes, see kernels/_gen/pack.go.
+func row32PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
+
 // thin1Plain computes 1 rows and 32 columns, see kernels/_gen/thin.go.
 func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)
 

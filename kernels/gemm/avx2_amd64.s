@@ -3175,6 +3175,632 @@ done:
 	VZEROUPPER
 	RET
 
+// func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
+// Requires: AVX, AVX2
+TEXT ·along4PairRounded(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         blocks+32(FP), SI
+	LEAQ         (CX)(CX*2), DI
+	LEAQ         (BX)(BX*2), R8
+	LEAQ         (DX)(BX*4), R9
+	MOVL         $0xffff0000, R10
+	VMOVD        R10, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X13
+	VPBROADCASTD X13, Y13
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X15
+	VPBROADCASTD X15, Y15
+	TESTQ        SI, SI
+	JZ           done
+
+block:
+	VMOVUPS   (DX), X0
+	VCMPPS    $0x03, Y0, Y0, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y0, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y0, Y0
+	VPAND     Y12, Y0, Y0
+	VPOR      Y8, Y0, Y0
+	VMOVUPS   (DX)(BX*1), X1
+	VCMPPS    $0x03, Y1, Y1, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y1, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y1, Y1
+	VPAND     Y12, Y1, Y1
+	VPOR      Y8, Y1, Y1
+	VMOVUPS   (DX)(BX*2), X2
+	VCMPPS    $0x03, Y2, Y2, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y2, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y2, Y2
+	VPAND     Y12, Y2, Y2
+	VPOR      Y8, Y2, Y2
+	VMOVUPS   (DX)(R8*1), X3
+	VCMPPS    $0x03, Y3, Y3, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y3, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y3, Y3
+	VPAND     Y12, Y3, Y3
+	VPOR      Y8, Y3, Y3
+	VUNPCKLPS Y1, Y0, Y4
+	VUNPCKHPS Y1, Y0, Y5
+	VUNPCKLPS Y3, Y2, Y6
+	VUNPCKHPS Y3, Y2, Y7
+	VUNPCKLPD Y6, Y4, Y0
+	VUNPCKHPD Y6, Y4, Y1
+	VUNPCKLPD Y7, Y5, Y2
+	VUNPCKHPD Y7, Y5, Y3
+	VPSRLD    $0x10, Y0, Y0
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   X0, (AX)
+	VPSRLD    $0x10, Y2, Y2
+	VPOR      Y2, Y3, Y2
+	VMOVUPS   X2, (AX)(CX*1)
+	VMOVUPS   16(DX), X0
+	VCMPPS    $0x03, Y0, Y0, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y0, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y0, Y0
+	VPAND     Y12, Y0, Y0
+	VPOR      Y8, Y0, Y0
+	VMOVUPS   16(DX)(BX*1), X1
+	VCMPPS    $0x03, Y1, Y1, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y1, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y1, Y1
+	VPAND     Y12, Y1, Y1
+	VPOR      Y8, Y1, Y1
+	VMOVUPS   16(DX)(BX*2), X2
+	VCMPPS    $0x03, Y2, Y2, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y2, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y2, Y2
+	VPAND     Y12, Y2, Y2
+	VPOR      Y8, Y2, Y2
+	VMOVUPS   16(DX)(R8*1), X3
+	VCMPPS    $0x03, Y3, Y3, Y8
+	VPAND     Y15, Y8, Y8
+	VPSRLD    $0x10, Y3, Y9
+	VPAND     Y13, Y9, Y9
+	VPADDD    Y14, Y9, Y9
+	VPADDD    Y9, Y3, Y3
+	VPAND     Y12, Y3, Y3
+	VPOR      Y8, Y3, Y3
+	VUNPCKLPS Y1, Y0, Y4
+	VUNPCKHPS Y1, Y0, Y5
+	VUNPCKLPS Y3, Y2, Y6
+	VUNPCKHPS Y3, Y2, Y7
+	VUNPCKLPD Y6, Y4, Y0
+	VUNPCKHPD Y6, Y4, Y1
+	VUNPCKLPD Y7, Y5, Y2
+	VUNPCKHPD Y7, Y5, Y3
+	VPSRLD    $0x10, Y0, Y0
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   X0, (AX)(CX*2)
+	VPSRLD    $0x10, Y2, Y2
+	VPOR      Y2, Y3, Y2
+	VMOVUPS   X2, (AX)(DI*1)
+	LEAQ      (AX)(CX*4), AX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, R9
+	DECQ      SI
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func along8PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
+// Requires: AVX, AVX2
+TEXT ·along8PairRounded(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         blocks+32(FP), SI
+	LEAQ         (CX)(CX*2), DI
+	LEAQ         (BX)(BX*2), R8
+	LEAQ         (DX)(BX*4), R9
+	MOVL         $0xffff0000, R10
+	VMOVD        R10, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X13
+	VPBROADCASTD X13, Y13
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X15
+	VPBROADCASTD X15, Y15
+	TESTQ        SI, SI
+	JZ           done
+
+block:
+	VMOVUPS     (DX), X0
+	VINSERTF128 $0x01, (R9), Y0, Y0
+	VCMPPS      $0x03, Y0, Y0, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y0, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y0, Y0
+	VPAND       Y12, Y0, Y0
+	VPOR        Y8, Y0, Y0
+	VMOVUPS     (DX)(BX*1), X1
+	VINSERTF128 $0x01, (R9)(BX*1), Y1, Y1
+	VCMPPS      $0x03, Y1, Y1, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y1, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y1, Y1
+	VPAND       Y12, Y1, Y1
+	VPOR        Y8, Y1, Y1
+	VMOVUPS     (DX)(BX*2), X2
+	VINSERTF128 $0x01, (R9)(BX*2), Y2, Y2
+	VCMPPS      $0x03, Y2, Y2, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y2, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y2, Y2
+	VPAND       Y12, Y2, Y2
+	VPOR        Y8, Y2, Y2
+	VMOVUPS     (DX)(R8*1), X3
+	VINSERTF128 $0x01, (R9)(R8*1), Y3, Y3
+	VCMPPS      $0x03, Y3, Y3, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y3, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y3, Y3
+	VPAND       Y12, Y3, Y3
+	VPOR        Y8, Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y0
+	VUNPCKHPD   Y6, Y4, Y1
+	VUNPCKLPD   Y7, Y5, Y2
+	VUNPCKHPD   Y7, Y5, Y3
+	VPSRLD      $0x10, Y0, Y0
+	VPOR        Y0, Y1, Y0
+	VMOVUPS     Y0, (AX)
+	VPSRLD      $0x10, Y2, Y2
+	VPOR        Y2, Y3, Y2
+	VMOVUPS     Y2, (AX)(CX*1)
+	VMOVUPS     16(DX), X0
+	VINSERTF128 $0x01, 16(R9), Y0, Y0
+	VCMPPS      $0x03, Y0, Y0, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y0, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y0, Y0
+	VPAND       Y12, Y0, Y0
+	VPOR        Y8, Y0, Y0
+	VMOVUPS     16(DX)(BX*1), X1
+	VINSERTF128 $0x01, 16(R9)(BX*1), Y1, Y1
+	VCMPPS      $0x03, Y1, Y1, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y1, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y1, Y1
+	VPAND       Y12, Y1, Y1
+	VPOR        Y8, Y1, Y1
+	VMOVUPS     16(DX)(BX*2), X2
+	VINSERTF128 $0x01, 16(R9)(BX*2), Y2, Y2
+	VCMPPS      $0x03, Y2, Y2, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y2, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y2, Y2
+	VPAND       Y12, Y2, Y2
+	VPOR        Y8, Y2, Y2
+	VMOVUPS     16(DX)(R8*1), X3
+	VINSERTF128 $0x01, 16(R9)(R8*1), Y3, Y3
+	VCMPPS      $0x03, Y3, Y3, Y8
+	VPAND       Y15, Y8, Y8
+	VPSRLD      $0x10, Y3, Y9
+	VPAND       Y13, Y9, Y9
+	VPADDD      Y14, Y9, Y9
+	VPADDD      Y9, Y3, Y3
+	VPAND       Y12, Y3, Y3
+	VPOR        Y8, Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y0
+	VUNPCKHPD   Y6, Y4, Y1
+	VUNPCKLPD   Y7, Y5, Y2
+	VUNPCKHPD   Y7, Y5, Y3
+	VPSRLD      $0x10, Y0, Y0
+	VPOR        Y0, Y1, Y0
+	VMOVUPS     Y0, (AX)(CX*2)
+	VPSRLD      $0x10, Y2, Y2
+	VPOR        Y2, Y3, Y2
+	VMOVUPS     Y2, (AX)(DI*1)
+	LEAQ        (AX)(CX*4), AX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R9
+	DECQ        SI
+	JNZ         block
+
+done:
+	VZEROUPPER
+	RET
+
+// func row12PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
+// Requires: AVX, AVX2
+TEXT ·row12PairRounded(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         even+16(FP), DX
+	MOVQ         odd+24(FP), BX
+	MOVQ         panels+32(FP), SI
+	MOVL         $0xffff0000, DI
+	VMOVD        DI, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X13
+	VPBROADCASTD X13, Y13
+	MOVL         $0x00007fff, DI
+	VMOVD        DI, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X15
+	VPBROADCASTD X15, Y15
+
+panel:
+	VMOVUPS (DX), Y0
+	VCMPPS  $0x03, Y0, Y0, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y0, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y0, Y0
+	VPAND   Y12, Y0, Y0
+	VPOR    Y8, Y0, Y0
+	VMOVUPS (BX), Y1
+	VCMPPS  $0x03, Y1, Y1, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y1, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y1, Y1
+	VPAND   Y12, Y1, Y1
+	VPOR    Y8, Y1, Y1
+	VPSRLD  $0x10, Y0, Y0
+	VPOR    Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(DX), X0
+	VCMPPS  $0x03, Y0, Y0, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y0, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y0, Y0
+	VPAND   Y12, Y0, Y0
+	VPOR    Y8, Y0, Y0
+	VMOVUPS 32(BX), X1
+	VCMPPS  $0x03, Y1, Y1, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y1, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y1, Y1
+	VPAND   Y12, Y1, Y1
+	VPOR    Y8, Y1, Y1
+	VPSRLD  $0x10, Y0, Y0
+	VPOR    Y0, Y1, Y0
+	VMOVUPS X0, 32(AX)
+	ADDQ    $+48, DX
+	ADDQ    $+48, BX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func row32PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
+// Requires: AVX, AVX2
+TEXT ·row32PairRounded(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         even+16(FP), DX
+	MOVQ         odd+24(FP), BX
+	MOVQ         panels+32(FP), SI
+	MOVL         $0xffff0000, DI
+	VMOVD        DI, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X13
+	VPBROADCASTD X13, Y13
+	MOVL         $0x00007fff, DI
+	VMOVD        DI, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X15
+	VPBROADCASTD X15, Y15
+
+panel:
+	VMOVUPS (DX), Y0
+	VCMPPS  $0x03, Y0, Y0, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y0, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y0, Y0
+	VPAND   Y12, Y0, Y0
+	VPOR    Y8, Y0, Y0
+	VMOVUPS (BX), Y1
+	VCMPPS  $0x03, Y1, Y1, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y1, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y1, Y1
+	VPAND   Y12, Y1, Y1
+	VPOR    Y8, Y1, Y1
+	VPSRLD  $0x10, Y0, Y0
+	VPOR    Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(DX), Y0
+	VCMPPS  $0x03, Y0, Y0, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y0, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y0, Y0
+	VPAND   Y12, Y0, Y0
+	VPOR    Y8, Y0, Y0
+	VMOVUPS 32(BX), Y1
+	VCMPPS  $0x03, Y1, Y1, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y1, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y1, Y1
+	VPAND   Y12, Y1, Y1
+	VPOR    Y8, Y1, Y1
+	VPSRLD  $0x10, Y0, Y0
+	VPOR    Y0, Y1, Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS 64(DX), Y0
+	VCMPPS  $0x03, Y0, Y0, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y0, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y0, Y0
+	VPAND   Y12, Y0, Y0
+	VPOR    Y8, Y0, Y0
+	VMOVUPS 64(BX), Y1
+	VCMPPS  $0x03, Y1, Y1, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y1, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y1, Y1
+	VPAND   Y12, Y1, Y1
+	VPOR    Y8, Y1, Y1
+	VPSRLD  $0x10, Y0, Y0
+	VPOR    Y0, Y1, Y0
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS 96(DX), Y0
+	VCMPPS  $0x03, Y0, Y0, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y0, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y0, Y0
+	VPAND   Y12, Y0, Y0
+	VPOR    Y8, Y0, Y0
+	VMOVUPS 96(BX), Y1
+	VCMPPS  $0x03, Y1, Y1, Y8
+	VPAND   Y15, Y8, Y8
+	VPSRLD  $0x10, Y1, Y9
+	VPAND   Y13, Y9, Y9
+	VPADDD  Y14, Y9, Y9
+	VPADDD  Y9, Y1, Y1
+	VPAND   Y12, Y1, Y1
+	VPOR    Y8, Y1, Y1
+	VPSRLD  $0x10, Y0, Y0
+	VPOR    Y0, Y1, Y0
+	VMOVUPS Y0, 96(AX)
+	ADDQ    $+128, DX
+	ADDQ    $+128, BX
+	ADDQ    CX, AX
+	DECQ    SI
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func along4PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
+// Requires: AVX, AVX2
+TEXT ·along4PairWide(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         blocks+32(FP), SI
+	LEAQ         (CX)(CX*2), DI
+	LEAQ         (BX)(BX*2), R8
+	LEAQ         (DX)(BX*4), R9
+	MOVL         $0xffff0000, R10
+	VMOVD        R10, X12
+	VPBROADCASTD X12, Y12
+	TESTQ        SI, SI
+	JZ           done
+
+block:
+	VMOVUPS   (DX), X0
+	VMOVUPS   (DX)(BX*1), X1
+	VMOVUPS   (DX)(BX*2), X2
+	VMOVUPS   (DX)(R8*1), X3
+	VUNPCKLPS Y1, Y0, Y4
+	VUNPCKHPS Y1, Y0, Y5
+	VUNPCKLPS Y3, Y2, Y6
+	VUNPCKHPS Y3, Y2, Y7
+	VUNPCKLPD Y6, Y4, Y0
+	VUNPCKHPD Y6, Y4, Y1
+	VUNPCKLPD Y7, Y5, Y2
+	VUNPCKHPD Y7, Y5, Y3
+	VMOVUPS   X0, (AX)
+	VMOVUPS   X1, (AX)(CX*1)
+	VMOVUPS   X2, (AX)(CX*2)
+	VMOVUPS   X3, (AX)(DI*1)
+	LEAQ      (AX)(CX*4), AX
+	ADDQ      $0x10, DX
+	ADDQ      $0x10, R9
+	DECQ      SI
+	JNZ       block
+
+done:
+	VZEROUPPER
+	RET
+
+// func along8PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
+// Requires: AVX, AVX2
+TEXT ·along8PairWide(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         blocks+32(FP), SI
+	LEAQ         (CX)(CX*2), DI
+	LEAQ         (BX)(BX*2), R8
+	LEAQ         (DX)(BX*4), R9
+	MOVL         $0xffff0000, R10
+	VMOVD        R10, X12
+	VPBROADCASTD X12, Y12
+	TESTQ        SI, SI
+	JZ           done
+
+block:
+	VMOVUPS     (DX), X0
+	VINSERTF128 $0x01, (R9), Y0, Y0
+	VMOVUPS     (DX)(BX*1), X1
+	VINSERTF128 $0x01, (R9)(BX*1), Y1, Y1
+	VMOVUPS     (DX)(BX*2), X2
+	VINSERTF128 $0x01, (R9)(BX*2), Y2, Y2
+	VMOVUPS     (DX)(R8*1), X3
+	VINSERTF128 $0x01, (R9)(R8*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y0
+	VUNPCKHPD   Y6, Y4, Y1
+	VUNPCKLPD   Y7, Y5, Y2
+	VUNPCKHPD   Y7, Y5, Y3
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, (AX)(CX*1)
+	VMOVUPS     Y2, (AX)(CX*2)
+	VMOVUPS     Y3, (AX)(DI*1)
+	LEAQ        (AX)(CX*4), AX
+	ADDQ        $0x10, DX
+	ADDQ        $0x10, R9
+	DECQ        SI
+	JNZ         block
+
+done:
+	VZEROUPPER
+	RET
+
+// func row12PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
+// Requires: AVX, AVX2
+TEXT ·row12PairWide(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ step+8(FP), CX
+	MOVQ even+16(FP), DX
+	MOVQ odd+24(FP), BX
+	MOVQ panels+32(FP), SI
+
+panel:
+	VPMOVZXWD (DX), Y0
+	VPMOVZXWD (BX), Y1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   Y0, (AX)
+	VPMOVZXWD 16(DX), X0
+	VPMOVZXWD 16(BX), X1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   X0, 32(AX)
+	ADDQ      $+24, DX
+	ADDQ      $+24, BX
+	ADDQ      CX, AX
+	DECQ      SI
+	JNZ       panel
+	VZEROUPPER
+	RET
+
+// func row32PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
+// Requires: AVX, AVX2
+TEXT ·row32PairWide(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ step+8(FP), CX
+	MOVQ even+16(FP), DX
+	MOVQ odd+24(FP), BX
+	MOVQ panels+32(FP), SI
+
+panel:
+	VPMOVZXWD (DX), Y0
+	VPMOVZXWD (BX), Y1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   Y0, (AX)
+	VPMOVZXWD 16(DX), Y0
+	VPMOVZXWD 16(BX), Y1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   Y0, 32(AX)
+	VPMOVZXWD 32(DX), Y0
+	VPMOVZXWD 32(BX), Y1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   Y0, 64(AX)
+	VPMOVZXWD 48(DX), Y0
+	VPMOVZXWD 48(BX), Y1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y0, Y1, Y0
+	VMOVUPS   Y0, 96(AX)
+	ADDQ      $+64, DX
+	ADDQ      $+64, BX
+	ADDQ      CX, AX
+	DECQ      SI
+	JNZ       panel
+	VZEROUPPER
+	RET
+
 // func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·thin1Plain(SB), NOSPLIT, $0-40

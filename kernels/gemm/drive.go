@@ -17,6 +17,8 @@ type path struct {
 	// tile continues (load) or starts the chains of m rows and nr columns of c
 	// over k packed positions, flushing denormals if asked to.
 	tile func(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool)
+	// pairs says that bf16 operands are packed as words of two, for VDPBF16PS.
+	pairs bool
 	// finish is finishPortable.
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
 	// mulChain is MulChain.
@@ -46,7 +48,7 @@ const (
 type job struct {
 	path     *path
 	a, b     side
-	m, n, k  int // k counts packed positions
+	m, n, k  int // k counts packed positions, which may be pairs
 	flushing bool
 	carry    bool
 

@@ -19,13 +19,14 @@ func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
 		panic(fmt.Sprintf("kernels: gemm: bias has %d elements, want %d", len(bias), w.Rows))
 	}
 	j := newJob()
-	j.product(x.Rows, w.Rows, side{m: x, along: true}, side{m: w, along: true}, w.Cols, x.BF16 != nil)
+	thin := x.Rows <= active().thinRows
+	j.product(x.Rows, w.Rows, side{m: x, along: true}, side{m: w, along: true}, w.Cols, x.BF16 != nil, !thin)
 	j.out, j.bias = dst, bias
 	if residual != nil {
 		residual.checkF32("residual", x.Rows, w.Rows)
 		j.res = *residual
 	}
-	if x.Rows <= j.path.thinRows {
+	if thin {
 		j.runThinProduct(p)
 	} else {
 		j.run(p)
@@ -60,7 +61,7 @@ func gradInput(dx, dy, w Matrix) *job {
 	dy.check("dy", dy.Rows, w.Rows)
 	w.checkF32("w", w.Rows, w.Cols)
 	j := newJob()
-	j.product(dy.Rows, w.Cols, side{m: dy, along: true}, side{m: w}, w.Rows, dy.BF16 != nil)
+	j.product(dy.Rows, w.Cols, side{m: dy, along: true}, side{m: w}, w.Rows, dy.BF16 != nil, true)
 	j.out = dx
 	return j
 }
@@ -80,7 +81,7 @@ func GradWeight(p *pool.Pool, dw, dy, x Matrix, starts []int32, carry bool) {
 	}
 	checkStarts(starts, x.Rows)
 	j := newJob()
-	j.product(dy.Cols, x.Cols, side{m: dy}, side{m: x}, x.Rows, x.BF16 != nil)
+	j.product(dy.Cols, x.Cols, side{m: dy}, side{m: x}, x.Rows, x.BF16 != nil, true)
 	if j.flushing {
 		j.pairTokens(starts)
 	}
@@ -106,7 +107,8 @@ func checkStarts(starts []int32, tokens int) {
 }
 
 // product prepares an F32 (plain) or a bf16 product. b is rounded if it is F32.
-func (j *job) product(m, n int, a, b side, k int, bf16 bool) {
+// Words of two are packed only if pairs allows it.
+func (j *job) product(m, n int, a, b side, k int, bf16, pairs bool) {
 	j.path = active()
 	j.m, j.n, j.k, j.flushing, j.carry = m, n, k, bf16, false
 	if bf16 {
@@ -114,6 +116,11 @@ func (j *job) product(m, n int, a, b side, k int, bf16 bool) {
 		a.format, b.format = wide, wide
 		if b.m.F32 != nil {
 			b.format = rounded
+		}
+		if pairs && j.path.pairs {
+			j.k /= 2
+			a.format += pairRounded - rounded
+			b.format += pairRounded - rounded
 		}
 	}
 	j.a, j.b = a, b
@@ -132,6 +139,9 @@ func (j *job) pairTokens(starts []int32) {
 		}
 	}
 	j.k = len(j.order)
+	if j.a.pairs() {
+		j.k /= 2
+	}
 	j.a.rows, j.b.rows = j.order, j.order
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"slices"
 	"testing"
 
@@ -165,7 +167,7 @@ func fill(r *rand.Rand, kind string, n int) []float32 {
 }
 
 func eachPath(t *testing.T, f func(t *testing.T)) {
-	for _, name := range gemm.Paths() {
+	for _, name := range append(gemm.Paths(), gemm.Models...) {
 		t.Run("impl="+name, func(t *testing.T) {
 			defer gemm.Force(name)()
 			f(t)
@@ -519,4 +521,101 @@ func TestBadShapesPanic(t *testing.T) {
 			f()
 		}()
 	}
+}
+
+// Directed cases of the flush, through whole products: the accumulator is
+// carried in, so that a·b + c comes within 2^-148 … 2^-153 of ±2^-126 from
+// both sides, and every class of operand meets every other.
+func TestFlushOfBF16(t *testing.T) {
+	var values []float32
+	for _, e := range []int{-60, -63, -66, -74, -75, -76, -77, -126, -127, -133} {
+		for _, m := range []float64{1, 1.0078125, 1.5, 1.9921875} {
+			values = append(values, fromBF16(toBF16(float32(math.Ldexp(m, e)))), -fromBF16(toBF16(float32(math.Ldexp(m, e)))))
+		}
+	}
+	inf := float32(math.Inf(1))
+	values = append(values, 0, float32(math.Copysign(0, -1)), 1, -1, inf, -inf, float32(math.NaN()), 3e38, fromBF16(1), fromBF16(0x8001), fromBF16(0x7f))
+	starts := []float32{0x1p-126, 0x1p-126 + 0x1p-149, 0x1p-126 - 0x1p-149, 0x1p-125, 0x1p-125 - 0x1p-149, 0x1p-149, 0, 1, inf}
+	eachPath(t, func(t *testing.T) {
+		p := pool.New(2)
+		defer p.Close()
+		n := len(values)
+		for _, sign := range []float32{1, -1} {
+			for _, start := range starts {
+				// One token: the odd place of the pair is a zero, executed first.
+				x := newMat(bf16, values, 1, n, 0)
+				dw := newMat(f32, slices.Repeat([]float32{sign * start}, n*n), n, n, 0)
+				want := make([]float32, n*n)
+				for i := range want {
+					want[i] = chain(bf16, sign*start, x.v[i/n:][:1], x.v[i%n:][:1])
+				}
+				gemm.GradWeight(p, dw.m, x.m, x.m, []int32{0, 1}, true)
+				same(t, fmt.Sprintf("from %g", sign*start), want, dw.values(t))
+			}
+		}
+	})
+}
+
+func TestSelfCheck(t *testing.T) {
+	for _, name := range gemm.Paths() {
+		if err := gemm.SelfCheck(name); err != nil {
+			t.Error(err)
+		}
+	}
+	// A processor that flushes before rounding, or keeps denormals, is found.
+	for name, fault := range map[string]func(c []float32){
+		"keeps denormals": func(c []float32) {
+			for i := range c {
+				if c[i] == 0 {
+					c[i] = 0x1p-149
+				}
+			}
+		},
+		"flushes before rounding": func(c []float32) {
+			for i := range c {
+				if c[i] == 0x1p-126 {
+					c[i] = 0
+				}
+			}
+		},
+		"loses the sign of zero": func(c []float32) {
+			for i := range c {
+				if c[i] == 0 {
+					c[i] = 0
+				}
+			}
+		},
+	} {
+		if !gemm.SelfCheckFails(fault) {
+			t.Errorf("a path that %s passes", name)
+		}
+	}
+}
+
+// XRUN_SIMD is read once, so that a child process tries each value.
+func TestPathByEnvironment(t *testing.T) {
+	if want := os.Getenv("XRUN_TEST_PATH"); want != "" {
+		if want == "error" {
+			if gemm.CheckPath() == nil {
+				t.Fatal("no error")
+			}
+			return
+		}
+		if got := gemm.Path(); got != want {
+			t.Fatalf("Path() = %s, want %s", got, want)
+		}
+		return
+	}
+	try := func(env, want string) {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestPathByEnvironment$")
+		cmd.Env = append(os.Environ(), "XRUN_SIMD="+env, "XRUN_TEST_PATH="+want)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("XRUN_SIMD=%s: %v\n%s", env, err, out)
+		}
+	}
+	for _, name := range gemm.Paths() {
+		try(name, name)
+	}
+	try("", gemm.Paths()[0])
+	try("sse9", "error")
 }

@@ -1,5 +1,7 @@
 package gemm
 
+import "math"
+
 // side says how one operand of a product is read and packed. Its lanes are
 // the rows or columns of the result it contributes to; k is the index of the
 // chain.
@@ -22,10 +24,26 @@ const (
 	plain   format = iota // f32, unchanged
 	rounded               // f32, rounded to bf16
 	wide                  // bf16
+	// The same two as words of two bf16 values, for VDPBF16PS: position q holds
+	// index 2q in the lower half and 2q+1 in the upper.
+	pairRounded
+	pairWide
 )
 
-// at returns the packed value of a lane at index k.
-func (s *side) at(lane, k int) float32 {
+// pairs reports whether packed values are words of two.
+func (s *side) pairs() bool { return s.format >= pairRounded }
+
+// at returns the packed value of a lane at position q (less the swap).
+func (s *side) at(lane, q int) float32 {
+	if !s.pairs() {
+		return s.value(lane, q)
+	}
+	even, odd := math.Float32bits(s.value(lane, 2*q)), math.Float32bits(s.value(lane, 2*q+1))
+	return math.Float32frombits(even>>16 | odd)
+}
+
+// value returns the value of a lane at index k.
+func (s *side) value(lane, k int) float32 {
 	r, c := k, lane
 	if s.along {
 		r, c = lane, k
@@ -42,7 +60,7 @@ func (s *side) at(lane, k int) float32 {
 	switch i := r*s.m.Stride + c; s.format {
 	case plain:
 		return s.m.F32[i]
-	case rounded:
+	case rounded, pairRounded:
 		return widen(round(s.m.F32[i]))
 	default:
 		return widen(s.m.BF16[i])
@@ -52,7 +70,8 @@ func (s *side) at(lane, k int) float32 {
 // pack writes lanes [lane, lane+lanes) of s for chain positions [k0, k1) to
 // dst as panels of [k1-k0][width], lanes beyond the last as zeros. In the bf16
 // formats position q holds index q^1, so that the odd element of each pair
-// comes first; k0 and k1 are then even.
+// comes first; k0 and k1 are then even. In the pair formats a position is a
+// word.
 func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
 	swap := s.swap()
 	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
@@ -70,8 +89,8 @@ func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
 
 // swap is what position and index of the chain differ by.
 func (s *side) swap() int {
-	if s.format == plain {
-		return 0
+	if s.format == rounded || s.format == wide {
+		return 1
 	}
-	return 1
+	return 0
 }

@@ -2,18 +2,32 @@
 
 package gemm
 
-import "golang.org/x/sys/cpu"
+import (
+	"sync"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate go run -C ../_gen . -width 8 -out ../gemm/avx2_amd64.s -stubs ../gemm/avx2_amd64.go -pkg gemm
+//go:generate go run -C ../_gen . -width 16 -out ../gemm/avx512_amd64.s -stubs ../gemm/avx512_amd64.go -pkg gemm
+//go:generate go run -C ../_gen . -width 16 -dot -out ../gemm/dot_amd64.s -stubs ../gemm/dot_amd64.go -pkg gemm
 
-// paths lists what can run here, best first.
-func paths() []*path {
+// paths lists what can run here, best first: what the processor has, if it
+// gives the bits of the portable path.
+var paths = sync.OnceValue(func() []*path {
+	avx2OK := cpu.X86.HasAVX2 && cpu.X86.HasFMA
+	avx512OK := avx2OK && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL
 	var list []*path
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		list = append(list, &avx2)
+	for _, c := range []struct {
+		path *path
+		has  bool
+	}{{&avx512bf16, avx512OK && cpu.X86.HasAVX512BF16}, {&avx512, avx512OK}, {&avx2, avx2OK}} {
+		if c.has && selfCheck(c.path) == nil {
+			list = append(list, c.path)
+		}
 	}
 	return append(list, &portable)
-}
+})
 
 // The tiles' mode bits; kernels/_gen mirrors them.
 const (
