@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -272,6 +274,36 @@ func TestParquet(t *testing.T) {
 	}
 	if damaged < len(b)/7/2 {
 		t.Errorf("only %d of %d flipped bits were noticed", damaged, len(b)/7)
+	}
+}
+
+// Damage anywhere in a small parquet file ends in items or one error, soon and
+// without making room for what the file only claims.
+func TestDamagedParquet(t *testing.T) {
+	type flat struct {
+		Question string `parquet:"question,dict"`
+		Answer   string `parquet:"answer"`
+	}
+	type chat struct {
+		Messages []turn `parquet:"messages,list"`
+	}
+	seeds := [][]byte{parquetBytes(t, []flat{{"q", "a"}, {"r", "b"}}), parquetBytes(t, []chat{{[]turn{{"assistant", "a"}}}})}
+	random := rand.New(rand.NewPCG(1, 2))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const files = 2000
+	for i := range files {
+		b := bytes.Clone(seeds[i%2])
+		for range 1 + random.IntN(4) {
+			b[random.IntN(len(b))] = []byte{0xff, 0, byte(random.IntN(256))}[random.IntN(3)]
+		}
+		if _, err := data.Read(bytes.NewReader(b), int64(len(b)), "a.parquet", "auto", nil); err != nil && !strings.Contains(err.Error(), "a.parquet") {
+			t.Errorf("the error does not name the file: %v", err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if mean := (after.TotalAlloc - before.TotalAlloc) / files; mean > 4<<20 {
+		t.Errorf("a file of %d bytes makes room for %d on average", len(seeds[0]), mean)
 	}
 }
 
