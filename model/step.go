@@ -85,14 +85,13 @@ func (p *stepPlan) add(row Row, position int, promptWeight float64) {
 // microBatch is a run of planned rows that are computed together.
 type microBatch struct {
 	batch
-	slots    []int32   // [T] row of the lookup gradient for each token
-	labels   []int32   // [R] rows of the batch whose successor is a target
-	targets  []int32   // [R]
-	weights  []float64 // [R]
-	coef     []float32 // [R] weight / weightSum of the step
-	byLabel  []int32   // first label row of each sequence, then R
-	ce       []float64 // [R] losses, filled by the forward pass
-	capacity int
+	slots   []int32   // [T] row of the lookup gradient for each token
+	labels  []int32   // [R] rows of the batch whose successor is a target
+	targets []int32   // [R]
+	weights []float64 // [R]
+	coef    []float32 // [R] weight / weightSum of the step
+	byLabel []int32   // first label row of each sequence, then R
+	ce      []float64 // [R] losses, filled by the forward pass
 }
 
 // fill sets b to as many of the rows as fit into limit tokens (0: all), at
