@@ -80,7 +80,9 @@ func (s *Suite) annotate() error {
 		return nil
 	}
 	known := "it is not the published file"
-	if published(a.SHA256, f.SHA256) {
+	if s.root.builtin() {
+		known = "made with the items"
+	} else if published(a.SHA256, f.SHA256) {
 		known = "the published file"
 	} else if !s.clean {
 		known = "it lists contaminated items only, so clean and unlabeled items cannot be told apart"
