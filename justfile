@@ -45,7 +45,7 @@ report:
 # Make SmolLM2-135M beside the checkout and test against its references.
 smollm2 dir="build/smollm2":
     bash ../shared/tools/smollm2.sh {{dir}}
-    XRUN_SMOLLM2={{justfile_directory()}}/{{dir}} go test -count=1 -run SmolLM2 -v ./model ./runner/suites
+    XRUN_SMOLLM2={{justfile_directory()}}/{{dir}} go test -count=1 -run 'SmolLM2|OpenCompassScores|LMEvalScores' -v ./model ./runner/suites
 
 # Benchmarks of the kernels, in benchstat's format.
 bench pattern=".":

@@ -17,9 +17,7 @@ type flags struct {
 	out     string
 	engine  string
 	threads int
-	only    string
 	json    bool
-	quiet   bool
 	failOn  string
 	format  string
 	dtype   string

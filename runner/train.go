@@ -36,7 +36,6 @@ type training struct {
 	model    *model.Model
 	trainer  *model.Trainer
 	perEpoch int
-	tokens   int64
 	steps    []reports.Step
 	heldout  []reports.HeldOut
 
