@@ -227,7 +227,9 @@ func (s Schedule) factor(step int, peak float64) float64 {
 
 // wave is half a raised cosine: 1 at progress 0, 0 at 1 for half a cycle.
 func wave(cycles, progress float64) float64 {
-	return 0.5 * (1 + num.Cos(math.Pi*cycles*2*progress))
+	// The conversion is needed: the compiler turns ·2 into an addition, which
+	// arm64 would fuse with the product before it.
+	return 0.5 * (1 + num.Cos(float64(math.Pi*cycles)*2*progress))
 }
 
 func (s Schedule) wsdFactor(step int) float64 {
