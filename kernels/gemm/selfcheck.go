@@ -16,8 +16,8 @@ import (
 func selfCheck(p *path) error {
 	for _, bf16 := range []bool{false, true} {
 		for rows := 1; rows <= p.mr; rows++ {
-			for _, k := range []int{1, 6} {
-				if err := checkTile(p, bf16, rows, k, k > 1); err != nil {
+			for shift := range 2 + rows/p.mr*16 {
+				if err := checkTile(p, bf16, rows, []int{1, 6}[shift%2], shift, shift%4 > 0); err != nil {
 					return err
 				}
 			}
@@ -42,13 +42,13 @@ func checkStart(i int) float32 {
 	return math.Float32frombits(list[i%len(list)])
 }
 
-func checkTile(p *path, bf16 bool, rows, k int, load bool) error {
+func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 	a, b := make([]float32, rows*k), make([]float32, p.nr*k)
 	for i := range a {
-		a[i] = checkValue(i*7 + rows + k)
+		a[i] = checkValue(i*7 + rows + k + shift)
 	}
 	for i := range b {
-		b[i] = checkValue(i*5 + i/23 + 3*rows)
+		b[i] = checkValue(i*5 + i/23 + 3*rows + 9*shift)
 	}
 	sa, sb := side{m: NewF32(a, rows, k), along: true}, side{m: NewF32(b, p.nr, k), along: true}
 	depth := k
@@ -63,7 +63,7 @@ func checkTile(p *path, bf16 bool, rows, k int, load bool) error {
 	p.pack(pb, &sb, 0, p.nr, p.nr, 0, depth)
 	c, want := make([]float32, rows*p.nr), make([]float32, rows*p.nr)
 	for i := range c {
-		c[i] = checkStart(i + k)
+		c[i] = checkStart(i + k + shift)
 		s := c[i]
 		if !load {
 			s = 0
