@@ -19,10 +19,10 @@ type splitOptions struct {
 // newSplit returns the step a Split describes.
 func newSplit(o splitOptions) (step, error) {
 	if o.kind == "" {
-		return step{}, fmt.Errorf("Split has no pattern")
+		return step{}, fmt.Errorf("a Split has no pattern")
 	}
 	if o.behavior != "Isolated" && o.behavior != "Removed" {
-		return step{}, fmt.Errorf("Split behavior %q is not supported; want Isolated or Removed", o.behavior)
+		return step{}, fmt.Errorf("the behavior %q is not supported; want Isolated or Removed", o.behavior)
 	}
 	if o.kind == "Regex" {
 		// These match every character, so nothing lies between two matches: to keep
@@ -62,7 +62,7 @@ func newSplit(o splitOptions) (step, error) {
 func finder(o splitOptions) (func(s string) [][]int, error) {
 	if o.kind == "String" {
 		if o.pattern == "" {
-			return nil, fmt.Errorf("Split pattern is empty")
+			return nil, fmt.Errorf("the pattern is empty")
 		}
 		return func(s string) (all [][]int) {
 			for at := 0; ; {
@@ -77,11 +77,11 @@ func finder(o splitOptions) (func(s string) [][]int, error) {
 	}
 	pattern, err := portable(o.pattern)
 	if err != nil {
-		return nil, fmt.Errorf("Split pattern %s: %w", quote(o.pattern), err)
+		return nil, fmt.Errorf("the pattern %s: %w", quote(o.pattern), err)
 	}
 	re, err := regexp2.Compile(pattern, regexp2.Multiline) // ^ and $ stand at every line, as in Oniguruma
 	if err != nil {
-		return nil, fmt.Errorf("Split pattern %s: %w", quote(o.pattern), err)
+		return nil, fmt.Errorf("the pattern %s: %w", quote(o.pattern), err)
 	}
 	return func(s string) [][]int {
 		all, err := re.FindAllStringIndex(s, -1)

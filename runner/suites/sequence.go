@@ -126,9 +126,6 @@ func (s *Suite) encode(it Item, tok Tokenizer, opt Options) ([]candidate, error)
 	for i, c := range it.Choices {
 		context := c.Context
 		if opt.Chat != nil {
-			if i > 0 && c.Context == it.Choices[i-1].Context {
-				context = it.Choices[i-1].Context
-			}
 			if context, err = opt.Chat(c.Context); err != nil {
 				return nil, fmt.Errorf("item %s: putting the prompt into the chat template: %w", it.ID, err)
 			}
