@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"xrun/kernels"
 	"xrun/kernels/cpu/vec"
@@ -9,18 +10,27 @@ import (
 )
 
 // strip is the number of query rows whose scores against all their keys are
-// held at once.
-const strip = 16
+// held at once, and group the rows that gemm.MulChain computes together. On
+// the diagonal, where each row sees one key more than the one before, whole
+// groups go as far as their first row sees, and single rows on from there.
+const (
+	strip = 4 * group
+	group = 6
+)
 
 // chunk is the number of query rows of a task: enough that packing the keys
 // is a small part of it.
-const chunk = 128
+const chunk = 5 * strip
 
 // attentionTask is the query rows [lo, hi) of a sequence, for the query heads
 // of one key-value head.
 type attentionTask struct {
 	seq, kvHead, lo, hi int
 }
+
+// longestFirst orders tasks so that threads end together. The last row of a
+// task tells how many keys it reads.
+func longestFirst(a, b attentionTask) int { return b.hi - a.hi }
 
 // scoreScale returns 1/sqrt(headDim), rounded once.
 func scoreScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
@@ -39,6 +49,7 @@ func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Se
 			}
 		}
 	}
+	slices.SortFunc(e.tasks, longestFirst)
 	e.op = operands{a: d, b: st, c: x, d: k.(*tensor), f: v.(*tensor), seqs: seqs, heads: s}
 	e.run(len(e.tasks), attentionPiece)
 }
@@ -105,13 +116,16 @@ func attentionPiece(e *Engine, w *worker, i int) {
 
 	scale := scoreScale(hd)
 	scores := w.scratch(bufScores, strip*ld)
-	group := s.Heads / s.KVHeads
-	for h := t.kvHead * group; h < (t.kvHead+1)*group; h++ {
+	heads := s.Heads / s.KVHeads
+	for h := t.kvHead * heads; h < (t.kvHead+1)*heads; h++ {
 		for lo := t.lo; lo < t.hi; lo += strip {
 			m := min(strip, t.hi-lo)
 			first := seq.First + lo
 			q, ldq := o.c.strip(w, bufQuery, first, m, h*hd, hd)
-			gemm.MulChain(scores, ld, q, ldq, 1, kt, ld, m, past+lo+m, hd, false)
+			for g := 0; g < m; g += group {
+				n := min(group, m-g)
+				gemm.MulChain(scores[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, past+lo+g+n, hd, false)
+			}
 			out := w.scratch(bufOut, m*hd)
 			full := past + lo + 1 // the keys that all rows of the strip see
 			sums := w.scratch(bufRow, strip)
@@ -128,16 +142,26 @@ func attentionPiece(e *Engine, w *worker, i int) {
 					st[0], st[1] = top, sums[r]
 				}
 			}
-			gemm.MulChain(out, hd, scores, ld, 1, v, hd, m, hd, full, false)
-			for r := 1; r < m; r++ {
-				gemm.MulChain(out[r*hd:], hd, scores[r*ld+full:], ld, 1, v[full*hd:], hd, 1, hd, r, true)
-			}
+			chainVisible(out, hd, scores, ld, v, hd, m, full)
 			for r := range m {
 				to := (first+r)*o.a.cols + h*hd
 				dst := o.a.target(w, bufQuery, to, to+hd)
 				vec.Divide(dst, out[r*hd:(r+1)*hd], sums[r])
 				o.a.store(dst, to)
 			}
+		}
+	}
+}
+
+// chainVisible sets row r of c, for r below m, to the chain over the first
+// full+r rows of b, [.., n] with n = ldb, and the values of row r of a.
+func chainVisible(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, full int) {
+	for g := 0; g < m; g += group {
+		n := min(group, m-g)
+		seen := full + g
+		gemm.MulChain(c[g*ldc:], ldc, a[g*lda:], lda, 1, b, ldb, n, ldb, seen, false)
+		for r := g + 1; r < g+n; r++ {
+			gemm.MulChain(c[r*ldc:], ldc, a[r*lda+seen:], lda, 1, b[seen*ldb:], ldb, 1, ldb, r-g, true)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"xrun/kernels"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
@@ -30,6 +32,7 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 			e.tasks = append(e.tasks, attentionTask{i, h, 0, seq.Len})
 		}
 	}
+	slices.SortFunc(e.tasks, longestFirst)
 	e.op = op
 	e.run(len(e.tasks), attentionGradPiece)
 }
@@ -51,8 +54,8 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 
 	scale := scoreScale(hd)
 	p, ds := w.scratch(bufScores, strip*ld), w.scratch(bufGrads, strip*ld)
-	group := s.Heads / s.KVHeads
-	for h := t.kvHead * group; h < (t.kvHead+1)*group; h++ {
+	heads := s.Heads / s.KVHeads
+	for h := t.kvHead * heads; h < (t.kvHead+1)*heads; h++ {
 		for lo := 0; lo < n; lo += strip {
 			m := min(strip, n-lo)
 			full := lo + 1 // the keys that all rows of the strip see
@@ -62,8 +65,11 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 			if bf16 && o.d.dtype == kernels.F32 {
 				vec.RoundTo(dout, dout)
 			}
-			gemm.MulChain(p, ld, q, ldq, 1, kt, ld, m, lo+m, hd, false)
-			gemm.MulChain(ds, ld, dout, hd, 1, vt, ld, m, lo+m, hd, false)
+			for g := 0; g < m; g += group {
+				n := min(group, m-g)
+				gemm.MulChain(p[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, lo+g+n, hd, false)
+				gemm.MulChain(ds[g*ld:], ld, dout[g*hd:], hd, 1, vt, ld, n, lo+g+n, hd, false)
+			}
 			for r := range m {
 				at := (first+lo+r)*o.f.cols + h*hd
 				d := vec.Dot(dout[r*hd:(r+1)*hd], o.f.load(w, bufRow, at, at+hd))
@@ -72,22 +78,31 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 				vec.ScoreGrad(padded(p[r*ld:], vis), ds[r*ld:(r+1)*ld], st[0], st[1], d, scale, bf16)
 			}
 			dq := o.a.f[(first+lo)*o.a.cols+h*hd:]
-			gemm.MulChain(dq, o.a.cols, ds, ld, 1, keys, hd, m, hd, full, false)
-			for r := 1; r < m; r++ {
-				gemm.MulChain(dq[r*o.a.cols:], hd, ds[r*ld+full:], ld, 1, keys[full*hd:], hd, 1, hd, r, true)
-			}
-			gemm.MulChain(dv, hd, p, 1, ld, dout, hd, full, hd, m, true)
-			gemm.MulChain(dk, hd, ds, 1, ld, q, ldq, full, hd, m, true)
-			for r := 1; r < m; r++ {
-				key := lo + r
-				gemm.MulChain(dv[key*hd:], hd, p[r*ld+key:], 1, ld, dout[r*hd:], hd, 1, hd, m-r, true)
-				gemm.MulChain(dk[key*hd:], hd, ds[r*ld+key:], 1, ld, q[r*ldq:], ldq, 1, hd, m-r, true)
-			}
+			chainVisible(dq, o.a.cols, ds, ld, keys, hd, m, full)
+			chainSeen(dv, hd, p, ld, dout, hd, lo, m)
+			chainSeen(dk, hd, ds, ld, q, ldq, lo, m)
 		}
 	}
 	for r := range n {
 		at := (first+r)*o.b.cols + col
 		copy(o.b.f[at:at+hd], dk[r*hd:])
 		copy(o.c.f[at:at+hd], dv[r*hd:])
+	}
+}
+
+// chainSeen goes on with the chains of keys 0 to lo+m, rows of c with n values,
+// over those of m queries that see them: query r, row r of b, sees the keys up
+// to lo+r, and a[r*lda+key] is its value for one.
+func chainSeen(c []float32, n int, a []float32, lda int, b []float32, ldb, lo, m int) {
+	gemm.MulChain(c, n, a, 1, lda, b, ldb, lo+1, n, m, true)
+	for g := 1; g < m; g += group {
+		end := min(g+group, m) // the group's keys are lo+g to lo+end
+		for r := g; r < end; r++ {
+			// The queries of the group that see key lo+r.
+			gemm.MulChain(c[(lo+r)*n:], n, a[r*lda+lo+r:], 1, lda, b[r*ldb:], ldb, 1, n, end-r, true)
+		}
+		if end < m {
+			gemm.MulChain(c[(lo+g)*n:], n, a[end*lda+lo+g:], 1, lda, b[end*ldb:], ldb, end-g, n, m-end, true)
+		}
 	}
 }

@@ -42,12 +42,13 @@ func measure(b *testing.B, bytes, flops float64, op func()) {
 
 func BenchmarkOperation(b *testing.B) {
 	const T, H, I = benchTokens, benchHidden, benchInner
-	for _, dt := range []kernels.DType{f32, bf16} {
-		e := newBench(b, 2)
+	for i := range 4 {
+		dt, threads := []kernels.DType{f32, bf16}[i/2], 1+i%2
+		e := newBench(b, threads)
 		e.digest(func(*bench) {})
 		size := float64(dt.Size())
 		run := func(name string, bytes, flops float64, op func()) {
-			b.Run(fmt.Sprintf("op=%s/dtype=%v", name, dt), func(b *testing.B) { measure(b, bytes, flops, op) })
+			b.Run(fmt.Sprintf("op=%s/dtype=%v/threads=%d", name, dt, threads), func(b *testing.B) { measure(b, bytes, flops, op) })
 		}
 		x, dx, w, dw := e.in(f32, T, H, 1), e.New(f32, T, H), e.in(f32, 1, H, 1), e.New(f32, 1, H)
 		y, dy := e.in(dt, T, H, 1), e.in(f32, T, H, 1)
