@@ -122,7 +122,7 @@ func (h *AdamW) Update(p, g, m, v []float32) {
 		adamwAVX2(&scalars, unsafe.SliceData(p), unsafe.SliceData(g), unsafe.SliceData(m), unsafe.SliceData(v), n)
 	}
 	for i := n; i < len(p); i++ {
-		gi := g[i] * h.Scale
+		gi := float32(g[i] * h.Scale)
 		x := num.FMA32(-h.LRDecay, p[i], p[i])
 		mi := num.FMA32(h.OneMinusBeta1, gi-m[i], m[i])
 		vi := num.FMA32(h.OneMinusBeta2, float32(gi*gi), float32(h.Beta2*v[i]))
