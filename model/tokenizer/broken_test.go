@@ -53,7 +53,7 @@ func TestBroken(t *testing.T) {
 		{set("pre_tokenizer", object{"type": "Whitespace"}), `pre_tokenizer: "Whitespace" is not supported; want ByteLevel, Split, Digits`},
 		{set("pre_tokenizer", object{"use_regex": true}), `pre_tokenizer: has no "type"`},
 		{set("pre_tokenizer", object{"type": "Sequence", "pretokenizers": []any{byteLevel(true), byteLevel(true)}}), "pre_tokenizer.pretokenizers[1]: ByteLevel follows ByteLevel; ByteLevel must be last"},
-		{set("pre_tokenizer", splitThenBytes("(")), `pre_tokenizer.pretokenizers[0]: Split pattern "("`},
+		{set("pre_tokenizer", splitThenBytes("(")), `pre_tokenizer.pretokenizers[0]: the pattern "("`},
 		{set("pre_tokenizer", splitThenBytes(`\p{L}++`)), "the quantifier ++ is not supported"},
 		{set("pre_tokenizer", splitThenBytes(`[a&&b]`)), "the class intersection && is not supported"},
 		{set("pre_tokenizer", splitThenBytes(`\w+`)), `\w is not supported`},
