@@ -31,6 +31,9 @@ type ScoreOptions struct {
 	// Progress, if set, is called after each forward pass with the number of
 	// tokens computed so far and in all.
 	Progress func(done, total int)
+	// Interrupted, if set, is asked before each forward pass; its error ends
+	// the work. The Err method of a context is one.
+	Interrupted func() error
 }
 
 // ScoreStats counts what sharing saved.
@@ -86,7 +89,14 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 		run.push(root)
 	}
 	for len(run.ready) > 0 {
-		if err := run.batch(); err != nil {
+		var err error
+		if o.Interrupted != nil {
+			err = o.Interrupted()
+		}
+		if err == nil {
+			err = run.batch()
+		}
+		if err != nil {
 			run.release()
 			return nil, stats, fmt.Errorf("scoring: %w", err)
 		}

@@ -37,12 +37,10 @@ func (s scorer) LogProbs(ctx context.Context, seqs []suites.Sequence) ([][]float
 	for i, q := range seqs {
 		ask[i] = model.ScoreSeq{Tokens: q.Tokens, From: q.From}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	scores, _, err := s.m.LogProbs(ask, model.ScoreOptions{Progress: func(done, total int) {
-		s.progress.step(done, total, int64(done), "")
-	}})
+	scores, _, err := s.m.LogProbs(ask, model.ScoreOptions{
+		Progress:    func(done, total int) { s.progress.step(done, total, int64(done), "") },
+		Interrupted: ctx.Err,
+	})
 	if err != nil {
 		return nil, err
 	}
