@@ -26,6 +26,14 @@ func (f format) pointer() string {
 	return "*float32"
 }
 
+// size is that of an element in memory.
+func (f format) size() int {
+	if f == wide || f == pairWide {
+		return 2
+	}
+	return 4
+}
+
 // packs generates the packing functions, in AVX2 for every path.
 func (s *isa) packs() {
 	if s.width != 8 {
@@ -36,7 +44,7 @@ func (s *isa) packs() {
 			s.along(f, lanes)
 		}
 		for _, lanes := range []int{6, 12, 16, 32} {
-			s.row(f, lanes)
+			s.down(f, lanes)
 		}
 	}
 	for _, f := range []format{pairRounded, pairWide} {
@@ -44,7 +52,7 @@ func (s *isa) packs() {
 			s.along(f, lanes)
 		}
 		for _, lanes := range []int{12, 32} {
-			s.pairRow(f, lanes)
+			s.pairDown(f, lanes)
 		}
 	}
 }
@@ -215,37 +223,41 @@ func (r rounder) round(y reg.VecPhysical) {
 	VPOR(r.nan, y, y)
 }
 
-// row generates
+// down generates
 //
-//	func row<lanes><format>(dst *float32, step int, src T, panels int)
+//	func down<lanes><format>(dst *float32, src T, stride int, rows *int32, k int)
 //
-// which copies lanes·panels consecutive values to rows of lanes values, step
-// bytes apart.
-func (s *isa) row(f format, lanes int) {
-	TEXT(name("row%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, src "+f.pointer()+", panels int)")
-	Doc(name("row%d%s copies one row into panels of %d lanes, see kernels/_gen/pack.go.", lanes, f, lanes))
+// which copies lanes consecutive values of each of the k listed rows, stride
+// bytes apart, to consecutive rows of dst; -1 stands for a row of zeros. What
+// the next panel will want is fetched ahead.
+func (s *isa) down(f format, lanes int) {
+	TEXT(name("down%d%s", lanes, f), NOSPLIT, "func(dst *float32, src "+f.pointer()+", stride int, rows *int32, k int)")
+	Doc(name("down%d%s copies listed rows into a panel, see kernels/_gen/pack.go.", lanes, f))
 	dst := Load(Param("dst"), GP64())
-	step := Load(Param("step"), GP64())
 	src := Load(Param("src"), GP64())
-	panels := Load(Param("panels"), GP64())
+	stride := Load(Param("stride"), GP64())
+	rows := Load(Param("rows"), GP64())
+	k := Load(Param("k"), GP64())
 	var r rounder
 	if f == rounded {
 		r = newRounder(true)
 	}
-	size := 4
-	if f == wide {
-		size = 2
-	}
-	TESTQ(panels, panels)
+	at := GP64()
+	TESTQ(k, k)
 	JZ(LabelRef("done"))
-	Label("panel")
-	for l := 0; l < lanes; {
-		n := 8
-		for n > lanes-l {
-			n /= 2
-		}
-		from, to := Mem{Base: src, Disp: l * size}, Mem{Base: dst, Disp: l * 4}
-		y := s.regs[l/8%2]
+	Label("row")
+	MOVLQSX(Mem{Base: rows}, at)
+	ADDQ(Imm(4), rows)
+	TESTQ(at, at)
+	JL(LabelRef("zero"))
+	IMULQ(stride, at)
+	ADDQ(src, at)
+	size := f.size()
+	PREFETCHT0(Mem{Base: at, Disp: lanes * size})
+	for l, i := 0, 0; l < lanes; i++ {
+		n := chunk(lanes - l)
+		from, to := Mem{Base: at, Disp: l * size}, Mem{Base: dst, Disp: l * 4}
+		y := s.regs[i%2]
 		switch {
 		case f == wide && n == 8:
 			VPMOVZXWD(from, y)
@@ -267,45 +279,80 @@ func (s *isa) row(f format, lanes int) {
 		if f == rounded {
 			r.round(y)
 		}
-		switch n {
-		case 8:
-			VMOVUPS(y, to)
-		case 4:
-			VMOVUPS(y.AsX(), to)
-		default:
-			VMOVSD(y.AsX(), to)
-		}
+		storeChunk(y, to, n)
 		l += n
 	}
-	ADDQ(imm(lanes*size), src)
-	ADDQ(step, dst)
-	DECQ(panels)
-	JNZ(LabelRef("panel"))
+	Label("next")
+	ADDQ(imm(4*lanes), dst)
+	DECQ(k)
+	JNZ(LabelRef("row"))
 	Label("done")
 	VZEROUPPER()
 	RET()
+	Label("zero")
+	s.zero(s.regs[0])
+	for l := 0; l < lanes; {
+		n := chunk(lanes - l)
+		storeChunk(s.regs[0], Mem{Base: dst, Disp: l * 4}, n)
+		l += n
+	}
+	JMP(LabelRef("next"))
 }
 
-// pairRow generates
+// chunk returns how many of the remaining lanes to move at once: 8, 4 or 2.
+func chunk(rest int) int {
+	n := 8
+	for n > rest {
+		n /= 2
+	}
+	return n
+}
+
+func storeChunk(y reg.VecPhysical, to Mem, n int) {
+	switch n {
+	case 8:
+		VMOVUPS(y, to)
+	case 4:
+		VMOVUPS(y.AsX(), to)
+	default:
+		VMOVSD(y.AsX(), to)
+	}
+}
+
+// pairDown generates
 //
-//	func row<lanes><format>(dst *float32, step int, even, odd T, panels int)
+//	func down<lanes><format>(dst *float32, src T, stride int, rows *int32, k int, zeros T)
 //
-// which joins two rows of lanes·panels values into words.
-func (s *isa) pairRow(f format, lanes int) {
-	TEXT(name("row%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, even "+f.pointer()+", odd "+f.pointer()+", panels int)")
-	Doc(name("row%d%s joins two rows into panels of %d lanes, see kernels/_gen/pack.go.", lanes, f, lanes))
+// which joins k pairs of listed rows, the even one first in the list, into
+// rows of words; -1 stands for the row zeros.
+func (s *isa) pairDown(f format, lanes int) {
+	TEXT(name("down%d%s", lanes, f), NOSPLIT, "func(dst *float32, src "+f.pointer()+", stride int, rows *int32, k int, zeros "+f.pointer()+")")
+	Doc(name("down%d%s joins pairs of listed rows into a panel, see kernels/_gen/pack.go.", lanes, f))
 	dst := Load(Param("dst"), GP64())
-	step := Load(Param("step"), GP64())
-	even := Load(Param("even"), GP64())
-	odd := Load(Param("odd"), GP64())
-	panels := Load(Param("panels"), GP64())
-	size := 2
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	rows := Load(Param("rows"), GP64())
+	k := Load(Param("k"), GP64())
+	zeros := Load(Param("zeros"), GP64())
 	var r rounder
 	if f == pairRounded {
-		size = 4
 		r = newRounder(true)
 	}
-	Label("panel")
+	even, odd := GP64(), GP64()
+	TESTQ(k, k)
+	JZ(LabelRef("done"))
+	Label("row")
+	for i, at := range []reg.Register{even, odd} {
+		MOVLQSX(Mem{Base: rows, Disp: 4 * i}, at)
+		present := GP64()
+		MOVQ(at, present)
+		IMULQ(stride, at)
+		ADDQ(src, at)
+		TESTQ(present, present)
+		CMOVQLT(zeros, at)
+	}
+	ADDQ(Imm(8), rows)
+	size := f.size()
 	for l := 0; l < lanes; l += 8 {
 		whole := lanes-l >= 8
 		part := func(y reg.VecPhysical) reg.Register {
@@ -331,11 +378,10 @@ func (s *isa) pairRow(f format, lanes int) {
 		VPOR(s.regs[0], s.regs[1], s.regs[0])
 		VMOVUPS(part(s.regs[0]), Mem{Base: dst, Disp: 4 * l})
 	}
-	ADDQ(imm(lanes*size), even)
-	ADDQ(imm(lanes*size), odd)
-	ADDQ(step, dst)
-	DECQ(panels)
-	JNZ(LabelRef("panel"))
+	ADDQ(imm(4*lanes), dst)
+	DECQ(k)
+	JNZ(LabelRef("row"))
+	Label("done")
 	VZEROUPPER()
 	RET()
 }

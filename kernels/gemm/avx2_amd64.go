@@ -67,17 +67,17 @@ func along6Plain(dst *float32, step int, src *float32, stride int, blocks int)
 // along8Plain transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8Plain(dst *float32, step int, src *float32, stride int, blocks int)
 
-// row6Plain copies one row into panels of 6 lanes, see kernels/_gen/pack.go.
-func row6Plain(dst *float32, step int, src *float32, panels int)
+// down6Plain copies listed rows into a panel, see kernels/_gen/pack.go.
+func down6Plain(dst *float32, src *float32, stride int, rows *int32, k int)
 
-// row12Plain copies one row into panels of 12 lanes, see kernels/_gen/pack.go.
-func row12Plain(dst *float32, step int, src *float32, panels int)
+// down12Plain copies listed rows into a panel, see kernels/_gen/pack.go.
+func down12Plain(dst *float32, src *float32, stride int, rows *int32, k int)
 
-// row16Plain copies one row into panels of 16 lanes, see kernels/_gen/pack.go.
-func row16Plain(dst *float32, step int, src *float32, panels int)
+// down16Plain copies listed rows into a panel, see kernels/_gen/pack.go.
+func down16Plain(dst *float32, src *float32, stride int, rows *int32, k int)
 
-// row32Plain copies one row into panels of 32 lanes, see kernels/_gen/pack.go.
-func row32Plain(dst *float32, step int, src *float32, panels int)
+// down32Plain copies listed rows into a panel, see kernels/_gen/pack.go.
+func down32Plain(dst *float32, src *float32, stride int, rows *int32, k int)
 
 // along4Rounded transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4Rounded(dst *float32, step int, src *float32, stride int, blocks int)
@@ -88,17 +88,17 @@ func along6Rounded(dst *float32, step int, src *float32, stride int, blocks int)
 // along8Rounded transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8Rounded(dst *float32, step int, src *float32, stride int, blocks int)
 
-// row6Rounded copies one row into panels of 6 lanes, see kernels/_gen/pack.go.
-func row6Rounded(dst *float32, step int, src *float32, panels int)
+// down6Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
+func down6Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
 
-// row12Rounded copies one row into panels of 12 lanes, see kernels/_gen/pack.go.
-func row12Rounded(dst *float32, step int, src *float32, panels int)
+// down12Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
+func down12Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
 
-// row16Rounded copies one row into panels of 16 lanes, see kernels/_gen/pack.go.
-func row16Rounded(dst *float32, step int, src *float32, panels int)
+// down16Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
+func down16Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
 
-// row32Rounded copies one row into panels of 32 lanes, see kernels/_gen/pack.go.
-func row32Rounded(dst *float32, step int, src *float32, panels int)
+// down32Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
+func down32Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
 
 // along4Wide transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4Wide(dst *float32, step int, src *uint16, stride int, blocks int)
@@ -109,17 +109,17 @@ func along6Wide(dst *float32, step int, src *uint16, stride int, blocks int)
 // along8Wide transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8Wide(dst *float32, step int, src *uint16, stride int, blocks int)
 
-// row6Wide copies one row into panels of 6 lanes, see kernels/_gen/pack.go.
-func row6Wide(dst *float32, step int, src *uint16, panels int)
+// down6Wide copies listed rows into a panel, see kernels/_gen/pack.go.
+func down6Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
 
-// row12Wide copies one row into panels of 12 lanes, see kernels/_gen/pack.go.
-func row12Wide(dst *float32, step int, src *uint16, panels int)
+// down12Wide copies listed rows into a panel, see kernels/_gen/pack.go.
+func down12Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
 
-// row16Wide copies one row into panels of 16 lanes, see kernels/_gen/pack.go.
-func row16Wide(dst *float32, step int, src *uint16, panels int)
+// down16Wide copies listed rows into a panel, see kernels/_gen/pack.go.
+func down16Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
 
-// row32Wide copies one row into panels of 32 lanes, see kernels/_gen/pack.go.
-func row32Wide(dst *float32, step int, src *uint16, panels int)
+// down32Wide copies listed rows into a panel, see kernels/_gen/pack.go.
+func down32Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
 
 // along4PairRounded transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
@@ -127,11 +127,11 @@ func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks 
 // along8PairRounded transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
 
-// row12PairRounded joins two rows into panels of 12 lanes, see kernels/_gen/pack.go.
-func row12PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
+// down12PairRounded joins pairs of listed rows into a panel, see kernels/_gen/pack.go.
+func down12PairRounded(dst *float32, src *float32, stride int, rows *int32, k int, zeros *float32)
 
-// row32PairRounded joins two rows into panels of 32 lanes, see kernels/_gen/pack.go.
-func row32PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
+// down32PairRounded joins pairs of listed rows into a panel, see kernels/_gen/pack.go.
+func down32PairRounded(dst *float32, src *float32, stride int, rows *int32, k int, zeros *float32)
 
 // along4PairWide transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
@@ -139,11 +139,11 @@ func along4PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
 // along8PairWide transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
 
-// row12PairWide joins two rows into panels of 12 lanes, see kernels/_gen/pack.go.
-func row12PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
+// down12PairWide joins pairs of listed rows into a panel, see kernels/_gen/pack.go.
+func down12PairWide(dst *float32, src *uint16, stride int, rows *int32, k int, zeros *uint16)
 
-// row32PairWide joins two rows into panels of 32 lanes, see kernels/_gen/pack.go.
-func row32PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
+// down32PairWide joins pairs of listed rows into a panel, see kernels/_gen/pack.go.
+func down32PairWide(dst *float32, src *uint16, stride int, rows *int32, k int, zeros *uint16)
 
 // thin1Plain computes 1 rows and 32 columns, see kernels/_gen/thin.go.
 func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)

@@ -2113,105 +2113,167 @@ done:
 	VZEROUPPER
 	RET
 
-// func row6Plain(dst *float32, step int, src *float32, panels int)
-// Requires: AVX
-TEXT ·row6Plain(SB), NOSPLIT, $0-32
+// func down6Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, MMX+
+TEXT ·down6Plain(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VMOVUPS (DX), X0
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 24(DI)
+	VMOVUPS    (DI), X0
+	VMOVUPS    X0, (AX)
+	VMOVSD     16(DI), X1
+	VMOVSD     X1, 16(AX)
+
+next:
+	ADDQ $+24, AX
+	DECQ SI
+	JNZ  row
+
+done:
+	VZEROUPPER
+	RET
+
+zero:
+	VXORPS  Y0, Y0, Y0
 	VMOVUPS X0, (AX)
-	VMOVSD  16(DX), X0
 	VMOVSD  X0, 16(AX)
-	ADDQ    $+24, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
+	JMP     next
+
+// func down12Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, MMX+
+TEXT ·down12Plain(SB), NOSPLIT, $0-40
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 48(DI)
+	VMOVUPS    (DI), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(DI), X1
+	VMOVUPS    X1, 32(AX)
+
+next:
+	ADDQ $+48, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row12Plain(dst *float32, step int, src *float32, panels int)
-// Requires: AVX
-TEXT ·row12Plain(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS X0, 32(AX)
+	JMP     next
+
+// func down16Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, MMX+
+TEXT ·down16Plain(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VMOVUPS (DX), Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), X1
-	VMOVUPS X1, 32(AX)
-	ADDQ    $+48, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 64(DI)
+	VMOVUPS    (DI), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(DI), Y1
+	VMOVUPS    Y1, 32(AX)
+
+next:
+	ADDQ $+64, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row16Plain(dst *float32, step int, src *float32, panels int)
-// Requires: AVX
-TEXT ·row16Plain(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	JMP     next
+
+// func down32Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, MMX+
+TEXT ·down32Plain(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VMOVUPS (DX), Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $+64, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 128(DI)
+	VMOVUPS    (DI), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(DI), Y1
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    64(DI), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    96(DI), Y1
+	VMOVUPS    Y1, 96(AX)
+
+next:
+	ADDQ $+128, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row32Plain(dst *float32, step int, src *float32, panels int)
-// Requires: AVX
-TEXT ·row32Plain(SB), NOSPLIT, $0-32
-	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
-	JZ    done
-
-panel:
-	VMOVUPS (DX), Y0
+zero:
+	VXORPS  Y0, Y0, Y0
 	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), Y1
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS 64(DX), Y0
+	VMOVUPS Y0, 32(AX)
 	VMOVUPS Y0, 64(AX)
-	VMOVUPS 96(DX), Y1
-	VMOVUPS Y1, 96(AX)
-	ADDQ    $+128, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
-
-done:
-	VZEROUPPER
-	RET
+	VMOVUPS Y0, 96(AX)
+	JMP     next
 
 // func along4Rounded(dst *float32, step int, src *float32, stride int, blocks int)
 // Requires: AVX, AVX2
@@ -2643,233 +2705,295 @@ done:
 	VZEROUPPER
 	RET
 
-// func row6Rounded(dst *float32, step int, src *float32, panels int)
-// Requires: AVX, AVX2
-TEXT ·row6Rounded(SB), NOSPLIT, $0-32
+// func down6Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down6Rounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
-	MOVQ         step+8(FP), CX
-	MOVQ         src+16(FP), DX
-	MOVQ         panels+24(FP), BX
-	MOVL         $0xffff0000, SI
-	VMOVD        SI, X12
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         k+32(FP), SI
+	MOVL         $0xffff0000, DI
+	VMOVD        DI, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X13
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, SI
-	VMOVD        SI, X14
+	MOVL         $0x00007fff, DI
+	VMOVD        DI, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, SI
-	VMOVD        SI, X15
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        BX, BX
+	TESTQ        SI, SI
 	JZ           done
 
-panel:
-	VMOVUPS (DX), X0
-	VCMPPS  $0x03, Y0, Y0, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y0, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y0, Y0
-	VPAND   Y12, Y0, Y0
-	VPOR    Y8, Y0, Y0
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 24(DI)
+	VMOVUPS    (DI), X0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    X0, (AX)
+	VMOVSD     16(DI), X1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVSD     X1, 16(AX)
+
+next:
+	ADDQ $+24, AX
+	DECQ SI
+	JNZ  row
+
+done:
+	VZEROUPPER
+	RET
+
+zero:
+	VXORPS  Y0, Y0, Y0
 	VMOVUPS X0, (AX)
-	VMOVSD  16(DX), X0
-	VCMPPS  $0x03, Y0, Y0, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y0, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y0, Y0
-	VPAND   Y12, Y0, Y0
-	VPOR    Y8, Y0, Y0
 	VMOVSD  X0, 16(AX)
-	ADDQ    $+24, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
+	JMP     next
+
+// func down12Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down12Rounded(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         k+32(FP), SI
+	MOVL         $0xffff0000, DI
+	VMOVD        DI, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X13
+	VPBROADCASTD X13, Y13
+	MOVL         $0x00007fff, DI
+	VMOVD        DI, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X15
+	VPBROADCASTD X15, Y15
+	TESTQ        SI, SI
+	JZ           done
+
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 48(DI)
+	VMOVUPS    (DI), Y0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(DI), X1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    X1, 32(AX)
+
+next:
+	ADDQ $+48, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row12Rounded(dst *float32, step int, src *float32, panels int)
-// Requires: AVX, AVX2
-TEXT ·row12Rounded(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS X0, 32(AX)
+	JMP     next
+
+// func down16Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down16Rounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
-	MOVQ         step+8(FP), CX
-	MOVQ         src+16(FP), DX
-	MOVQ         panels+24(FP), BX
-	MOVL         $0xffff0000, SI
-	VMOVD        SI, X12
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         k+32(FP), SI
+	MOVL         $0xffff0000, DI
+	VMOVD        DI, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X13
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, SI
-	VMOVD        SI, X14
+	MOVL         $0x00007fff, DI
+	VMOVD        DI, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, SI
-	VMOVD        SI, X15
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        BX, BX
+	TESTQ        SI, SI
 	JZ           done
 
-panel:
-	VMOVUPS (DX), Y0
-	VCMPPS  $0x03, Y0, Y0, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y0, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y0, Y0
-	VPAND   Y12, Y0, Y0
-	VPOR    Y8, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), X1
-	VCMPPS  $0x03, Y1, Y1, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y1, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y1, Y1
-	VPAND   Y12, Y1, Y1
-	VPOR    Y8, Y1, Y1
-	VMOVUPS X1, 32(AX)
-	ADDQ    $+48, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 64(DI)
+	VMOVUPS    (DI), Y0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(DI), Y1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    Y1, 32(AX)
+
+next:
+	ADDQ $+64, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row16Rounded(dst *float32, step int, src *float32, panels int)
-// Requires: AVX, AVX2
-TEXT ·row16Rounded(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	JMP     next
+
+// func down32Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down32Rounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
-	MOVQ         step+8(FP), CX
-	MOVQ         src+16(FP), DX
-	MOVQ         panels+24(FP), BX
-	MOVL         $0xffff0000, SI
-	VMOVD        SI, X12
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         k+32(FP), SI
+	MOVL         $0xffff0000, DI
+	VMOVD        DI, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X13
+	MOVL         $0x00000001, DI
+	VMOVD        DI, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, SI
-	VMOVD        SI, X14
+	MOVL         $0x00007fff, DI
+	VMOVD        DI, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, SI
-	VMOVD        SI, X15
+	MOVL         $0x7fc00000, DI
+	VMOVD        DI, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        BX, BX
+	TESTQ        SI, SI
 	JZ           done
 
-panel:
-	VMOVUPS (DX), Y0
-	VCMPPS  $0x03, Y0, Y0, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y0, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y0, Y0
-	VPAND   Y12, Y0, Y0
-	VPOR    Y8, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), Y1
-	VCMPPS  $0x03, Y1, Y1, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y1, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y1, Y1
-	VPAND   Y12, Y1, Y1
-	VPOR    Y8, Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $+64, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 128(DI)
+	VMOVUPS    (DI), Y0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(DI), Y1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    64(DI), Y0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    96(DI), Y1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    Y1, 96(AX)
+
+next:
+	ADDQ $+128, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row32Rounded(dst *float32, step int, src *float32, panels int)
-// Requires: AVX, AVX2
-TEXT ·row32Rounded(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), AX
-	MOVQ         step+8(FP), CX
-	MOVQ         src+16(FP), DX
-	MOVQ         panels+24(FP), BX
-	MOVL         $0xffff0000, SI
-	VMOVD        SI, X12
-	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X13
-	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, SI
-	VMOVD        SI, X14
-	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, SI
-	VMOVD        SI, X15
-	VPBROADCASTD X15, Y15
-	TESTQ        BX, BX
-	JZ           done
-
-panel:
-	VMOVUPS (DX), Y0
-	VCMPPS  $0x03, Y0, Y0, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y0, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y0, Y0
-	VPAND   Y12, Y0, Y0
-	VPOR    Y8, Y0, Y0
+zero:
+	VXORPS  Y0, Y0, Y0
 	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), Y1
-	VCMPPS  $0x03, Y1, Y1, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y1, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y1, Y1
-	VPAND   Y12, Y1, Y1
-	VPOR    Y8, Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS 64(DX), Y0
-	VCMPPS  $0x03, Y0, Y0, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y0, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y0, Y0
-	VPAND   Y12, Y0, Y0
-	VPOR    Y8, Y0, Y0
+	VMOVUPS Y0, 32(AX)
 	VMOVUPS Y0, 64(AX)
-	VMOVUPS 96(DX), Y1
-	VCMPPS  $0x03, Y1, Y1, Y8
-	VPAND   Y15, Y8, Y8
-	VPSRLD  $0x10, Y1, Y9
-	VPAND   Y13, Y9, Y9
-	VPADDD  Y14, Y9, Y9
-	VPADDD  Y9, Y1, Y1
-	VPAND   Y12, Y1, Y1
-	VPOR    Y8, Y1, Y1
-	VMOVUPS Y1, 96(AX)
-	ADDQ    $+128, DX
-	ADDQ    CX, AX
-	DECQ    BX
-	JNZ     panel
-
-done:
-	VZEROUPPER
-	RET
+	VMOVUPS Y0, 96(AX)
+	JMP     next
 
 // func along4Wide(dst *float32, step int, src *uint16, stride int, blocks int)
 // Requires: AVX, AVX2
@@ -3064,116 +3188,178 @@ done:
 	VZEROUPPER
 	RET
 
-// func row6Wide(dst *float32, step int, src *uint16, panels int)
-// Requires: AVX
-TEXT ·row6Wide(SB), NOSPLIT, $0-32
+// func down6Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// Requires: AVX, MMX+
+TEXT ·down6Wide(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VPMOVZXWD (DX), X0
-	VPSLLD    $0x10, X0, X0
-	VMOVUPS   X0, (AX)
-	VMOVD     8(DX), X0
-	VPMOVZXWD X0, X0
-	VPSLLD    $0x10, X0, X0
-	VMOVSD    X0, 16(AX)
-	ADDQ      $+12, DX
-	ADDQ      CX, AX
-	DECQ      BX
-	JNZ       panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 12(DI)
+	VPMOVZXWD  (DI), X0
+	VPSLLD     $0x10, X0, X0
+	VMOVUPS    X0, (AX)
+	VMOVD      8(DI), X1
+	VPMOVZXWD  X1, X1
+	VPSLLD     $0x10, X1, X1
+	VMOVSD     X1, 16(AX)
+
+next:
+	ADDQ $+24, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row12Wide(dst *float32, step int, src *uint16, panels int)
-// Requires: AVX, AVX2
-TEXT ·row12Wide(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS X0, (AX)
+	VMOVSD  X0, 16(AX)
+	JMP     next
+
+// func down12Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down12Wide(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VPMOVZXWD (DX), Y0
-	VPSLLD    $0x10, Y0, Y0
-	VMOVUPS   Y0, (AX)
-	VPMOVZXWD 16(DX), X1
-	VPSLLD    $0x10, X1, X1
-	VMOVUPS   X1, 32(AX)
-	ADDQ      $+24, DX
-	ADDQ      CX, AX
-	DECQ      BX
-	JNZ       panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 24(DI)
+	VPMOVZXWD  (DI), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VPMOVZXWD  16(DI), X1
+	VPSLLD     $0x10, X1, X1
+	VMOVUPS    X1, 32(AX)
+
+next:
+	ADDQ $+48, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row16Wide(dst *float32, step int, src *uint16, panels int)
-// Requires: AVX, AVX2
-TEXT ·row16Wide(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS X0, 32(AX)
+	JMP     next
+
+// func down16Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down16Wide(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VPMOVZXWD (DX), Y0
-	VPSLLD    $0x10, Y0, Y0
-	VMOVUPS   Y0, (AX)
-	VPMOVZXWD 16(DX), Y1
-	VPSLLD    $0x10, Y1, Y1
-	VMOVUPS   Y1, 32(AX)
-	ADDQ      $+32, DX
-	ADDQ      CX, AX
-	DECQ      BX
-	JNZ       panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 32(DI)
+	VPMOVZXWD  (DI), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VPMOVZXWD  16(DI), Y1
+	VPSLLD     $0x10, Y1, Y1
+	VMOVUPS    Y1, 32(AX)
+
+next:
+	ADDQ $+64, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
 
-// func row32Wide(dst *float32, step int, src *uint16, panels int)
-// Requires: AVX, AVX2
-TEXT ·row32Wide(SB), NOSPLIT, $0-32
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	JMP     next
+
+// func down32Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·down32Wide(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
-	MOVQ  step+8(FP), CX
-	MOVQ  src+16(FP), DX
-	MOVQ  panels+24(FP), BX
-	TESTQ BX, BX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	TESTQ SI, SI
 	JZ    done
 
-panel:
-	VPMOVZXWD (DX), Y0
-	VPSLLD    $0x10, Y0, Y0
-	VMOVUPS   Y0, (AX)
-	VPMOVZXWD 16(DX), Y1
-	VPSLLD    $0x10, Y1, Y1
-	VMOVUPS   Y1, 32(AX)
-	VPMOVZXWD 32(DX), Y0
-	VPSLLD    $0x10, Y0, Y0
-	VMOVUPS   Y0, 64(AX)
-	VPMOVZXWD 48(DX), Y1
-	VPSLLD    $0x10, Y1, Y1
-	VMOVUPS   Y1, 96(AX)
-	ADDQ      $+64, DX
-	ADDQ      CX, AX
-	DECQ      BX
-	JNZ       panel
+row:
+	MOVLQSX    (BX), DI
+	ADDQ       $0x04, BX
+	TESTQ      DI, DI
+	JL         zero
+	IMULQ      DX, DI
+	ADDQ       CX, DI
+	PREFETCHT0 64(DI)
+	VPMOVZXWD  (DI), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VPMOVZXWD  16(DI), Y1
+	VPSLLD     $0x10, Y1, Y1
+	VMOVUPS    Y1, 32(AX)
+	VPMOVZXWD  32(DI), Y0
+	VPSLLD     $0x10, Y0, Y0
+	VMOVUPS    Y0, 64(AX)
+	VPMOVZXWD  48(DI), Y1
+	VPSLLD     $0x10, Y1, Y1
+	VMOVUPS    Y1, 96(AX)
+
+next:
+	ADDQ $+128, AX
+	DECQ SI
+	JNZ  row
 
 done:
 	VZEROUPPER
 	RET
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	JMP     next
 
 // func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
 // Requires: AVX, AVX2
@@ -3457,29 +3643,45 @@ done:
 	VZEROUPPER
 	RET
 
-// func row12PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
-// Requires: AVX, AVX2
-TEXT ·row12PairRounded(SB), NOSPLIT, $0-40
+// func down12PairRounded(dst *float32, src *float32, stride int, rows *int32, k int, zeros *float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·down12PairRounded(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
-	MOVQ         step+8(FP), CX
-	MOVQ         even+16(FP), DX
-	MOVQ         odd+24(FP), BX
-	MOVQ         panels+32(FP), SI
-	MOVL         $0xffff0000, DI
-	VMOVD        DI, X12
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         k+32(FP), SI
+	MOVQ         zeros+40(FP), DI
+	MOVL         $0xffff0000, R8
+	VMOVD        R8, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X13
+	MOVL         $0x00000001, R8
+	VMOVD        R8, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, DI
-	VMOVD        DI, X14
+	MOVL         $0x00007fff, R8
+	VMOVD        R8, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, DI
-	VMOVD        DI, X15
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X15
 	VPBROADCASTD X15, Y15
+	TESTQ        SI, SI
+	JZ           done
 
-panel:
-	VMOVUPS (DX), Y0
+row:
+	MOVLQSX (BX), R8
+	MOVQ    R8, R9
+	IMULQ   DX, R8
+	ADDQ    CX, R8
+	TESTQ   R9, R9
+	CMOVQLT DI, R8
+	MOVLQSX 4(BX), R9
+	MOVQ    R9, R10
+	IMULQ   DX, R9
+	ADDQ    CX, R9
+	TESTQ   R10, R10
+	CMOVQLT DI, R9
+	ADDQ    $0x08, BX
+	VMOVUPS (R8), Y0
 	VCMPPS  $0x03, Y0, Y0, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y0, Y9
@@ -3488,7 +3690,7 @@ panel:
 	VPADDD  Y9, Y0, Y0
 	VPAND   Y12, Y0, Y0
 	VPOR    Y8, Y0, Y0
-	VMOVUPS (BX), Y1
+	VMOVUPS (R9), Y1
 	VCMPPS  $0x03, Y1, Y1, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y1, Y9
@@ -3500,7 +3702,7 @@ panel:
 	VPSRLD  $0x10, Y0, Y0
 	VPOR    Y0, Y1, Y0
 	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), X0
+	VMOVUPS 32(R8), X0
 	VCMPPS  $0x03, Y0, Y0, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y0, Y9
@@ -3509,7 +3711,7 @@ panel:
 	VPADDD  Y9, Y0, Y0
 	VPAND   Y12, Y0, Y0
 	VPOR    Y8, Y0, Y0
-	VMOVUPS 32(BX), X1
+	VMOVUPS 32(R9), X1
 	VCMPPS  $0x03, Y1, Y1, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y1, Y9
@@ -3521,37 +3723,53 @@ panel:
 	VPSRLD  $0x10, Y0, Y0
 	VPOR    Y0, Y1, Y0
 	VMOVUPS X0, 32(AX)
-	ADDQ    $+48, DX
-	ADDQ    $+48, BX
-	ADDQ    CX, AX
+	ADDQ    $+48, AX
 	DECQ    SI
-	JNZ     panel
+	JNZ     row
+
+done:
 	VZEROUPPER
 	RET
 
-// func row32PairRounded(dst *float32, step int, even *float32, odd *float32, panels int)
-// Requires: AVX, AVX2
-TEXT ·row32PairRounded(SB), NOSPLIT, $0-40
+// func down32PairRounded(dst *float32, src *float32, stride int, rows *int32, k int, zeros *float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·down32PairRounded(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
-	MOVQ         step+8(FP), CX
-	MOVQ         even+16(FP), DX
-	MOVQ         odd+24(FP), BX
-	MOVQ         panels+32(FP), SI
-	MOVL         $0xffff0000, DI
-	VMOVD        DI, X12
+	MOVQ         src+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         k+32(FP), SI
+	MOVQ         zeros+40(FP), DI
+	MOVL         $0xffff0000, R8
+	VMOVD        R8, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X13
+	MOVL         $0x00000001, R8
+	VMOVD        R8, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, DI
-	VMOVD        DI, X14
+	MOVL         $0x00007fff, R8
+	VMOVD        R8, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, DI
-	VMOVD        DI, X15
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X15
 	VPBROADCASTD X15, Y15
+	TESTQ        SI, SI
+	JZ           done
 
-panel:
-	VMOVUPS (DX), Y0
+row:
+	MOVLQSX (BX), R8
+	MOVQ    R8, R9
+	IMULQ   DX, R8
+	ADDQ    CX, R8
+	TESTQ   R9, R9
+	CMOVQLT DI, R8
+	MOVLQSX 4(BX), R9
+	MOVQ    R9, R10
+	IMULQ   DX, R9
+	ADDQ    CX, R9
+	TESTQ   R10, R10
+	CMOVQLT DI, R9
+	ADDQ    $0x08, BX
+	VMOVUPS (R8), Y0
 	VCMPPS  $0x03, Y0, Y0, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y0, Y9
@@ -3560,7 +3778,7 @@ panel:
 	VPADDD  Y9, Y0, Y0
 	VPAND   Y12, Y0, Y0
 	VPOR    Y8, Y0, Y0
-	VMOVUPS (BX), Y1
+	VMOVUPS (R9), Y1
 	VCMPPS  $0x03, Y1, Y1, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y1, Y9
@@ -3572,7 +3790,7 @@ panel:
 	VPSRLD  $0x10, Y0, Y0
 	VPOR    Y0, Y1, Y0
 	VMOVUPS Y0, (AX)
-	VMOVUPS 32(DX), Y0
+	VMOVUPS 32(R8), Y0
 	VCMPPS  $0x03, Y0, Y0, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y0, Y9
@@ -3581,7 +3799,7 @@ panel:
 	VPADDD  Y9, Y0, Y0
 	VPAND   Y12, Y0, Y0
 	VPOR    Y8, Y0, Y0
-	VMOVUPS 32(BX), Y1
+	VMOVUPS 32(R9), Y1
 	VCMPPS  $0x03, Y1, Y1, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y1, Y9
@@ -3593,7 +3811,7 @@ panel:
 	VPSRLD  $0x10, Y0, Y0
 	VPOR    Y0, Y1, Y0
 	VMOVUPS Y0, 32(AX)
-	VMOVUPS 64(DX), Y0
+	VMOVUPS 64(R8), Y0
 	VCMPPS  $0x03, Y0, Y0, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y0, Y9
@@ -3602,7 +3820,7 @@ panel:
 	VPADDD  Y9, Y0, Y0
 	VPAND   Y12, Y0, Y0
 	VPOR    Y8, Y0, Y0
-	VMOVUPS 64(BX), Y1
+	VMOVUPS 64(R9), Y1
 	VCMPPS  $0x03, Y1, Y1, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y1, Y9
@@ -3614,7 +3832,7 @@ panel:
 	VPSRLD  $0x10, Y0, Y0
 	VPOR    Y0, Y1, Y0
 	VMOVUPS Y0, 64(AX)
-	VMOVUPS 96(DX), Y0
+	VMOVUPS 96(R8), Y0
 	VCMPPS  $0x03, Y0, Y0, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y0, Y9
@@ -3623,7 +3841,7 @@ panel:
 	VPADDD  Y9, Y0, Y0
 	VPAND   Y12, Y0, Y0
 	VPOR    Y8, Y0, Y0
-	VMOVUPS 96(BX), Y1
+	VMOVUPS 96(R9), Y1
 	VCMPPS  $0x03, Y1, Y1, Y8
 	VPAND   Y15, Y8, Y8
 	VPSRLD  $0x10, Y1, Y9
@@ -3635,11 +3853,11 @@ panel:
 	VPSRLD  $0x10, Y0, Y0
 	VPOR    Y0, Y1, Y0
 	VMOVUPS Y0, 96(AX)
-	ADDQ    $+128, DX
-	ADDQ    $+128, BX
-	ADDQ    CX, AX
+	ADDQ    $+128, AX
 	DECQ    SI
-	JNZ     panel
+	JNZ     row
+
+done:
 	VZEROUPPER
 	RET
 
@@ -3735,69 +3953,101 @@ done:
 	VZEROUPPER
 	RET
 
-// func row12PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
-// Requires: AVX, AVX2
-TEXT ·row12PairWide(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), AX
-	MOVQ step+8(FP), CX
-	MOVQ even+16(FP), DX
-	MOVQ odd+24(FP), BX
-	MOVQ panels+32(FP), SI
+// func down12PairWide(dst *float32, src *uint16, stride int, rows *int32, k int, zeros *uint16)
+// Requires: AVX, AVX2, CMOV
+TEXT ·down12PairWide(SB), NOSPLIT, $0-48
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	MOVQ  zeros+40(FP), DI
+	TESTQ SI, SI
+	JZ    done
 
-panel:
-	VPMOVZXWD (DX), Y0
-	VPMOVZXWD (BX), Y1
+row:
+	MOVLQSX   (BX), R8
+	MOVQ      R8, R9
+	IMULQ     DX, R8
+	ADDQ      CX, R8
+	TESTQ     R9, R9
+	CMOVQLT   DI, R8
+	MOVLQSX   4(BX), R9
+	MOVQ      R9, R10
+	IMULQ     DX, R9
+	ADDQ      CX, R9
+	TESTQ     R10, R10
+	CMOVQLT   DI, R9
+	ADDQ      $0x08, BX
+	VPMOVZXWD (R8), Y0
+	VPMOVZXWD (R9), Y1
 	VPSLLD    $0x10, Y1, Y1
 	VPOR      Y0, Y1, Y0
 	VMOVUPS   Y0, (AX)
-	VPMOVZXWD 16(DX), X0
-	VPMOVZXWD 16(BX), X1
+	VPMOVZXWD 16(R8), X0
+	VPMOVZXWD 16(R9), X1
 	VPSLLD    $0x10, Y1, Y1
 	VPOR      Y0, Y1, Y0
 	VMOVUPS   X0, 32(AX)
-	ADDQ      $+24, DX
-	ADDQ      $+24, BX
-	ADDQ      CX, AX
+	ADDQ      $+48, AX
 	DECQ      SI
-	JNZ       panel
+	JNZ       row
+
+done:
 	VZEROUPPER
 	RET
 
-// func row32PairWide(dst *float32, step int, even *uint16, odd *uint16, panels int)
-// Requires: AVX, AVX2
-TEXT ·row32PairWide(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), AX
-	MOVQ step+8(FP), CX
-	MOVQ even+16(FP), DX
-	MOVQ odd+24(FP), BX
-	MOVQ panels+32(FP), SI
+// func down32PairWide(dst *float32, src *uint16, stride int, rows *int32, k int, zeros *uint16)
+// Requires: AVX, AVX2, CMOV
+TEXT ·down32PairWide(SB), NOSPLIT, $0-48
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  stride+16(FP), DX
+	MOVQ  rows+24(FP), BX
+	MOVQ  k+32(FP), SI
+	MOVQ  zeros+40(FP), DI
+	TESTQ SI, SI
+	JZ    done
 
-panel:
-	VPMOVZXWD (DX), Y0
-	VPMOVZXWD (BX), Y1
+row:
+	MOVLQSX   (BX), R8
+	MOVQ      R8, R9
+	IMULQ     DX, R8
+	ADDQ      CX, R8
+	TESTQ     R9, R9
+	CMOVQLT   DI, R8
+	MOVLQSX   4(BX), R9
+	MOVQ      R9, R10
+	IMULQ     DX, R9
+	ADDQ      CX, R9
+	TESTQ     R10, R10
+	CMOVQLT   DI, R9
+	ADDQ      $0x08, BX
+	VPMOVZXWD (R8), Y0
+	VPMOVZXWD (R9), Y1
 	VPSLLD    $0x10, Y1, Y1
 	VPOR      Y0, Y1, Y0
 	VMOVUPS   Y0, (AX)
-	VPMOVZXWD 16(DX), Y0
-	VPMOVZXWD 16(BX), Y1
+	VPMOVZXWD 16(R8), Y0
+	VPMOVZXWD 16(R9), Y1
 	VPSLLD    $0x10, Y1, Y1
 	VPOR      Y0, Y1, Y0
 	VMOVUPS   Y0, 32(AX)
-	VPMOVZXWD 32(DX), Y0
-	VPMOVZXWD 32(BX), Y1
+	VPMOVZXWD 32(R8), Y0
+	VPMOVZXWD 32(R9), Y1
 	VPSLLD    $0x10, Y1, Y1
 	VPOR      Y0, Y1, Y0
 	VMOVUPS   Y0, 64(AX)
-	VPMOVZXWD 48(DX), Y0
-	VPMOVZXWD 48(BX), Y1
+	VPMOVZXWD 48(R8), Y0
+	VPMOVZXWD 48(R9), Y1
 	VPSLLD    $0x10, Y1, Y1
 	VPOR      Y0, Y1, Y0
 	VMOVUPS   Y0, 96(AX)
-	ADDQ      $+64, DX
-	ADDQ      $+64, BX
-	ADDQ      CX, AX
+	ADDQ      $+128, AX
 	DECQ      SI
-	JNZ       panel
+	JNZ       row
+
+done:
 	VZEROUPPER
 	RET
 

@@ -62,6 +62,7 @@ func gradInput(dx, dy, w Matrix) *job {
 	w.checkF32("w", w.Rows, w.Cols)
 	j := newJob()
 	j.product(dy.Rows, w.Cols, side{m: dy, along: true}, side{m: w}, w.Rows, dy.BF16 != nil, true)
+	j.listRows(0, int32(w.Rows))
 	j.out = dx
 	return j
 }
@@ -82,9 +83,7 @@ func GradWeight(p *pool.Pool, dw, dy, x Matrix, starts []int32, carry bool) {
 	checkStarts(starts, x.Rows)
 	j := newJob()
 	j.product(dy.Cols, x.Cols, side{m: dy}, side{m: x}, x.Rows, x.BF16 != nil, true)
-	if j.flushing {
-		j.pairTokens(starts)
-	}
+	j.listRows(starts...)
 	j.out, j.carry = dw, carry
 	j.run(p)
 	j.release()
@@ -126,23 +125,40 @@ func (j *job) product(m, n int, a, b side, k int, bf16, pairs bool) {
 	j.a, j.b = a, b
 }
 
-// pairTokens lists the source row of every position of a chain over tokens:
-// each sequence, filled up to an even number.
-func (j *job) pairTokens(starts []int32) {
+// listRows lists the source rows of all positions of a chain that runs down
+// the rows of b (and of a, in weight gradients), which starts divide into
+// sequences: in the bf16 formats each is filled up to an even number of rows
+// and the odd row of each pair comes first, unless pairs become words.
+func (j *job) listRows(starts ...int32) {
 	j.order = j.order[:0]
+	swap := int32(0)
+	if j.b.format == rounded || j.b.format == wide {
+		swap = 1
+	}
 	for i := 1; i < len(starts); i++ {
-		for t := starts[i-1]; t < starts[i]; t++ {
-			j.order = append(j.order, t)
+		lo, hi := starts[i-1], starts[i]
+		if !j.flushing {
+			for t := lo; t < hi; t++ {
+				j.order = append(j.order, t)
+			}
+			continue
 		}
-		if len(j.order)%2 == 1 {
-			j.order = append(j.order, -1)
+		for t := int32(0); t < (hi-lo+1)&^1; t++ {
+			if r := lo + (t ^ swap); r < hi {
+				j.order = append(j.order, r)
+			} else {
+				j.order = append(j.order, -1)
+			}
 		}
 	}
 	j.k = len(j.order)
-	if j.a.pairs() {
+	if j.b.pairs() {
 		j.k /= 2
 	}
-	j.a.rows, j.b.rows = j.order, j.order
+	j.b.rows = j.order
+	if !j.a.along {
+		j.a.rows = j.order
+	}
 }
 
 // MulChain computes, on the calling goroutine and without allocation,

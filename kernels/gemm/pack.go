@@ -12,8 +12,8 @@ type side struct {
 	along bool
 	// format of the packed values.
 	format format
-	// rows, if not nil, lists the source row of each k, -1 being a row of zeros;
-	// only where the chain runs down columns.
+	// rows, where the chain runs down columns, lists the source row of each
+	// position (two rows of each word of a pair format), -1 being a row of zeros.
 	rows []int32
 }
 
@@ -42,19 +42,15 @@ func (s *side) at(lane, q int) float32 {
 	return math.Float32frombits(even>>16 | odd)
 }
 
-// value returns the value of a lane at index k.
+// value returns the value of a lane at index k, or of the k-th listed row.
 func (s *side) value(lane, k int) float32 {
-	r, c := k, lane
+	var r, c int
 	if s.along {
 		r, c = lane, k
 		if k >= s.m.Cols {
 			return 0
 		}
-	} else if s.rows != nil {
-		if r = int(s.rows[k]); r < 0 {
-			return 0
-		}
-	} else if k >= s.m.Rows {
+	} else if r, c = int(s.rows[k]), lane; r < 0 {
 		return 0
 	}
 	switch i := r*s.m.Stride + c; s.format {
@@ -87,9 +83,10 @@ func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
 	}
 }
 
-// swap is what position and index of the chain differ by.
+// swap is what position and index of the chain differ by; lists of rows are in
+// the order of positions.
 func (s *side) swap() int {
-	if s.format == rounded || s.format == wide {
+	if s.along && (s.format == rounded || s.format == wide) {
 		return 1
 	}
 	return 0

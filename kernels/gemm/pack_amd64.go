@@ -75,116 +75,77 @@ func alongLanes(dst []float32, s *side, lane, width, k0, count int) {
 	}
 }
 
-// packRows packs panels whose chain runs down the rows of the matrix.
+// packRows packs panels whose chain runs down listed rows of the matrix.
 func packRows(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
-	swap := s.swap()
-	panels, step := lanes/width, 4*width*(k1-k0)
-	if s.pairs() {
-		packPairRows(dst, s, lane, panels, width, k0, k1)
+	depth := k1 - k0
+	for ; lanes >= width && depth > 0; lane, lanes = lane+width, lanes-width {
+		downLanes(&dst[0], s, lane, width, k0, depth)
+		dst = dst[depth*width:]
 	}
-	for q := k0; q < k1 && panels > 0 && !s.pairs(); q++ {
-		r := q ^ swap
-		if s.rows != nil {
-			r = int(s.rows[r])
-		}
-		if d := dst[(q-k0)*width:]; r < 0 || r >= s.m.Rows {
-			for i := range panels {
-				clear(d[i*width*(k1-k0):][:width])
-			}
-		} else {
-			rowLanes(d, step, s, r*s.m.Stride+lane, width, panels)
-		}
-	}
-	if rest := lanes - panels*width; rest > 0 {
-		pack(dst[panels*width*(k1-k0):], s, lane+panels*width, rest, width, k0, k1)
+	if lanes > 0 {
+		pack(dst, s, lane, lanes, width, k0, k1)
 	}
 }
 
-func rowLanes(dst []float32, step int, s *side, at, width, panels int) {
-	d := &dst[0]
+// zeros is the row that an odd end is paired with in words of two.
+var zeros [32]float32
+
+// downLanes packs one panel. Positions of the formats that are swapped are
+// listed swapped, those of pairs two by two.
+func downLanes(d *float32, s *side, lane, width, k0, depth int) {
+	if s.m.Rows == 0 {
+		clear(unsafe.Slice(d, width*depth))
+		return
+	}
+	stride := s.m.Stride
 	switch s.format {
 	case plain:
-		switch p := &s.m.F32[at]; width {
+		switch p, rows := &s.m.F32[lane], &s.rows[k0]; width {
 		case 6:
-			row6Plain(d, step, p, panels)
+			down6Plain(d, p, 4*stride, rows, depth)
 		case 12:
-			row12Plain(d, step, p, panels)
+			down12Plain(d, p, 4*stride, rows, depth)
 		case 16:
-			row16Plain(d, step, p, panels)
+			down16Plain(d, p, 4*stride, rows, depth)
 		case 32:
-			row32Plain(d, step, p, panels)
+			down32Plain(d, p, 4*stride, rows, depth)
 		}
 	case rounded:
-		switch p := &s.m.F32[at]; width {
+		switch p, rows := &s.m.F32[lane], &s.rows[k0]; width {
 		case 6:
-			row6Rounded(d, step, p, panels)
+			down6Rounded(d, p, 4*stride, rows, depth)
 		case 12:
-			row12Rounded(d, step, p, panels)
+			down12Rounded(d, p, 4*stride, rows, depth)
 		case 16:
-			row16Rounded(d, step, p, panels)
+			down16Rounded(d, p, 4*stride, rows, depth)
 		case 32:
-			row32Rounded(d, step, p, panels)
+			down32Rounded(d, p, 4*stride, rows, depth)
 		}
 	case wide:
-		switch p := &s.m.BF16[at]; width {
+		switch p, rows := &s.m.BF16[lane], &s.rows[k0]; width {
 		case 6:
-			row6Wide(d, step, p, panels)
+			down6Wide(d, p, 2*stride, rows, depth)
 		case 12:
-			row12Wide(d, step, p, panels)
+			down12Wide(d, p, 2*stride, rows, depth)
 		case 16:
-			row16Wide(d, step, p, panels)
+			down16Wide(d, p, 2*stride, rows, depth)
 		case 32:
-			row32Wide(d, step, p, panels)
+			down32Wide(d, p, 2*stride, rows, depth)
 		}
-	}
-}
-
-// zeros is the row that an odd end is paired with. No group of panels that is
-// packed at a time is wider.
-var zeros [16384 + 64]float32
-
-// packPairRows is packRows for words of two rows.
-func packPairRows(dst []float32, s *side, lane, panels, width, k0, k1 int) {
-	step := 4 * width * (k1 - k0)
-	source := func(k int) int {
-		if s.rows != nil {
-			k = int(s.rows[k])
+	case pairRounded:
+		switch p, rows := &s.m.F32[lane], &s.rows[2*k0]; width {
+		case 12:
+			down12PairRounded(d, p, 4*stride, rows, depth, &zeros[0])
+		case 32:
+			down32PairRounded(d, p, 4*stride, rows, depth, &zeros[0])
 		}
-		if k >= s.m.Rows {
-			return -1
-		}
-		return k
-	}
-	for q := k0; q < k1 && panels > 0; q++ {
-		d := &dst[(q-k0)*width]
-		even, odd := source(2*q), source(2*q+1)
-		if s.format == pairRounded {
-			e, o := &zeros[0], &zeros[0]
-			if even >= 0 {
-				e = &s.m.F32[even*s.m.Stride+lane]
-			}
-			if odd >= 0 {
-				o = &s.m.F32[odd*s.m.Stride+lane]
-			}
-			if width == 12 {
-				row12PairRounded(d, step, e, o, panels)
-			} else {
-				row32PairRounded(d, step, e, o, panels)
-			}
-			continue
-		}
+	case pairWide:
 		none := (*uint16)(unsafe.Pointer(&zeros[0]))
-		e, o := none, none
-		if even >= 0 {
-			e = &s.m.BF16[even*s.m.Stride+lane]
-		}
-		if odd >= 0 {
-			o = &s.m.BF16[odd*s.m.Stride+lane]
-		}
-		if width == 12 {
-			row12PairWide(d, step, e, o, panels)
-		} else {
-			row32PairWide(d, step, e, o, panels)
+		switch p, rows := &s.m.BF16[lane], &s.rows[2*k0]; width {
+		case 12:
+			down12PairWide(d, p, 2*stride, rows, depth, none)
+		case 32:
+			down32PairWide(d, p, 2*stride, rows, depth, none)
 		}
 	}
 }
