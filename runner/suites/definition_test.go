@@ -71,7 +71,7 @@ func TestWrongDefinitions(t *testing.T) {
 		{`["q.jsonl"]`, `["../q.jsonl"]`, `file "../q.jsonl" is not a path below the root`},
 		{`"jsonl"}`, `"tsv"}`, `files.format "tsv" is neither "jsonl" nor "csv"`},
 		{`"jsonl"}`, `"csv"}`, `files.header "" is none of "first", "none", "drop"`},
-		{`"{q} "`, `"{w} "`, `"{w} " names {w}, which is none of {q}, {subject}, {subset}; write {{ for a brace`},
+		{`"{q} "`, `"{w} "`, `"{w} " names {w}, which is none of {choice}, {label}, {q}, {subject}, {subset}; write {{ for a brace`},
 		{`"{q} "`, `"{q "`, `"{q " has a { without its }; write {{ for a brace`},
 		{`"{q} "`, `"q} "`, `"q} " has a } without its {; write }} for a brace`},
 		{`"path":"q"}`, `"path":"q[x]"}`, `path "q[x]" is not of the form a.b, a[2] or a[].b`},

@@ -20,7 +20,7 @@ func (s *Suite) Describe(i int, tok TextTokenizer) (string, error) {
 		return "", fmt.Errorf("describing suite %s: it has the items 0 to %d, so no %d", s.Name(), s.Len()-1, i)
 	}
 	it := s.Item(i)
-	cands, err := s.encode(it, tok, Options{Empty: []int32{}})
+	cands, err := s.encode(it, tok, Options{Empty: emptyContext(tok)})
 	if err != nil {
 		return "", fmt.Errorf("describing suite %s: %w", s.Name(), err)
 	}
@@ -72,6 +72,25 @@ func (s *Suite) Describe(i int, tok TextTokenizer) (string, error) {
 		fmt.Fprintf(&b, ":\n%s\n", shown(c.Tokens[shared:], tok))
 	}
 	return b.String(), nil
+}
+
+// emptyContext is the token that stands for an empty context: bos, else eos.
+func emptyContext(tok Tokenizer) []int32 {
+	type named interface {
+		BOS() (id int32, text string, ok bool)
+		EOS() (id int32, text string, ok bool)
+	}
+	n, ok := tok.(named)
+	if !ok {
+		return nil
+	}
+	if id, _, ok := n.BOS(); ok {
+		return []int32{id}
+	}
+	if id, _, ok := n.EOS(); ok {
+		return []int32{id}
+	}
+	return nil
 }
 
 // testName is the file of a subset, as messages name it.

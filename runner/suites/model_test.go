@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"xrun/kernels"
 	"xrun/kernels/cpu"
 	"xrun/model"
@@ -189,6 +191,52 @@ func TestLMEvalScores(t *testing.T) {
 			}
 			t.Logf("largest difference so far %.2e", worst)
 		})
+	}
+}
+
+// The embedded model's rows are the same to the bit whether each sequence is
+// scored alone, all share prefixes, or few go at a time.
+func TestSharingKeepsBits(t *testing.T) {
+	const dir = "../../experiments/tiny"
+	if _, err := os.Stat(dir + "/model/model.safetensors"); err != nil {
+		t.Skipf("SKIPPED: %s/model is not here", dir)
+	}
+	tok, err := tokenizer.Load(os.DirFS(dir + "/model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := cpu.New(cpu.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	m, err := model.Load(engine, os.DirFS(dir+"/model"), kernels.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := suites.Root{FS: os.DirFS(dir + "/suites"), Name: "builtin:tiny/suites"}
+	eos, _, _ := tok.EOS()
+	for _, protocol := range []string{"opencompass", "lm-eval"} {
+		for _, name := range []string{"mmlu", "hellaswag", "winogrande", "arc-e", "arc-c", "boolq"} {
+			s := schema.Suite{Suite: name, Protocol: protocol, Limit: 4}
+			if protocol == "lm-eval" && name == "arc-e" {
+				s.Variant = "dev"
+			}
+			suite := open(t, root, s)
+			opt := suites.Options{MaxLength: m.Config.MaxPositions, Empty: []int32{eos}}
+			want, err := suite.Score(t.Context(), tok, modelScorer{m: m}, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Batch = 100
+			got, err := suite.Score(t.Context(), tok, modelScorer{m: m, apart: true}, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s %s (-shared +alone)\n%s", protocol, name, diff)
+			}
+		}
 	}
 }
 
