@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"xrun/model/chat"
 	"xrun/model/tokenizer"
 	"xrun/runner/data"
 )
@@ -484,6 +485,37 @@ func TestReferenceRows(t *testing.T) {
 	}
 	for _, e := range p.Ledger.Entries() {
 		t.Logf("%s: %s", e.Name, e.Text)
+	}
+}
+
+// A real tokenizer's own chat template: the row reads as the template writes it,
+// ends once, and its targets are the answer and the end of the turn.
+func TestReferenceChat(t *testing.T) {
+	tok, err := tokenizer.Load(os.DirFS("../../../shared/reference/smollm2"))
+	if err != nil {
+		t.Skipf("SKIPPED: %v; put the shared reference beside the repository", err)
+	}
+	template, err := chat.Parse(tok.ChatTemplate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := options()
+	opt.Template = "chat"
+	opt.Chat = func(messages []data.Message, generate bool) (string, error) {
+		var list []chat.Message
+		for _, m := range messages {
+			list = append(list, chat.Message{Role: m.Role, Content: m.Content})
+		}
+		return template.Render(list, generate, nil)
+	}
+	p, err := data.Prepare([]data.Item{{System: "Be brief.", Instruction: "Two and two?", Output: "Four."}}, tok, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt, target, end := p.Example(0, tok)
+	want := []string{"<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nTwo and two?<|im_end|>\n<|im_start|>assistant\n", "Four.", "<|im_end|>"}
+	if diff := cmp.Diff(want, []string{prompt, target, end}); diff != "" {
+		t.Errorf("row (-want +got):\n%s", diff)
 	}
 }
 
