@@ -98,7 +98,8 @@ type Engine interface {
 	// results. It is part of every content key.
 	Numerics() string
 
-	// New returns a zeroed tensor. Free releases tensors made by New, not views.
+	// New returns a zeroed tensor. Free releases tensors made by New, not views;
+	// what is freed, and views of it, must not be used any more.
 	New(t DType, rows, cols int) Tensor
 	Free(ts ...Tensor)
 	// Write copies src, row-major, into dst, rounding if dst is BF16; Read
@@ -150,15 +151,17 @@ type Engine interface {
 	// Rotary rotates each head of src [T, heads*headDim] by its token's angles
 	// (Su et al. 2021, in the half-split layout of Llama) into dst/bf16; src and
 	// dst may be the same. cos and sin are [positions, headDim/2]. inverse
-	// rotates back, which is the gradient.
+	// rotates back, which is the gradient. src may be BF16 too.
 	Rotary(dst, src, cos, sin Tensor, positions []int32, headDim int, inverse bool)
 
 	// Attention sets dst/bf16 [T, Heads*HeadDim] = softmax(q·kᵀ/sqrt(HeadDim))·v,
 	// causally within each sequence. q, k, v are rotated and of one type. When
 	// stats [T, 2*Heads] is not nil it receives each row's maximum score and sum
-	// of exponentials, interleaved by head, for AttentionGrad.
+	// of exponentials, interleaved by head, for AttentionGrad. Rows of no
+	// sequence are not written.
 	Attention(dst, stats, q, k, v Tensor, seqs []Sequence, s HeadShape)
 	// AttentionGrad sets dq, dk, dv (F32) from dout/bf16. Sequences have no Past.
+	// Where q is BF16 and dout is not, dout is rounded before any use.
 	AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v Tensor, seqs []Sequence, s HeadShape)
 
 	// SwiGLU sets dst/bf16 = silu(gate/bf16) * up/bf16 (Shazeer 2020).
@@ -171,11 +174,13 @@ type Engine interface {
 	// for x/bf16 [R, hidden] and w [vocab, hidden]. When dx is not nil it also
 	// sets dx [R, hidden] and dw [vocab, hidden] to the gradients of
 	// Σ coef[r]*ce[r]; the [R, vocab] matrix never exists whole. starts holds the
-	// first row of each sequence, then R.
+	// first row of each sequence, then R. dx is overwritten; carry concerns dw.
+	// Without dx, dw is nil too, and coef and starts are not read.
 	CrossEntropy(ce []float64, dx, dw, x, w Tensor, targets []int32, coef []float32, starts []int32, carry bool)
 	// LogProb sets dst[i] = log softmax(x[rows[i]]·wᵀ)[targets[i]], with the bits
 	// of -CrossEntropy, and best[i] to the lowest id of the largest logit of that
-	// row. rows ascend; best may be nil.
+	// row. rows ascend and may repeat: the logits of a row are computed once for
+	// all its targets. best may be nil.
 	LogProb(dst []float64, best []int32, x, w Tensor, rows, targets []int32)
 
 	// SumSquares returns Σ x² in float64: blocks of 65,536 elements row-major,
