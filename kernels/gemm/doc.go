@@ -2,22 +2,69 @@
 //
 // It is not a BLAS: there are only the three products of a linear layer
 // ([Forward], [GradInput], [GradWeight]) and the small one of attention
-// ([MulChain]), each defined to the bit. Most readers need the first three,
-// which take the worker pool to run on.
+// ([MulChain]), each defined to the bit. Most readers need the first and the
+// third, which take the worker pool to run on.
 //
 // # Order
 //
 // Each element of a result is one chain of fused multiply-adds over the inner
 // index k, ascending, from +0 or from a carried value. Vectors go over
-// columns of the result, registers over a tile of it, never over k, and a
-// block of k stores its chains and the next one reloads them. So tiles,
-// threads and vector width may be anything: the bits are the same.
+// columns of the result, registers over a tile of it, never over k; a block
+// of k stores its chains and the next one reloads them. So tiles, threads and
+// vector width may be anything: the bits are the same.
 //
 // With bf16 operands k goes in pairs (2i, 2i+1), the odd element first, then
 // the even one, denormal operands and results flushed to zeros of their sign
 // (x86's FTZ and DAZ: a result is tiny if it is below 2^-126 after rounding).
 // This is what VDPBF16PS computes. An odd end is paired with a zero, which is
-// executed: it turns -0 into +0.
+// executed: it turns -0 into +0. Where k counts tokens, pairs count from the
+// start of each sequence, so that micro-batches do not show.
 //
-// [num.FMA32] and [num.FMA32Flush] define the two steps in software.
+// [num.FMA32] and [num.FMA32Flush] define the two steps in software, and the
+// portable path is made of them. Bias and residual are one float32 addition
+// each, after the chain; a bf16 result is rounded once, at the end.
+//
+// # Blocking
+//
+// The scheme is that of Goto & van de Geijn, "Anatomy of high-performance
+// matrix multiplication" (2008). A product is cut into chunks whose operands
+// are packed at a time (at most 6 MB each: of the float32 master weights there
+// is never a second copy). Packing makes panels of as many lanes as the
+// register tile has rows (a) or columns (b):
+//
+//	a: [block of k][panel][k][mr]      b: [block of k][panel][k][nr]
+//
+// It transposes where the chain runs along rows, rounds weights to bf16,
+// widens bf16 to float32, swaps pairs and adds the zeros of odd ends; the
+// tiles then see one plain product. Workers claim pieces of packing, then
+// pieces of the result: within one, a panel of b's block (24 KB) stays in L1
+// while it meets 144 rows of a, which stay in L2 (220 KB), and the tile of
+// 6×16 (AVX2) or 12×32 (AVX-512) chains is held in registers, a broadcast, b
+// loaded, c stored once a block. A large result that is only overwritten goes
+// past the caches. The epilogue runs over a piece while it is still near.
+//
+// Products of at most 8 rows (generation) pack nothing but x: they read w
+// once, 8 to 32 rows at a time, transpose it in registers and fetch ahead in
+// order of addresses, so as to run at the speed of memory.
+//
+// # Paths
+//
+// The best of these that the processor has and whose tiles pass a comparison
+// with the portable path at start-up; the environment variable XRUN_SIMD
+// forces one, and [CheckPath] says whether that can be:
+//
+//	avx512bf16  VDPBF16PS for bf16 operands, avx512 otherwise
+//	avx512      512-bit vectors; bf16 widened, FTZ and DAZ inside the tiles
+//	avx2        256-bit vectors; the same
+//	neon        arm64: f32 products; bf16 is portable, because ARM's flush
+//	            decides before rounding
+//	noasm       portable Go, everywhere, and all there is under the build tag
+//	            noasm
+//
+// The assembly is written by kernels/_gen (go generate). What was run: avx2 on
+// Zen 3, neon under emulation, noasm. The AVX-512 paths were never run on a
+// processor that has them: the generator functions are AVX2's, encodings of
+// VDPBF16PS were read back with a disassembler, and tests drive packing and
+// blocking with tiles of the same shape written in Go; the self-check stands
+// between the rest and a wrong result.
 package gemm

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"sync"
+	"unsafe"
 
 	"xrun/kernels/pool"
 )
@@ -14,9 +15,9 @@ type path struct {
 	mr, nr int
 	// pack is the function of that name for widths mr and nr.
 	pack func(dst []float32, s *side, lane, lanes, width, k0, k1 int)
-	// tile continues (load) or starts the chains of m rows and nr columns of c
-	// over k packed positions, flushing denormals if asked to.
-	tile func(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool)
+	// tile computes the chains of m rows and nr columns of c over k packed
+	// positions; mode is a set of the bits below.
+	tile func(c []float32, ldc int, a, b []float32, k, m, mode int)
 	// pairs says that bf16 operands are packed as words of two, for VDPBF16PS.
 	pairs bool
 	// finish is finishPortable.
@@ -32,15 +33,27 @@ type path struct {
 	peakFlops, peakRounds int
 }
 
+// Bits of a tile's mode; kernels/_gen mirrors them.
+const (
+	modeLoad   = 1 << iota // go on from the values in c, not from +0
+	modeFlush              // bf16: flush denormals, or take words of two
+	modeStream             // store past the caches, if the path can
+)
+
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
 // stays in L1 while it meets a block of rows of a, which stays in L2. A chunk
 // is what is packed at a time.
 const (
-	kBlock     = 320
-	rowBlock   = 96
+	kBlock     = 384
+	rowBlock   = 144
 	colBlock   = 256
 	chunkWords = 3 << 19
 	smallWork  = 1 << 16 // multiply-adds not worth waking anybody for
+	// A result of so many values, overwritten in one block of k of at most
+	// streamBlock, goes past the caches: nothing of it is read, and nothing
+	// would be left in them anyway.
+	streamWords = 1 << 21
+	streamBlock = 512
 )
 
 // job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
@@ -57,6 +70,7 @@ type job struct {
 	res    Matrix // added if res.F32 is not nil
 	direct bool   // the chain is kept in out itself
 	ending bool   // the last chunk of k: finish follows
+	stream bool   // results go past the caches
 
 	// The current chunk.
 	m0, m1, n0, n1, k0, k1 int
@@ -135,6 +149,10 @@ func (j *job) run(p *pool.Pool) {
 	j.direct = j.out.F32 != nil && j.res.F32 == nil
 
 	j.kb = even(j.k, kBlock, 8)
+	j.stream = !j.carry && j.direct && j.bias == nil && j.m*j.n >= streamWords && j.k <= streamBlock && aligned(&j.out)
+	if j.stream {
+		j.kb = even(j.k, streamBlock, 8)
+	}
 	kChunk := max(even(j.k, 4096, j.kb), j.kb)
 	mChunk := even(j.m, max(chunkWords/kChunk, mr), mr)
 	nChunk := even(j.n, max(chunkWords/kChunk, nr), nr)
@@ -193,6 +211,11 @@ func (j *job) chunk(p *pool.Pool, small bool) {
 	each(p, small, ceilDiv(aPanels, j.rowGroup)*j.colPieces, j.tilePiece)
 }
 
+// aligned reports whether every row of m begins at a multiple of 64 bytes.
+func aligned(m *Matrix) bool {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(m.F32)))%64 == 0 && m.Stride%16 == 0
+}
+
 func each(p *pool.Pool, small bool, n int, f func(worker, i int)) {
 	if !small {
 		p.Run(n, f)
@@ -234,14 +257,14 @@ func (j *job) runTile(worker, i int) {
 		depth := min(k+j.kb, j.k1) - k
 		a := j.bufA[(k-j.k0)*aPanels*mr+p0*mr*depth:]
 		b := j.bufB[(k-j.k0)*bPanels*nr:]
-		load := j.carry || k > 0
+		mode := j.mode(k)
 		for q := q0; q < min(q0+j.colGroup, bPanels); q++ {
 			bq := b[q*nr*depth:]
 			c := j.c[p0*mr*j.ldc+q*nr:]
 			if cols := j.n1 - j.n0 - q*nr; cols < nr && j.direct {
-				j.cut(worker, c, cols, a, bq, depth, rows, load)
+				j.cut(worker, c, cols, a, bq, depth, rows, mode)
 			} else {
-				j.path.tile(c, j.ldc, a, bq, depth, rows, load, j.flushing)
+				j.path.tile(c, j.ldc, a, bq, depth, rows, mode)
 			}
 		}
 	}
@@ -250,17 +273,32 @@ func (j *job) runTile(worker, i int) {
 	}
 }
 
+// mode returns the tiles' mode for the block of the chain from k on.
+func (j *job) mode(k int) int {
+	mode := 0
+	if j.carry || k > 0 {
+		mode |= modeLoad
+	}
+	if j.flushing {
+		mode |= modeFlush
+	}
+	if j.stream {
+		mode |= modeStream
+	}
+	return mode
+}
+
 // cut computes a tile column of fewer than nr columns beside a whole one.
-func (j *job) cut(worker int, c []float32, cols int, a, b []float32, depth, rows int, load bool) {
+func (j *job) cut(worker int, c []float32, cols int, a, b []float32, depth, rows, mode int) {
 	nr := j.path.nr
 	e := grow(&j.edge[worker], rows*nr)
-	if load {
+	if mode&modeLoad != 0 {
 		for r := range rows {
 			copy(e[r*nr:][:cols], c[r*j.ldc:])
 			clear(e[r*nr+cols : (r+1)*nr])
 		}
 	}
-	j.path.tile(e, nr, a, b, depth, rows, load, j.flushing)
+	j.path.tile(e, nr, a, b, depth, rows, mode&^modeStream)
 	for r := range rows {
 		copy(c[r*j.ldc:][:cols], e[r*nr:])
 	}

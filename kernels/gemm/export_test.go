@@ -28,8 +28,8 @@ func Force(name string) (restore func()) {
 		if name == m {
 			best := *paths()[0]
 			best.name, best.mr, best.nr, best.pairs = m, 12, 32, i == 1
-			best.tile = func(c []float32, ldc int, a, b []float32, k, rows int, load, flushing bool) {
-				modelTile(c, ldc, a, b, k, rows, load, flushing, i == 1)
+			best.tile = func(c []float32, ldc int, a, b []float32, k, rows, mode int) {
+				modelTile(c, ldc, a, b, k, rows, mode, i == 1)
 			}
 			p, err = &best, nil
 		}
@@ -46,8 +46,8 @@ func Force(name string) (restore func()) {
 func SelfCheckFails(fault func(c []float32)) bool {
 	p := *paths()[0]
 	tile := p.tile
-	p.tile = func(c []float32, ldc int, a, b []float32, k, rows int, load, flushing bool) {
-		tile(c, ldc, a, b, k, rows, load, flushing)
+	p.tile = func(c []float32, ldc int, a, b []float32, k, rows, mode int) {
+		tile(c, ldc, a, b, k, rows, mode)
 		fault(c)
 	}
 	return selfCheck(&p) != nil
@@ -62,12 +62,13 @@ func SelfCheck(name string) error {
 	return selfCheck(p)
 }
 
-func modelTile(c []float32, ldc int, a, b []float32, k, m int, load, flushing, pairs bool) {
+func modelTile(c []float32, ldc int, a, b []float32, k, m, mode int, pairs bool) {
+	flushing := mode&modeFlush != 0
 	const mr, nr = 12, 32
 	for i := range m {
 		for j := range nr {
 			s := float32(0)
-			if load {
+			if mode&modeLoad != 0 {
 				s = c[i*ldc+j]
 			}
 			for q := range k {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"xrun/kernels/gemm"
 	"xrun/kernels/num"
@@ -618,4 +619,52 @@ func TestPathByEnvironment(t *testing.T) {
 	}
 	try("", gemm.Paths()[0])
 	try("sse9", "error")
+}
+
+// Large results that are overwritten are stored past the caches: the same bits,
+// the last rows and columns included.
+func TestLargeOverwriteIsTheChain(t *testing.T) {
+	p := pool.New(2)
+	defer p.Close()
+	r := rand.New(rand.NewPCG(31, 32))
+	const tokens, n, k = 9, 2051, 1040 // 2051 rows: whole tiles and a rest
+	for _, name := range gemm.Paths() {
+		if name == "noasm" {
+			continue // it has one way of storing
+		}
+		t.Run("impl="+name, func(t *testing.T) {
+			defer gemm.Force(name)()
+			for _, d := range []dtype{f32, bf16} {
+				dy := newMat(d, fill(r, "normal", tokens*n), tokens, n, 0)
+				x := newMat(d, fill(r, "normal", tokens*k), tokens, k, 0)
+				dw := make([]float32, n*k+32)
+				for off := range 16 { // some offset is a multiple of 64 bytes
+					if off > 0 && off < 15 && uintptr(unsafe.Pointer(&dw[off]))%64 != 0 {
+						continue
+					}
+					out := dw[off:][:n*k]
+					for i := range dw {
+						dw[i] = fromBF16(guard)
+					}
+					gemm.GradWeight(p, gemm.NewF32(out, n, k), dy.m, x.m, []int32{0, 4, tokens}, false)
+					for _, i := range []int{0, 1, k - 1, k, 77*k + 5, (n-4)*k + 1000, (n-3)*k + 16, (n-1)*k + k - 1} {
+						var want float32
+						for _, s := range [][2]int{{0, 4}, {4, tokens}} {
+							var a, b []float32
+							for q := s[0]; q < s[1]; q++ {
+								a, b = append(a, dy.v[q*n+i/k]), append(b, x.v[q*k+i%k])
+							}
+							want = chain(d, want, a, b)
+						}
+						same(t, fmt.Sprintf("%v offset %d element %d", d, off, i), []float32{want}, out[i:i+1])
+					}
+					for i := range dw {
+						if written := math.Float32bits(dw[i]) != guard<<16; written != (i >= off && i < off+n*k) {
+							t.Fatalf("%v offset %d: word %d written: %v", d, off, i, written)
+						}
+					}
+				}
+			}
+		})
+	}
 }

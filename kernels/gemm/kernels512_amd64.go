@@ -35,8 +35,7 @@ var avx512bf16 = path{
 	peak:     peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
 }
 
-func tileAVX512(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool) {
-	mode := tileMode(load, flushing)
+func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int) {
 	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
 	if full := m / 12; full > 0 {
 		tile12AVX512(cp, ldc, ap, bp, k, full, mode)
@@ -71,14 +70,13 @@ func tileAVX512(c []float32, ldc int, a, b []float32, k, m int, load, flushing b
 	}
 }
 
-// tileDot is the tile of avx512bf16: flushing says that the operands are words
-// of two bf16 values.
-func tileDot(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool) {
-	if !flushing {
-		tileAVX512(c, ldc, a, b, k, m, load, false)
+// tileDot is the tile of avx512bf16: modeFlush says that the operands are
+// words of two bf16 values; the instruction flushes by itself.
+func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int) {
+	if mode&modeFlush == 0 {
+		tileAVX512(c, ldc, a, b, k, m, mode)
 		return
 	}
-	mode := tileMode(load, false) // the instruction flushes by itself
 	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
 	if full := m / 12; full > 0 {
 		tile12Dot(cp, ldc, ap, bp, k, full, mode)

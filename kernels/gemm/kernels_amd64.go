@@ -19,19 +19,7 @@ var avx2 = path{
 	peak:     peakAVX2, peakFlops: 12 * 16, peakRounds: 1 << 20,
 }
 
-func tileMode(load, flushing bool) int {
-	mode := 0
-	if load {
-		mode |= modeLoad
-	}
-	if flushing {
-		mode |= modeFlush
-	}
-	return mode
-}
-
-func tileAVX2(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool) {
-	mode := tileMode(load, flushing)
+func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int) {
 	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
 	if full := m / 6; full > 0 {
 		tile6AVX2(cp, ldc, ap, bp, k, full, mode)

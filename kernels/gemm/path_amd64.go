@@ -28,10 +28,3 @@ var paths = sync.OnceValue(func() []*path {
 	}
 	return append(list, &portable)
 })
-
-// The tiles' mode bits; kernels/_gen mirrors them.
-const (
-	modeLoad   = 1
-	modeFlush  = 2
-	modeStream = 4
-)

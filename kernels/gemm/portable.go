@@ -17,16 +17,16 @@ var portable = path{
 
 // tilePortable computes m rows and 8 columns of the chain: c[i][j] += Σ
 // a[k][i]·b[k][j] over packed panels of 4 rows (a) and one of 8 columns (b).
-func tilePortable(c []float32, ldc int, a, b []float32, k, m int, load, flushing bool) {
+func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int) {
 	const mr, nr = 4, 8
 	for i := range m {
 		panel := a[i/mr*mr*k:]
 		row := c[i*ldc:][:nr]
 		var acc [nr]float32
-		if load {
+		if mode&modeLoad != 0 {
 			acc = [nr]float32(row)
 		}
-		if flushing {
+		if mode&modeFlush != 0 {
 			for q := range k {
 				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
 				for j := range acc {

@@ -81,7 +81,14 @@ func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 		}
 		want[i] = s
 	}
-	p.tile(c, p.nr, pa, pb, depth, rows, load, bf16)
+	mode := 0
+	if load {
+		mode |= modeLoad
+	}
+	if bf16 {
+		mode |= modeFlush
+	}
+	p.tile(c, p.nr, pa, pb, depth, rows, mode)
 	return sameBits(p, want, c)
 }
 
