@@ -118,7 +118,7 @@ type operands struct {
 	a, b, c, d, f, g, h *tensor
 	k, v                *tensor
 	ids                 []int32
-	x, y                float32
+	x                   float32
 	n, m                int // total and piece size of a split
 	flag                bool
 	ce                  []float64

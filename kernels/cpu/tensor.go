@@ -153,7 +153,7 @@ func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 // What arg accepts.
 const (
 	anyType kernels.DType = 0
-	anySize               = -1
+	anySize int           = -1
 )
 
 // arg checks a tensor argument of an operation: made by this engine, of type t
