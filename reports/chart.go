@@ -125,9 +125,9 @@ func (g polygon) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	c.Fill(path)
 }
 
-// ticks places four to seven ticks at round numbers.
+// ticks places three to seven ticks at round numbers.
 func ticks(min, max float64) []plot.Tick {
-	step := roundStep((max - min) / 5)
+	step := roundStep((max - min) / 6)
 	if !(step > 0) || math.IsInf(step, 0) {
 		return []plot.Tick{{Value: min, Label: short(min)}}
 	}
@@ -152,13 +152,13 @@ func ticks(min, max float64) []plot.Tick {
 	}
 }
 
-// roundStep returns the smallest of 1, 2, 5 times a power of ten that is at least x.
+// roundStep returns the smallest of 1, 2, 2.5, 5 times a power of ten that is at least x.
 func roundStep(x float64) float64 {
 	if !(x > 0) || math.IsInf(x, 0) {
 		return 0
 	}
 	for e := -15; e < 16; e++ {
-		for _, m := range []string{"1", "2", "5"} {
+		for _, m := range []string{"1", "2", "2.5", "5"} {
 			step, err := strconv.ParseFloat(m+"e"+strconv.Itoa(e), 64)
 			if err == nil && step >= x*(1-1e-9) {
 				return step
@@ -228,7 +228,7 @@ func drawLegend(c draw.Canvas, legend []entry) vg.Length {
 		if e.mark {
 			c.DrawGlyph(draw.GlyphStyle{Color: e.look.color, Radius: 3, Shape: e.look.glyph}, vg.Point{X: x + sample/2, Y: y})
 		}
-		c.FillText(style, vg.Point{X: x + sample + 5, Y: y}, e.name)
+		c.FillText(style, vg.Point{X: x + sample + 5, Y: y + 1}, e.name)
 		x += w + gap
 	}
 	return c.Max.Y - y + line/2 + 4

@@ -24,10 +24,13 @@ type CurveDifference struct {
 	Cell           string
 	StepsA, StepsB int
 	// Largest is the greatest difference of a step's loss over the common
-	// steps, FinalA and FinalB the means of the last log windows.
-	Largest        float64
-	LargestStep    int32
-	FinalA, FinalB float64
+	// steps (infinite where one of them is NaN), FinalA and FinalB the means of
+	// the last log windows, HeldOutA and HeldOutB the last losses on held-out
+	// outputs; NaN where there is none.
+	Largest            float64
+	LargestStep        int32
+	FinalA, FinalB     float64
+	HeldOutA, HeldOutB float64
 }
 
 // Diff compares two runs item by item. Models are matched by name: a base model
@@ -143,9 +146,17 @@ func (c *Comparison) curve(a, b *Run, aName, bName string) {
 	if len(x) == 0 || len(y) == 0 {
 		return
 	}
-	d := CurveDifference{Cell: aName, StepsA: len(x), StepsB: len(y), FinalA: finalLoss(x), FinalB: finalLoss(y)}
+	d := CurveDifference{Cell: aName, StepsA: len(x), StepsB: len(y), FinalA: finalLoss(x), FinalB: finalLoss(y),
+		HeldOutA: lastHeldOut(a, aName), HeldOutB: lastHeldOut(b, bName)}
 	for i := range min(len(x), len(y)) {
-		if diff := math.Abs(x[i].Loss - y[i].Loss); diff > d.Largest {
+		diff := math.Abs(x[i].Loss - y[i].Loss)
+		switch {
+		case math.IsNaN(x[i].Loss) != math.IsNaN(y[i].Loss):
+			diff = math.Inf(1)
+		case x[i].Loss == y[i].Loss || math.IsNaN(diff):
+			continue
+		}
+		if diff > d.Largest {
 			d.Largest, d.LargestStep = diff, x[i].Step
 		}
 	}
@@ -158,6 +169,16 @@ func finalLoss(steps []Step) float64 {
 		return math.NaN()
 	}
 	return points[len(points)-1].Loss
+}
+
+func lastHeldOut(r *Run, cell string) float64 {
+	last := math.NaN()
+	for _, h := range r.HeldOut {
+		if h.Cell == cell {
+			last = h.OutputLoss
+		}
+	}
+	return last
 }
 
 // Regressions are the figures on which B is worse and the data can tell.
@@ -176,46 +197,19 @@ func (c *Comparison) withSign(signs ...string) (out []Difference) {
 	return out
 }
 
-// Summary says in a sentence what the comparison found.
+// Summary says in a sentence what the comparison found, over the leaf figures of
+// all models.
 func (c *Comparison) Summary() string {
-	t := tallyOf(c.Rows)
-	if t.equal == t.figures() && t.missing == 0 {
-		return fmt.Sprintf("A and B agree on every item of %s.", count(t.figures(), "figure", "figures"))
+	t := tallyOf(c.Rows, func(i int) bool { return c.Rows[i].Leaf })
+	if t.equal == t.all && t.missing == 0 {
+		return fmt.Sprintf("A and B give every item of %s the same scores.", count(t.all, "figure", "figures"))
 	}
-	text := fmt.Sprintf("B is better on %d and worse on %d of %s; on %d the data cannot tell, on %d every score is equal", t.better, t.worse, count(t.figures(), "figure", "figures"), t.unclear, t.equal)
+	text := fmt.Sprintf("B is better on %d and worse on %d of %s; on %d the data cannot tell, on %d every score is equal",
+		t.toldBetter, t.toldWorse, count(t.all, "figure", "figures"), t.all-t.toldBetter-t.toldWorse-t.equal, t.equal)
 	if t.missing > 0 {
-		text += fmt.Sprintf("; %s cannot be compared", count(t.missing, "figure", "figures"))
+		text += fmt.Sprintf("; %s be compared", count(t.missing, "figure cannot", "figures cannot"))
 	}
 	return text + "."
-}
-
-// footnotes numbers the notes of rows in the order of their first appearance.
-type footnotes struct {
-	texts []string
-}
-
-func (f *footnotes) marks(notes []string) string {
-	var marks []string
-	for _, n := range notes {
-		i := slices.Index(f.texts, n)
-		if i < 0 {
-			i = len(f.texts)
-			f.texts = append(f.texts, n)
-		}
-		marks = append(marks, fmt.Sprintf("[%d]", i+1))
-	}
-	return strings.Join(marks, "")
-}
-
-// rows lays the comparison out: a heading a model, a line a figure.
-func (c *Comparison) table(notes *footnotes) (rows [][]string) {
-	for _, d := range c.Rows {
-		rows = append(rows, []string{
-			d.Comparison, d.Figure, grouped(int64(d.Items)), fixed(d.ValueA, 2), fixed(d.ValueB, 2),
-			strings.ReplaceAll(deltaText(&d), "`", "") + notes.marks(d.Notes),
-		})
-	}
-	return rows
 }
 
 var diffHead = []string{"model", "figure", "items", "A", "B", "B − A [95 %]"}
@@ -226,51 +220,66 @@ func (c *Comparison) Text() string {
 	var notes footnotes
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, strings.Join(diffHead, "\t"))
-	for _, r := range c.table(&notes) {
-		fmt.Fprintln(t, strings.Join(r, "\t"))
+	for i := range c.Rows {
+		d := &c.Rows[i]
+		delta := strings.NewReplacer("`", "", "**", "").Replace(deltaText(d))
+		fmt.Fprintln(t, strings.Join([]string{d.Comparison, d.Figure, grouped(int64(d.Items)), fixed(d.ValueA, 2), fixed(d.ValueB, 2), delta + notes.plain(d.Notes...)}, "\t"))
 	}
 	t.Flush()
-	c.rest(&b, &notes)
+	for i, n := range notes.texts {
+		fmt.Fprintf(&b, "[%d] %s\n", i+1, n)
+	}
+	for _, line := range append(c.curveLines(), c.Notes...) {
+		fmt.Fprintln(&b, visible(line))
+	}
+	fmt.Fprintln(&b, c.Summary())
 	return b.String()
 }
 
-// Markdown lays the comparison out for a pull request.
+// Markdown lays the comparison out for a pull request: what differs in the open,
+// equal figures folded.
 func (c *Comparison) Markdown() string {
 	var m markdown
-	var notes footnotes
 	m.para("**%s**", escape(c.Summary()))
-	rows := c.table(&notes)
-	for _, r := range rows {
-		for i := range r {
-			r[i] = escape(r[i])
+	var notes footnotes
+	var differ, equal [][]string
+	for i := range c.Rows {
+		d := &c.Rows[i]
+		row := []string{escape(d.Comparison), escape(d.Figure), grouped(int64(d.Items)), fixed(d.ValueA, 2), fixed(d.ValueB, 2), deltaText(d) + notes.mark(d.Notes...)}
+		if d.Sign == "=" {
+			equal = append(equal, row)
+		} else {
+			differ = append(differ, row)
 		}
 	}
-	m.table("<<>>><", diffHead, rows)
-	var b strings.Builder
-	c.rest(&b, &notes)
-	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
-		if line != "" && line != c.Summary() {
-			m.line("- %s", escape(line))
-		}
+	m.table("<<>>><", diffHead, differ)
+	notes.write(&m)
+	lines := append(c.curveLines(), c.Notes...)
+	for _, line := range lines {
+		m.line("- %s", escape(line))
+	}
+	if len(lines) > 0 {
+		m.line("")
+	}
+	if len(equal) > 0 {
+		m.details(count(len(equal), "figure", "figures")+" with equal scores on every item", func() { m.table("<<>>><", diffHead, equal) })
 	}
 	return m.String()
 }
 
-func (c *Comparison) rest(b *strings.Builder, notes *footnotes) {
+func (c *Comparison) curveLines() (lines []string) {
 	for _, d := range c.Curves {
+		name := d.Cell
 		switch {
 		case d.Largest == 0 && d.StepsA == d.StepsB:
-			fmt.Fprintf(b, "training losses of %s: equal at all %d steps\n", d.Cell, d.StepsA)
+			lines = append(lines, fmt.Sprintf("training losses of %s: equal at all %s", name, count(d.StepsA, "step", "steps")))
 		default:
-			fmt.Fprintf(b, "training losses of %s: %d and %d steps, last window %s and %s, largest difference %s at step %d\n",
-				d.Cell, d.StepsA, d.StepsB, fixed(d.FinalA, 4), fixed(d.FinalB, 4), short(d.Largest), d.LargestStep)
+			lines = append(lines, fmt.Sprintf("training losses of %s: %d and %d steps, last window %s and %s, largest difference %s at step %d",
+				name, d.StepsA, d.StepsB, fixed(d.FinalA, 4), fixed(d.FinalB, 4), short(d.Largest), d.LargestStep))
+		}
+		if !math.IsNaN(d.HeldOutA) || !math.IsNaN(d.HeldOutB) {
+			lines = append(lines, fmt.Sprintf("held-out output loss of %s at the end: %s and %s", name, fixed(d.HeldOutA, 4), fixed(d.HeldOutB, 4)))
 		}
 	}
-	for i, n := range notes.texts {
-		fmt.Fprintf(b, "[%d] %s\n", i+1, n)
-	}
-	for _, n := range c.Notes {
-		fmt.Fprintf(b, "%s\n", n)
-	}
-	fmt.Fprintln(b, c.Summary())
+	return lines
 }

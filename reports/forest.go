@@ -3,6 +3,7 @@ package reports
 import (
 	"image/color"
 	"math"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -10,19 +11,20 @@ import (
 )
 
 // forestPlot draws differences with their intervals, a line a figure and a mark
-// a comparison; marks are filled where the data can tell. nil if there is
-// nothing to draw.
-func (s *study) forestPlot(contrasts []*contrast, xLabel string) ([]byte, error) {
+// a comparison; marks are filled where the data can tell. rows picks the figures.
+// nil if there is nothing to draw.
+func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]byte, error) {
 	f := &forest{}
 	xs := emptySpan()
 	xs.add(0)
 	var legend []entry
 	for _, c := range contrasts {
 		i := s.lookIndex(c)
-		legend = append(legend, entry{name: c.name, look: lookOf(i), line: true, mark: true})
+		legend = append(legend, entry{name: strings.Replace(c.name, " - ", " − ", 1), look: lookOf(i), line: true, mark: true})
 	}
-	group := ""
-	for i, fig := range s.figures {
+	var last *figure
+	for _, i := range rows {
+		fig := s.figures[i]
 		drawable := false
 		row := forestRow{label: fig.Figure, average: !fig.Leaf}
 		for _, c := range contrasts {
@@ -41,12 +43,10 @@ func (s *study) forestPlot(contrasts []*contrast, xLabel string) ([]byte, error)
 		if !drawable {
 			continue
 		}
-		if g := fig.Suite + fig.Group; g != group && len(f.rows) > 0 {
+		if last != nil && (last.Suite != fig.Suite || last.Leaf != fig.Leaf || last.Leaf && last.Group != fig.Group && strings.HasPrefix(fig.Group, fig.Suite+" ") && len(rows) > 2*longBlock) {
 			f.breaks = append(f.breaks, len(f.rows))
-			group = g
-		} else {
-			group = g
 		}
+		last = fig
 		f.rows = append(f.rows, row)
 	}
 	if len(f.rows) == 0 {

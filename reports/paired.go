@@ -241,6 +241,11 @@ func (p *paired) fill(d *Difference, factor float64) {
 	case p.binary && p.single && p.scale == 1:
 		d.Method = "exact McNemar; score interval"
 		low, high = TangoInterval(p.onlyB, p.onlyA, p.items)
+	case p.binary && p.onlyA+p.onlyB == 0:
+		// A bootstrap of zeros has no length; the score interval of as many
+		// items as there are independent units has.
+		d.Method = "exact sign-flip; score interval"
+		low, high = TangoInterval(0, 0, len(p.units))
 	case p.binary && p.single:
 		d.Method = "exact sign-flip; bootstrap"
 		low, high = bootstrap(p.units, name)
@@ -328,16 +333,36 @@ func fillAverage(d *Difference, members []*paired, weighted bool, factor float64
 		se = stratifiedStdErr(strata, weights)
 	}
 	d.Low, d.High = factor*low, factor*high
-	d.Detectable = factor * detectable(se, 0)
-	d.Sign = "~"
-	switch {
-	case same:
+	d.Detectable = factor * detectable(se, largestShare(members, weights))
+	d.Sign = signOf(d.Low, d.High)
+	if same {
 		d.Sign = "="
-	case d.Low > 0:
-		d.Sign = "+"
-	case d.High < 0:
-		d.Sign = "-"
 	}
+}
+
+// largestShare is the most that one item weighs in an average of 0/1 scores, 0
+// for continuous ones: no difference is finer.
+func largestShare(members []*paired, weights []float64) (share float64) {
+	total := 0.0
+	for i, m := range members {
+		if !m.binary {
+			return 0
+		}
+		total += weights[i]
+		share = max(share, weights[i]/float64(m.items))
+	}
+	return share / total
+}
+
+// signOf is the sign of a difference with this interval.
+func signOf(low, high float64) string {
+	switch {
+	case low > 0:
+		return "+"
+	case high < 0:
+		return "-"
+	}
+	return "~"
 }
 
 func stratifiedStdErr(strata [][]unit, weights []float64) float64 {
@@ -383,6 +408,9 @@ func settle(rows []Difference, alpha float64) {
 	for i := range rows {
 		d := &rows[i]
 		d.Holm = adjusted[i]
+		if d.Sign == "" && !d.Leaf { // outside the family: by its own interval
+			d.Sign = signOf(d.Low, d.High)
+		}
 		if d.Sign == "" {
 			switch {
 			case !(d.Holm < alpha) || d.Delta == 0:

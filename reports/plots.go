@@ -76,6 +76,9 @@ func (s *study) lossPlot() ([]byte, error) {
 	}
 	p.X.Min, p.X.Max = min(xs.min, 0), max(xs.max, 1)
 	p.Y.Min, p.Y.Max = ys.padded(0.05)
+	if ys.min >= 0 {
+		p.Y.Min = max(p.Y.Min, 0)
+	}
 	return drawSVG(plotWidth, 330, legend, p)
 }
 
@@ -147,7 +150,7 @@ func (s *study) heldOutPlot() ([]byte, error) {
 						return nil, err
 					}
 				}
-				legend = append(legend, entry{name: name, look: l, line: true})
+				legend = append(legend, entry{name: baseName(s.bases, name), look: l, line: true})
 				break
 			}
 		}
@@ -159,6 +162,9 @@ func (s *study) heldOutPlot() ([]byte, error) {
 		part.p.X.Min, part.p.X.Max = 0, max(xs.max, 1)
 		part.p.X.Tick.Marker = plot.TickerFunc(wholeTicks)
 		part.p.Y.Min, part.p.Y.Max = part.y.padded(0.06)
+		if part.y.min >= 0 {
+			part.p.Y.Min = max(part.p.Y.Min, 0)
+		}
 	}
 	return drawSVG(plotWidth, 290, legend, out, prompt)
 }
@@ -229,4 +235,12 @@ func thin(pts plotter.XYs, n int) plotter.XYs {
 		}
 	}
 	return out
+}
+
+// baseName is a base model's name in a legend: "base" where there is one only.
+func baseName(bases []string, name string) string {
+	if len(bases) == 1 {
+		return "base"
+	}
+	return name
 }

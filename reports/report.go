@@ -1,9 +1,11 @@
 package reports
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"math"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -15,7 +17,8 @@ const ComparisonsFile = "comparisons.parquet"
 
 // Report is a rendered report.
 type Report struct {
-	// Verdict answers the study's question in a sentence of plain text.
+	// Verdict answers the study's question in plain text, a line for each
+	// comparison of two arms.
 	Verdict string
 	// Markdown is report.md; it shows the plots by their names under plots/.
 	Markdown []byte
@@ -26,9 +29,12 @@ type Report struct {
 }
 
 // Write writes report.md, plots/*.svg and comparisons.parquet into a run
-// directory, each whole or not at all.
+// directory, each whole or not at all, and removes pictures of an earlier report.
 func (r *Report) Write(dir string) error {
 	if err := WriteTable(filepath.Join(dir, ComparisonsFile), r.Comparisons); err != nil {
+		return err
+	}
+	if err := r.removeOld(filepath.Join(dir, "plots")); err != nil {
 		return err
 	}
 	names := make([]string, 0, len(r.Plots))
@@ -42,6 +48,22 @@ func (r *Report) Write(dir string) error {
 		}
 	}
 	return writeBytes(filepath.Join(dir, "report.md"), r.Markdown)
+}
+
+func (r *Report) removeOld(plots string) error {
+	old, err := filepath.Glob(filepath.Join(plots, "*.svg"))
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", plots, err)
+	}
+	for _, path := range old {
+		if r.Plots[filepath.Base(path)] != nil {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the old plot %s: %w", path, err)
+		}
+	}
+	return nil
 }
 
 func writeBytes(path string, b []byte) error {
@@ -64,7 +86,7 @@ func Render(run *Run) (*Report, error) {
 	}
 	r.report.Verdict = r.verdict()
 	for _, section := range []func(){
-		r.top, r.failures, r.figureTable, r.baseTable, r.contamination, r.curves, r.trainedOn, r.samples, r.deviations, r.notes, r.structure, r.reproduce, r.howToRead,
+		r.top, r.answer, r.failures, r.figuresSection, r.curves, r.trainedOn, r.samples, r.contamination, r.structure, r.deviations, r.notes, r.howToRead, r.reproduce,
 	} {
 		section()
 	}
@@ -80,26 +102,31 @@ type renderer struct {
 	between, base []*contrast
 }
 
-// The names of the plots.
+// The names of the plots. Figures that tables fold away have their own.
 const (
-	differencesPlot = "differences.svg"
-	basePlot        = "against_base.svg"
-	lossesPlot      = "loss.svg"
-	heldoutPlot     = "heldout.svg"
+	betweenPlot       = "differences.svg"
+	betweenFoldedPlot = "differences_subjects.svg"
+	basePlot          = "against_base.svg"
+	baseFoldedPlot    = "against_base_subjects.svg"
+	lossPlot          = "loss.svg"
+	heldoutPlot       = "heldout.svg"
 )
 
 func (r *renderer) plots() error {
+	open, folded := r.split()
+	forest := func(list []*contrast, rows []int, label string) func() ([]byte, error) {
+		return func() ([]byte, error) { return r.forestPlot(list, rows, label) }
+	}
+	const better = " (right of 0: the first named is better)"
 	for _, p := range []struct {
 		name string
 		draw func() ([]byte, error)
 	}{
-		{differencesPlot, func() ([]byte, error) {
-			return r.forestPlot(r.between, "difference in points, with its 95 % interval")
-		}},
-		{basePlot, func() ([]byte, error) {
-			return r.forestPlot(r.base, "difference from the base model in points, with its 95 % interval")
-		}},
-		{lossesPlot, r.lossPlot},
+		{betweenPlot, forest(r.between, open, "difference in percentage points"+better)},
+		{betweenFoldedPlot, forest(r.between, folded, "difference in percentage points"+better)},
+		{basePlot, forest(r.base, open, "difference from the base model in percentage points")},
+		{baseFoldedPlot, forest(r.base, folded, "difference from the base model in percentage points")},
+		{lossPlot, r.lossPlot},
 		{heldoutPlot, r.heldOutPlot},
 	} {
 		svg, err := p.draw()
@@ -119,100 +146,6 @@ func (r *renderer) picture(name, alt string) {
 	}
 }
 
-// tally counts what a comparison's leaf figures say.
-type tally struct{ better, worse, unclear, equal, missing int }
-
-func tallyOf(rows []Difference) (t tally) {
-	for _, d := range rows {
-		if !d.Leaf {
-			continue
-		}
-		switch d.Sign {
-		case "+":
-			t.better++
-		case "-":
-			t.worse++
-		case "=":
-			t.equal++
-		case "?":
-			t.missing++
-		default:
-			t.unclear++
-		}
-	}
-	return t
-}
-
-func (t tally) figures() int { return t.better + t.worse + t.unclear + t.equal }
-
-// sentence says how b compares with a.
-func (t tally) sentence(b, a string) string {
-	n := t.figures()
-	switch {
-	case n == 0:
-		return fmt.Sprintf("%s and %s have no figure in common", b, a)
-	case t.better+t.worse == 0 && t.equal == n:
-		return fmt.Sprintf("%s and %s agree on every item of %s", b, a, count(n, "figure", "figures"))
-	case t.better+t.worse == 0:
-		return fmt.Sprintf("%s and %s cannot be told apart on any of %s", b, a, count(n, "figure", "figures"))
-	}
-	text := fmt.Sprintf("%s beats %s on %d and loses on %d of %s", b, a, t.better, t.worse, count(n, "figure", "figures"))
-	if rest := t.unclear + t.equal; rest > 0 {
-		text += fmt.Sprintf("; on the other %d the data cannot tell", rest)
-	}
-	return text
-}
-
-// scope says what a verdict holds for.
-func (r *renderer) scope() string {
-	switch {
-	case r.seeds > 1:
-		return fmt.Sprintf(" (over %d seeds)", r.seeds)
-	case len(r.cells) > 0:
-		return " (for this seed)"
-	}
-	return ""
-}
-
-func (r *renderer) verdict() string {
-	if len(r.cells) == 0 {
-		return "No cell was trained: there is nothing to compare."
-	}
-	done := 0
-	for _, c := range r.cells {
-		if len(c.failed) == 0 {
-			done++
-		}
-	}
-	if done < len(r.cells) {
-		return fmt.Sprintf("No answer yet: %d of %s are incomplete; what failed is listed first.", len(r.cells)-done, count(len(r.cells), "cell", "cells"))
-	}
-	list := r.between
-	if len(list) == 0 {
-		list = r.base
-	}
-	if len(list) == 0 || len(r.figures) == 0 {
-		return "Nothing was evaluated on both sides of a comparison."
-	}
-	c := list[0]
-	text := tallyOf(c.rows).sentence(c.bArm.name, c.aName) + r.scope()
-	if d := largest(c.rows); d != nil {
-		text += fmt.Sprintf(". The largest difference that holds: %s %s points on %s (95 %% interval %s to %s)", c.bArm.name, signed(d.Delta, 1), d.Figure, signed(d.Low, 1), signed(d.High, 1))
-	}
-	return text + "."
-}
-
-// largest returns the clear difference of the greatest size among leaf figures.
-func largest(rows []Difference) (best *Difference) {
-	for i := range rows {
-		d := &rows[i]
-		if d.Leaf && d.Unit == "%" && (d.Sign == "+" || d.Sign == "-") && (best == nil || math.Abs(d.Delta) > math.Abs(best.Delta)) {
-			best = d
-		}
-	}
-	return best
-}
-
 func (r *renderer) top() {
 	name, question := r.fact("study", "name"), r.fact("study", "question")
 	if name == "" {
@@ -222,44 +155,23 @@ func (r *renderer) top() {
 	if question != "" {
 		r.md.para("*%s*", escape(question))
 	}
-	r.md.para("**%s**", escape(r.report.Verdict))
-	if len(r.between) > 1 {
-		for _, c := range r.between {
-			r.md.line("- %s%s", escape(tallyOf(c.rows).sentence(c.bArm.name, c.aName)), inContext(c))
-		}
-		r.md.line("")
-	}
-	for _, c := range r.base {
-		t := tallyOf(c.rows)
-		if t.figures() > 0 {
-			up, n := r.above(c.rows)
-			r.md.line("- %s. Its value is above base's on %d of %d figures, averages included.", escape(t.sentence(c.bArm.name, c.aName)), up, n)
-		}
-	}
-	r.md.line("")
-	r.picture(differencesPlot, "Differences between the cells, figure by figure, with 95 % intervals")
 }
 
-func inContext(c *contrast) string {
-	if c.context == "" {
-		return ""
-	}
-	return " (" + escape(c.context) + ")"
+// column is one model of the value tables; an arm's cells differ in their seed.
+type column struct {
+	name  string
+	cells []string
 }
 
-// above counts the figures of the layout, leaves and averages, whose value is
-// greater, told apart or not.
-func (r *renderer) above(rows []Difference) (up, n int) {
-	for i, d := range rows {
-		if d.Sign == "?" || !d.Leaf && len(r.figures[i].Members) == 0 {
-			continue
-		}
-		n++
-		if d.ValueB > d.ValueA {
-			up++
-		}
+// columns lists the base models, then the arms.
+func (r *renderer) columns() (out []column) {
+	for _, b := range r.bases {
+		out = append(out, column{baseName(r.bases, b), []string{b}})
 	}
-	return up, n
+	for _, a := range r.arms {
+		out = append(out, column{a.name, a.names()})
+	}
+	return out
 }
 
 func (r *renderer) failures() {
@@ -269,7 +181,11 @@ func (r *renderer) failures() {
 	}
 	r.md.para("## What is missing")
 	for _, f := range list {
-		r.md.line("- %s: %s", escape(f.Cell), escape(f.Value))
+		cell := f.Cell
+		if cell == "" {
+			cell = "the run"
+		}
+		r.md.line("- %s: %s", inCode(cell), escape(f.Value))
 	}
 	r.md.line("")
 }

@@ -3,164 +3,32 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
-
-// manyFigures is the number of figures above which a table's subjects are folded.
-const manyFigures = 24
-
-// figureTable shows every model's value of every figure and the differences
-// between cells.
-func (r *renderer) figureTable() {
-	if len(r.figures) == 0 {
-		return
-	}
-	r.md.para("## Figures")
-	r.md.para("Percent of items answered correctly, ± standard error. A difference shows its 95 %% interval and `+` or `-` where it holds after Holm's adjustment over the leaf figures; `~` where the data cannot tell, with the smallest difference this many items would have shown (80 %% power; none where even 100 points would not do); `=` where every score is equal.")
-	head := []string{"figure", "items"}
-	align := "<>"
-	for _, b := range r.bases {
-		head, align = append(head, escape(b)), align+">"
-	}
-	for _, a := range r.arms {
-		head, align = append(head, escape(a.name)), align+">"
-	}
-	for _, c := range r.between {
-		head, align = append(head, escape(c.bArm.name+" − "+c.aName)), align+"<"
-	}
-	row := func(i int, f *figure) []string {
-		cells := []string{r.figureName(f), grouped(int64(f.Items))}
-		for _, b := range r.bases {
-			cells = append(cells, valueText(f, []string{b}))
-		}
-		for _, a := range r.arms {
-			cells = append(cells, valueText(f, a.names()))
-		}
-		for _, c := range r.between {
-			cells = append(cells, deltaText(&c.rows[i]))
-		}
-		return cells
-	}
-	r.foldedTable(align, head, row)
-}
-
-// baseTable shows each arm's differences from its base model.
-func (r *renderer) baseTable() {
-	if len(r.base) == 0 || len(r.figures) == 0 {
-		return
-	}
-	r.md.para("## Against the base model")
-	head, align := []string{"figure"}, "<"
-	for _, c := range r.base {
-		head, align = append(head, escape(c.bArm.name+" − base")), align+"<"
-	}
-	r.picture(basePlot, "Differences from the base model, figure by figure, with 95 % intervals")
-	r.foldedTable(align, head, func(i int, f *figure) []string {
-		cells := []string{r.figureName(f)}
-		for _, c := range r.base {
-			cells = append(cells, deltaText(&c.rows[i]))
-		}
-		return cells
-	})
-}
-
-// foldedTable writes a table of all figures; where there are many, the members
-// of averages are folded away behind it.
-func (r *renderer) foldedTable(align string, head []string, row func(int, *figure) []string) {
-	member := map[figureKey]bool{}
-	for _, f := range r.figures {
-		for _, m := range f.Members {
-			member[figureKey{f.Suite, m}] = true
-		}
-	}
-	var shown, folded [][]string
-	for i, f := range r.figures {
-		if len(r.figures) > manyFigures && member[f.figureKey] {
-			folded = append(folded, row(i, f))
-		} else {
-			shown = append(shown, row(i, f))
-		}
-	}
-	r.md.table(align, head, shown)
-	if len(folded) > 0 {
-		r.md.details(count(len(folded), "figure", "figures")+" that the averages are made of", func() { r.md.table(align, head, folded) })
-	}
-}
-
-func (r *renderer) figureName(f *figure) string {
-	if !f.Leaf {
-		return "*" + escape(f.Figure) + "*"
-	}
-	return escape(f.Figure)
-}
-
-func valueText(f *figure, cells []string) string {
-	if len(cells) == 1 {
-		res := f.byCell[cells[0]]
-		if res == nil {
-			return "–"
-		}
-		return fixed(res.Value, 2) + plusMinus(res.StdErr)
-	}
-	var values []float64
-	for _, c := range cells {
-		values = append(values, f.value(c))
-	}
-	return fixed(meanValue(f, cells), 2) + plusMinus(StdErr(values, nil))
-}
-
-func plusMinus(se float64) string {
-	if math.IsNaN(se) {
-		return ""
-	}
-	return " ± " + fixed(se, 2)
-}
-
-func deltaText(d *Difference) string {
-	switch {
-	case d.Sign == "?":
-		return "?"
-	case d.Sign == "=":
-		return "="
-	}
-	text := signed(d.Delta, 2)
-	if !math.IsNaN(d.Low) {
-		text += fmt.Sprintf(" [%s, %s]", signed(d.Low, 1), signed(d.High, 1))
-	}
-	switch d.Sign {
-	case "~":
-		text += " `~`"
-		switch {
-		case math.IsNaN(d.Detectable):
-		case d.Unit == "%" && d.Detectable > 100:
-			text += " none"
-		default:
-			text += " " + fixed(d.Detectable, 1)
-		}
-	default:
-		text += " `" + d.Sign + "`"
-		if !math.IsNaN(d.Holm) {
-			text += " p " + pValue(d.Holm)
-		}
-	}
-	return text
-}
 
 // contamination puts the classes of each suite side by side.
 func (r *renderer) contamination() {
 	const mark = " accuracy - "
+	head, align := []string{"suite", "class", "items"}, "<<>"
+	for _, c := range r.columns() {
+		head, align = append(head, escape(c.name)), align+">"
+	}
+	for _, c := range r.between {
+		head, align = append(head, escape(strings.Replace(c.name, " - ", " − ", 1))), align+"<"
+	}
 	var rows [][]string
-	for _, f := range r.figures {
+	for i, f := range r.figures {
 		suite, class, ok := strings.Cut(f.Figure, mark)
 		if !ok {
 			continue
 		}
 		row := []string{escape(suite), escape(class), grouped(int64(f.Items))}
-		for _, b := range r.bases {
-			row = append(row, fixed(f.value(b), 2))
+		for _, c := range r.columns() {
+			row = append(row, valueText(f, c.cells))
 		}
-		for _, a := range r.arms {
-			row = append(row, fixed(meanValue(f, r.scored(f, a.names())), 2))
+		for _, c := range r.between {
+			row = append(row, deltaText(&c.rows[i]))
 		}
 		rows = append(rows, row)
 	}
@@ -168,25 +36,19 @@ func (r *renderer) contamination() {
 		return
 	}
 	r.md.para("## Contamination")
-	r.md.para("Items whose question, or question and answer, stand on the public web, by the published annotations. A model that scores higher on contaminated items than on clean ones may have seen them.")
-	head, align := []string{"suite", "class", "items"}, "<<>"
-	for _, b := range r.bases {
-		head, align = append(head, escape(b)), align+">"
-	}
-	for _, a := range r.arms {
-		head, align = append(head, escape(a.name)), align+">"
-	}
+	r.md.para("Accuracy by the published annotations: *clean* items, items whose *input* stands on the public web, and items whose input stands there together with its label." +
+		" A model that gains on contaminated items only has learnt to recall them rather than to answer. Items that nobody labeled are in none of the classes unless a class says so.")
 	r.md.table(align, head, rows)
 }
 
 func (r *renderer) curves() {
-	if r.report.Plots[lossesPlot] == nil && r.report.Plots[heldoutPlot] == nil {
+	if r.report.Plots[lossPlot] == nil && len(r.run.HeldOut) == 0 {
 		return
 	}
 	r.md.para("## Losses")
-	if r.report.Plots[lossesPlot] != nil {
-		r.picture(lossesPlot, "Training loss of each cell over the steps")
-		r.md.para("Training losses of cells with different labels measure different things: a loss over the output counts other tokens than a loss over everything. They show that training went well, not which cell is better.")
+	if r.report.Plots[lossPlot] != nil {
+		r.picture(lossPlot, "Training loss of each cell over the steps")
+		r.md.para("Strong: means of the log windows; pale: every step. Losses of cells with different labels measure different things: with labels on every token the mean counts prompt tokens too, which are easier or harder to foretell than answers. These curves show whether training went well, not which cell is better.")
 		var rows [][]string
 		for _, c := range r.cells {
 			if len(c.steps) == 0 {
@@ -210,10 +72,32 @@ func (r *renderer) curves() {
 		}
 		r.md.table("<>>>>>>", []string{"cell", "steps", "tokens", "targets", "loss, first window", "loss, last window", "skipped steps"}, rows)
 	}
+	r.paddingLine()
 	if r.report.Plots[heldoutPlot] != nil {
-		r.md.para("On held-out items every cell is measured alike, whatever it trained on:")
-		r.picture(heldoutPlot, "Loss on the held-out items' outputs and prompts over the steps")
-		r.md.table("<>>>", []string{"model", "step", "loss on outputs", "loss on prompts"}, r.heldOutRows())
+		r.md.para("On the held-out items, which no cell trains on, every model is measured alike, on outputs and on prompts, whatever its labels:")
+		r.picture(heldoutPlot, "Loss on the held-out items' outputs (left) and prompts (right)")
+	}
+	r.md.table("<>>>", []string{"model", "step", "nats per output token", "nats per prompt token"}, r.heldOutRows())
+}
+
+// paddingLine tells how far the two padding sides' losses lie apart: only
+// rounding should part them.
+func (r *renderer) paddingLine() {
+	for _, c := range r.between {
+		if c.axis != "padding" || len(c.aArm.cells) != len(c.bArm.cells) {
+			continue
+		}
+		var most float64
+		for i, a := range c.aArm.cells {
+			b := c.bArm.cells[i]
+			for j := range min(len(a.steps), len(b.steps)) {
+				if d := math.Abs(a.steps[j].Loss - b.steps[j].Loss); d > most {
+					most = d
+				}
+			}
+		}
+		r.md.para("%s and %s: the losses of a step differ by at most %s nats. The sides differ in the positions that tokens take, which rotary attention sees through differences only, so what remains is rounding and its growth over the steps.",
+			inCode(c.aArm.name), inCode(c.bArm.name), short(most))
 	}
 }
 
@@ -232,48 +116,108 @@ func (r *renderer) heldOutRows() (rows [][]string) {
 	for _, base := range []bool{true, false} {
 		for _, n := range names {
 			if h := last[n]; strings.HasPrefix(n, basePrefix) == base {
-				rows = append(rows, []string{escape(n), grouped(int64(h.Step)), fixed(h.OutputLoss, 4), fixed(h.PromptLoss, 4)})
+				rows = append(rows, []string{escape(baseOr(r.bases, n)), grouped(int64(h.Step)), fixed(h.OutputLoss, 4), fixed(h.PromptLoss, 4)})
 			}
 		}
 	}
 	return rows
 }
 
+// trainedOn shows the cells, the mask ledger and a decoded row.
 func (r *renderer) trainedOn() {
-	ledger := r.facts("ledger")
-	if len(ledger) == 0 {
+	ledger, examples := r.facts("ledger"), r.facts("example")
+	if len(r.cells) == 0 || len(ledger)+len(examples)+len(r.facts("cells")) == 0 {
 		return
 	}
 	r.md.para("## What was trained on")
-	cells := []string{}
-	byCell := map[string][][]string{}
+	r.cellTable()
+	var cells, keys []string
+	value := map[[2]string]string{}
 	for _, f := range ledger {
-		if byCell[f.Cell] == nil {
+		if !slices.Contains(cells, f.Cell) {
 			cells = append(cells, f.Cell)
 		}
-		byCell[f.Cell] = append(byCell[f.Cell], []string{escape(f.Key), escape(f.Value)})
-	}
-	for _, c := range cells {
-		if len(cells) > 1 {
-			r.md.para("From %s on:", escape(c))
+		if !slices.Contains(keys, f.Key) {
+			keys = append(keys, f.Key)
 		}
-		r.md.table("<>", []string{"mask ledger", ""}, byCell[c])
-		r.example(c)
+		v := f.Value
+		if v == "" {
+			v = short(f.Number)
+		}
+		value[[2]string{f.Key, f.Cell}] = v
+	}
+	if len(cells) > 0 {
+		head, align := []string{"mask ledger"}, "<"
+		for _, c := range cells {
+			head, align = append(head, escape(c)), align+">"
+		}
+		if len(cells) == 1 {
+			head[1] = "every cell"
+			if len(r.cells) == 1 {
+				head[1] = escape(cells[0])
+			}
+		}
+		var rows [][]string
+		for _, k := range keys {
+			row := []string{escape(k)}
+			for _, c := range cells {
+				row = append(row, escape(value[[2]string{k, c}]))
+			}
+			rows = append(rows, row)
+		}
+		r.md.table(align, head, rows)
+		if len(cells) > 1 {
+			r.md.para("Cells that are not named share the prepared data of one that is.")
+		}
+	}
+	var shown []string
+	for _, f := range examples {
+		if !slices.Contains(shown, f.Cell) {
+			shown = append(shown, f.Cell)
+			r.example(f.Cell, len(cells) > 1)
+		}
 	}
 }
 
+// cellTable lists the cells and their place on the axes.
+func (r *renderer) cellTable() {
+	var axes []string
+	for _, f := range r.facts("cells") {
+		if !slices.Contains(axes, f.Key) {
+			axes = append(axes, f.Key)
+		}
+	}
+	if len(axes) == 0 {
+		return
+	}
+	head, align := []string{"cell"}, "<"
+	for _, a := range axes {
+		head, align = append(head, escape(a)), align+"<"
+	}
+	var rows [][]string
+	for _, c := range r.cells {
+		row := []string{escape(c.name)}
+		for _, a := range axes {
+			row = append(row, escape(c.axes[a]))
+		}
+		rows = append(rows, row)
+	}
+	r.md.table(align, head, rows)
+}
+
 // example shows a training row with its targets marked.
-func (r *renderer) example(cell string) {
+func (r *renderer) example(cell string, named bool) {
 	parts := map[string]string{}
 	for _, f := range r.facts("example") {
 		if f.Cell == cell {
-			parts[f.Key] = f.Value
+			parts[f.Key] += f.Value
 		}
 	}
-	if len(parts) == 0 {
-		return
+	of := ""
+	if named {
+		of = " of " + inCode(cell)
 	}
-	r.md.para("A row as the model sees it. **Bold** tokens are targets under every label mode; the others carry the cell's prompt weight (0 for output, 1 for all):")
+	r.md.para("A row%s, decoded. **Bold** tokens are targets in every cell (weight 1), the end token among them; the plain ones, the prompt, weigh 0 with labels `output` and 1 with `all`:", of)
 	text := inHTML(parts["prompt"])
 	if t := parts["target"] + parts["end"]; t != "" {
 		text += "<b>" + inHTML(t) + "</b>"
@@ -281,11 +225,13 @@ func (r *renderer) example(cell string) {
 	r.md.para("<blockquote>%s</blockquote>", text)
 }
 
+// samples shows generated text before and after, side by side.
 func (r *renderer) samples() {
 	if len(r.run.Samples) == 0 {
 		return
 	}
 	r.md.para("## Samples before and after")
+	r.md.para("Greedy decoding. ▪ marks an end token; text without it was cut at the limit.")
 	byPrompt := map[int32][]Sample{}
 	var prompts []int32
 	for _, s := range r.run.Samples {
@@ -295,17 +241,45 @@ func (r *renderer) samples() {
 		byPrompt[s.Prompt] = append(byPrompt[s.Prompt], s)
 	}
 	for _, p := range prompts {
-		r.md.para("**%s**", escape(byPrompt[p][0].Shown))
-		var rows [][]string
-		for _, s := range byPrompt[p] {
-			end := "limit"
-			if s.Ended {
-				end = "end token"
+		list := byPrompt[p]
+		r.md.para("**%s**", escape(list[0].Shown))
+		r.md.line("<table>")
+		text := func(s Sample) string {
+			t := inHTML(s.Text)
+			if strings.TrimSpace(s.Text) == "" {
+				t = "<i>nothing</i>"
 			}
-			rows = append(rows, []string{escape(s.Cell), inHTML(strings.ReplaceAll(s.Text, "|", "¦")), fmt.Sprintf("%d, %s", s.Tokens, end)})
+			if s.Ended {
+				t += " ▪"
+			}
+			return t
 		}
-		r.md.table("<<<", []string{"model", "text", "tokens, ended by"}, rows)
+		if len(list) <= 4 {
+			r.md.WriteString("<tr>")
+			for _, s := range list {
+				fmt.Fprintf(&r.md, "<th>%s</th>", inHTML(baseOr(r.bases, s.Cell)))
+			}
+			r.md.line("</tr>")
+			r.md.WriteString("<tr>")
+			for _, s := range list {
+				fmt.Fprintf(&r.md, `<td valign="top">%s</td>`, text(s))
+			}
+			r.md.line("</tr>")
+		} else {
+			for _, s := range list {
+				r.md.line(`<tr><th>%s</th><td>%s</td></tr>`, inHTML(baseOr(r.bases, s.Cell)), text(s))
+			}
+		}
+		r.md.para("</table>")
 	}
+}
+
+// baseOr is a model's heading in tables that hold base models and cells.
+func baseOr(bases []string, name string) string {
+	if strings.HasPrefix(name, basePrefix) {
+		return baseName(bases, name)
+	}
+	return name
 }
 
 func (r *renderer) deviations() {
@@ -335,16 +309,6 @@ func (r *renderer) notes() {
 	}
 	for _, f := range r.facts("warning") {
 		add(f.Value)
-	}
-	for _, f := range r.figures {
-		if f.Note != "" {
-			add(f.Suite + ": " + f.Note)
-		}
-	}
-	for _, d := range r.report.Comparisons {
-		for _, n := range d.Notes {
-			add(d.Comparison + ", " + d.Figure + ": " + n)
-		}
 	}
 	if len(lines) == 0 {
 		return
@@ -388,26 +352,32 @@ func (r *renderer) reproduce() {
 	r.md.para("Numbers: engine numerics %s, training in %s, evaluation in %s. The same spec and numerics give these bytes on any machine.",
 		inCode(r.fact("study", "numerics")), inCode(r.fact("study", "train precision")), inCode(r.fact("study", "eval precision")))
 	if keys := r.facts("keys"); len(keys) > 0 {
-		r.md.details("content keys of the stages", func() {
+		r.md.details("Content keys of the stages", func() {
 			var rows [][]string
 			for _, k := range keys {
-				rows = append(rows, []string{escape(k.Key), inCode(k.Value[:min(16, len(k.Value))])})
+				rows = append(rows, []string{escape(k.Key), inCode(k.Value)})
 			}
 			r.md.table("<<", []string{"stage", "key"}, rows)
 		})
 	}
 }
 
+// howToRead explains the statistics and the two choices that differ from common
+// software. The numbers in it are none of the run's.
 func (r *renderer) howToRead() {
 	r.md.para("## How to read this")
-	r.md.line("- Differences are paired: both models answered the same items. p-values are exact (McNemar; sign flips over clusters where items share a passage), adjusted by Holm over a comparison's leaf figures; averages are not in the family. Intervals come from Tango's score or from a bootstrap with a fixed generator.")
+	r.md.line("- **Paired.** Both models of a difference answered the same items. p is exact: McNemar's test (1947) on the items that only one of them has right; where items share a passage, whole passages are flipped. Scores that are no right or wrong use %s sampled sign patterns.", grouped(Resamples))
+	r.md.line("- **Many figures.** p is adjusted by Holm (1979) over the leaf figures of one comparison. Averages of other figures are outside that family and marked by their own interval.")
+	r.md.line("- **Intervals** hold for one figure alone, so one may leave out 0 and still be marked `~`. They are Tango's score interval (1998) for single items, and a bootstrap over passages or subjects otherwise: %s resamples of Philox4x32-10, percentiles stretched for few units (Hesterberg 2015); averages of fewer than %d members draw items within each.", grouped(Resamples), fewMembers)
+	r.md.line("- **Detectable.** The number behind `~` supposes as many items on which the two differ as were seen, 80 %% power and level 0.05 for this figure alone (Connor 1987).")
 	if r.seeds <= 1 {
-		r.md.line("- One seed was trained. Intervals tell what other items would have said, not what another seed would have.")
+		r.md.line("- **One seed** was trained. Intervals tell what other items would have said, not what another seed would have.")
 	} else {
-		r.md.line("- With several seeds a difference must hold over items and over seeds.")
+		r.md.line("- **Seeds.** Values are means over seeds and ± is over seeds. A difference is told only if the interval over items and the one over seeds both leave out 0.")
 	}
-	r.md.line("- Padding: no pads are computed. The side decides the positions a row's tokens take in training: left as transformers counts them without position_ids, right from 0. Attention depends on distances only, so the sides agree but for rounding.")
-	r.md.line("- A row's first token is never a target. With left padding and labels on every token, transformers makes it one, predicted from a pad; its losses differ for that reason.")
-	r.md.line("- Scores are those of the protocol at batch size 1: they do not move with batch size, order or threads.")
+	r.md.line("- **Padding.** No pad is ever computed; the side decides the positions of a row's tokens in training: counted from the padded length with `left`, as transformers does when it gets no position_ids, from 0 with `right`. Evaluation and generation start at 0.")
+	r.md.line("- **First token.** It is never a target. With left padding and labels on every token, transformers makes it one and predicts it from a pad: its loss then holds a term per padded row that means nothing.")
+	r.md.line("- **Batches.** Scores do not depend on the batch size, the order of items or the number of threads.")
+	r.md.line("- **Data.** Every number here stands in a table beside this file; differences and their statistics in %s.", inCode(ComparisonsFile))
 	r.md.line("")
 }

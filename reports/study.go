@@ -27,6 +27,11 @@ type figure struct {
 	byCell map[string]*Result // every model's
 }
 
+// counts tells whether the figure is one of the report's figures: a leaf or an
+// average. Others, such as contamination splits of a suite that counts whole,
+// look at the same items again.
+func (f *figure) counts() bool { return f.Leaf || len(f.Members) > 0 }
+
 func (f *figure) value(cell string) float64 {
 	if r := f.byCell[cell]; r != nil {
 		return r.Value

@@ -1,0 +1,279 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// block is the figures of one heading. Long ones are folded.
+type block struct {
+	suite, group string
+	rows         []int // places in study.figures
+	leaves       int
+}
+
+// longBlock is the number of leaf figures above which a group is folded.
+const longBlock = 8
+
+func (b *block) folded() bool { return b.leaves > longBlock }
+
+// blocks gathers the figures by suite and heading, in the order of each
+// heading's first figure: a suite may list its subjects in another order.
+func (r *renderer) blocks() []*block {
+	var out []*block
+	at := map[[2]string]*block{}
+	for i, f := range r.figures {
+		k := [2]string{f.Suite, f.Group}
+		b := at[k]
+		if b == nil {
+			b = &block{suite: f.Suite, group: f.Group}
+			at[k] = b
+			out = append(out, b)
+		}
+		b.rows = append(b.rows, i)
+		if f.Leaf {
+			b.leaves++
+		}
+	}
+	return out
+}
+
+// split lists the figures that tables show and those that they fold away.
+// Figures that look at other figures' items again are in neither.
+func (r *renderer) split() (open, folded []int) {
+	for _, b := range r.blocks() {
+		for _, i := range b.rows {
+			switch f := r.figures[i]; {
+			case !f.counts():
+			case b.folded() && f.Leaf:
+				folded = append(folded, i)
+			default:
+				open = append(open, i)
+			}
+		}
+	}
+	return open, folded
+}
+
+func (r *renderer) figuresSection() {
+	open, folded := r.split()
+	if len(open)+len(folded) == 0 {
+		return
+	}
+	r.md.para("## Figures")
+	leaves := 0
+	for _, f := range r.figures {
+		if f.Leaf {
+			leaves++
+		}
+	}
+	text := fmt.Sprintf("%s, %d of them leaf figures, the others averages of those; ± is the standard error.", capital(count(len(open)+len(folded), "figure", "figures")), leaves)
+	if len(r.between)+len(r.base) > 0 {
+		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over the column's leaf figures." +
+			" `~`: they cannot; the number behind it is the smallest difference that this many items would have shown with 80 % power. `=`: every score is equal. `?`: not comparable."
+	}
+	r.md.para("%s", text)
+	notes := &footnotes{}
+	r.figureTables(open, notes)
+	notes.write(&r.md)
+	r.picture(betweenPlot, "Differences between the cells with 95 % intervals, a line a figure")
+	r.picture(basePlot, "Differences from the base model with 95 % intervals, a line a figure")
+	if len(r.report.Plots) > 0 && len(r.between)+len(r.base) > 0 {
+		r.md.para("Filled marks: the data can tell. Hollow: they cannot. Thick lines: averages.")
+	}
+	for _, b := range r.blocks() {
+		if !b.folded() {
+			continue
+		}
+		rows := slices.DeleteFunc(slices.Clone(b.rows), func(i int) bool { return !r.figures[i].Leaf })
+		r.md.details(r.foldedSummary(b, rows), func() {
+			inner := &footnotes{}
+			r.figureTables(rows, inner)
+			inner.write(&r.md)
+		})
+	}
+	if len(folded) > 0 && len(r.between)+len(r.base) > 0 {
+		r.md.details(fmt.Sprintf("Pictures of the %d folded figures", len(folded)), func() {
+			r.picture(betweenFoldedPlot, "Differences between the cells on the folded figures")
+			r.picture(baseFoldedPlot, "Differences from the base model on the folded figures")
+		})
+	}
+	r.statistics()
+	r.seedTable()
+}
+
+func (r *renderer) foldedSummary(b *block, rows []int) string {
+	parts := []string{fmt.Sprintf("%s: %s", b.group, count(len(rows), "figure", "figures"))}
+	for _, c := range r.base {
+		n := 0
+		for _, i := range rows {
+			if c.rows[i].Delta > 0 {
+				n++
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s better than base on %d", c.bArm.name, n))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// wide is the number of difference columns that stand beside the values.
+const wide = 3
+
+// figureTables writes values and differences of some figures: one table where
+// the columns fit, else values first and then a table of differences per axis.
+func (r *renderer) figureTables(rows []int, notes *footnotes) {
+	contrasts := append(slices.Clone(r.between), r.base...)
+	if len(contrasts) <= wide {
+		r.figureTable(rows, r.columns(), contrasts, notes)
+		return
+	}
+	r.figureTable(rows, r.columns(), nil, notes)
+	for len(contrasts) > 0 {
+		n := min(wide, len(contrasts))
+		r.figureTable(rows, nil, contrasts[:n], notes)
+		contrasts = contrasts[n:]
+	}
+}
+
+func (r *renderer) figureTable(rows []int, columns []column, contrasts []*contrast, notes *footnotes) {
+	head, align := []string{"figure"}, "<"
+	if columns != nil {
+		head, align = append(head, "items"), align+">"
+	}
+	for _, c := range columns {
+		head, align = append(head, escape(c.name)), align+">"
+	}
+	for _, c := range contrasts {
+		head, align = append(head, escape(strings.Replace(c.name, " - ", " − ", 1))), align+"<"
+	}
+	var body [][]string
+	for _, i := range rows {
+		f := r.figures[i]
+		name := escape(f.Figure)
+		if !f.Leaf {
+			name = "*" + name + "*"
+		}
+		line := []string{name}
+		if columns != nil {
+			line[0] += notes.mark(r.figureNotes(f)...)
+			line = append(line, grouped(int64(f.Items)))
+		}
+		for _, c := range columns {
+			line = append(line, valueText(f, c.cells))
+		}
+		for _, c := range contrasts {
+			line = append(line, deltaText(&c.rows[i])+notes.mark(c.rows[i].Notes...))
+		}
+		body = append(body, line)
+	}
+	r.md.table(align, head, body)
+}
+
+// figureNotes are the notes of a figure's results, said once if they agree.
+func (r *renderer) figureNotes(f *figure) []string {
+	var notes []string
+	for _, res := range r.run.Results {
+		if res.Suite == f.Suite && res.Figure == f.Figure && res.Note != "" && !slices.Contains(notes, res.Note) {
+			notes = append(notes, res.Note)
+		}
+	}
+	return notes
+}
+
+// valueText is a figure's value with its standard error: over items, or over
+// seeds where there are several.
+func valueText(f *figure, cells []string) string {
+	var have []string
+	var values []float64
+	for _, c := range cells {
+		if res := f.byCell[c]; res != nil {
+			have, values = append(have, c), append(values, res.Value)
+		}
+	}
+	switch len(have) {
+	case 0:
+		return "–"
+	case 1:
+		return fixed(values[0], 2) + plusMinus(f.byCell[have[0]].StdErr)
+	}
+	return fixed(meanValue(f, have), 2) + plusMinus(StdErr(values, nil))
+}
+
+func plusMinus(se float64) string {
+	if math.IsNaN(se) {
+		return ""
+	}
+	return " ± " + fixed(se, 2)
+}
+
+// deltaText is a difference as tables show it: `+` and `-` where the data can
+// tell, with the adjusted p-value; else `~` with the detectable difference.
+func deltaText(d *Difference) string {
+	switch {
+	case d.Sign == "=":
+		return "`=`"
+	case d.Sign == "?" && math.IsNaN(d.Delta):
+		return "`?`"
+	case d.Sign == "?":
+		return signed(d.Delta, 2) + " `?`"
+	}
+	text := signed(d.Delta, 2)
+	if d.Sign != "~" {
+		text = "**" + text + "**"
+	}
+	if !math.IsNaN(d.Low) {
+		text += fmt.Sprintf(" [%s, %s]", signed(d.Low, 1), signed(d.High, 1))
+	}
+	text += " `" + d.Sign + "`"
+	switch {
+	case d.Sign != "~" && !math.IsNaN(d.Holm):
+		text += " p " + pValue(d.Holm)
+	case d.Sign == "~" && d.Unit == "%" && d.Detectable > 100:
+		text += " >100"
+	case d.Sign == "~" && !math.IsNaN(d.Detectable):
+		text += " " + fixed(d.Detectable, 1)
+	}
+	return text
+}
+
+// statistics shows what the marks rest on, comparison by comparison.
+func (r *renderer) statistics() {
+	for _, c := range append(slices.Clone(r.between), r.base...) {
+		r.md.details("Statistics of "+c.name, func() {
+			var rows [][]string
+			for _, d := range c.rows {
+				rows = append(rows, []string{escape(d.Figure), grouped(int64(d.Items)), grouped(int64(d.Units)), grouped(int64(d.OnlyB)), grouped(int64(d.OnlyA)),
+					signed(d.Delta, 2), fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), pValue(d.P), pValue(d.Holm), fixed(d.Detectable, 2), strings.ReplaceAll(d.Sign, "-", "−")})
+			}
+			r.md.table("<>>>>>>>>>:", []string{"figure", "items", "units", "items better", "items worse", "difference", "95 % interval", "p", "p (Holm)", "detectable", ""}, rows)
+		})
+	}
+}
+
+// seedTable shows the uncertainty from the choice of seeds beside that from the
+// choice of items.
+func (r *renderer) seedTable() {
+	if r.seeds < 2 {
+		return
+	}
+	r.md.para("### Seeds")
+	r.md.para("Two kinds of uncertainty, kept apart: had other *items* been asked (the seeds as they are), and had other *seeds* been drawn (the items as they are; Student's t)." +
+		" A difference counts as told only if both intervals lie on one side of 0.")
+	for _, c := range append(slices.Clone(r.between), r.base...) {
+		var rows [][]string
+		for i, d := range c.rows {
+			if d.Seeds < 2 || !r.figures[i].counts() {
+				continue
+			}
+			rows = append(rows, []string{escape(d.Figure), fmt.Sprint(d.Seeds), signed(d.Delta, 2),
+				fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), fixed(d.SeedStdErr, 2), fmt.Sprintf("%s to %s", signed(d.SeedLow, 2), signed(d.SeedHigh, 2)), strings.ReplaceAll(d.Sign, "-", "−")})
+		}
+		if len(rows) > 0 {
+			r.md.details(c.name+", by items and by seeds", func() {
+				r.md.table("<>>>>>:", []string{"figure", "seeds", "difference", "by items", "s.e. over seeds", "by seeds", ""}, rows)
+			})
+		}
+	}
+}
