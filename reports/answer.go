@@ -124,7 +124,7 @@ func (r *renderer) sentence(c *contrast) string {
 		return fmt.Sprintf("%s and %s have no figure in common, so they cannot be compared.", capital(subject), other)
 	}
 	var b strings.Builder
-	figures := count(t.all, "leaf figure", "leaf figures")
+	figures := grouped(int64(t.all)) + " leaf figures"
 	switch {
 	case t.equal == t.all:
 		fmt.Fprintf(&b, "%s and %s give every item of %s the same scores", capital(subject), other, figures)
@@ -174,12 +174,15 @@ func (r *renderer) againstBase(c *contrast) string {
 	}
 	leaf := tallyOf(c.rows, r.leaves)
 	line := fmt.Sprintf("%s: better than its base model on **%d of %s** (%s %%), worse on %d", inCode(c.bArm.name), t.better,
-		count(t.all, "figure", "figures"), fixed(100*float64(t.better)/float64(t.all), 1), t.worse)
+		grouped(int64(t.all))+" figures", fixed(100*float64(t.better)/float64(t.all), 1), t.worse)
 	if t.tied > 0 {
 		line += fmt.Sprintf(", equal on %d", t.tied)
 	}
 	if leaf.all < t.all {
 		line += fmt.Sprintf("; of the %s among them, %d better and %d worse", count(leaf.all, "leaf figure", "leaf figures"), leaf.better, leaf.worse)
+	}
+	if leaf.toldBetter+leaf.toldWorse == 0 {
+		return line + "; the data can tell on none."
 	}
 	return line + fmt.Sprintf("; the data can tell on %d (%d better, %d worse).", leaf.toldBetter+leaf.toldWorse, leaf.toldBetter, leaf.toldWorse)
 }

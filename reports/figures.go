@@ -69,7 +69,11 @@ func (r *renderer) figuresSection() {
 			leaves++
 		}
 	}
-	text := fmt.Sprintf("%s, %d of them leaf figures, the others averages of those; ± is the standard error.", capital(count(len(open)+len(folded), "figure", "figures")), leaves)
+	text := count(len(open)+len(folded), "figure", "figures")
+	if n := len(open) + len(folded); n > leaves {
+		text += fmt.Sprintf(": %d leaf figures and %s of them", leaves, count(n-leaves, "average", "averages"))
+	}
+	text += "; ± is the standard error."
 	if len(r.between)+len(r.base) > 0 {
 		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over the column's leaf figures." +
 			" `~`: they cannot; the number behind it is the smallest difference that this many items would have shown with 80 % power. `=`: every score is equal. `?`: not comparable."
@@ -80,7 +84,7 @@ func (r *renderer) figuresSection() {
 	notes.write(&r.md)
 	r.picture(betweenPlot, "Differences between the cells with 95 % intervals, a line a figure")
 	r.picture(basePlot, "Differences from the base model with 95 % intervals, a line a figure")
-	if len(r.report.Plots) > 0 && len(r.between)+len(r.base) > 0 {
+	if r.report.Plots[betweenPlot] != nil || r.report.Plots[basePlot] != nil {
 		r.md.para("Filled marks: the data can tell. Hollow: they cannot. Thick lines: averages.")
 	}
 	for _, b := range r.blocks() {

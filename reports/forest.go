@@ -3,6 +3,7 @@ package reports
 import (
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -18,18 +19,18 @@ func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]
 	xs := emptySpan()
 	xs.add(0)
 	var legend []entry
-	for _, c := range contrasts {
-		i := s.lookIndex(c)
-		legend = append(legend, entry{name: strings.Replace(c.name, " - ", " − ", 1), look: lookOf(i), line: true, mark: true})
+	looks := s.looks(contrasts)
+	for j, c := range contrasts {
+		legend = append(legend, entry{name: strings.Replace(c.name, " - ", " − ", 1), look: looks[j], line: true, mark: true})
 	}
 	var last *figure
 	for _, i := range rows {
 		fig := s.figures[i]
 		drawable := false
 		row := forestRow{label: fig.Figure, average: !fig.Leaf}
-		for _, c := range contrasts {
+		for j, c := range contrasts {
 			d := c.rows[i]
-			m := forestMark{look: lookOf(s.lookIndex(c)), at: d.Delta, low: d.Low, high: d.High, told: d.Sign == "+" || d.Sign == "-"}
+			m := forestMark{look: looks[j], at: d.Delta, low: d.Low, high: d.High, told: d.Sign == "+" || d.Sign == "-"}
 			if !math.IsNaN(d.Delta) && fig.Unit == "%" {
 				drawable = true
 				xs.add(d.Delta)
@@ -65,14 +66,23 @@ func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]
 	return drawSVG(plotWidth, vg.Length(f.height*f.unit())+62, legend, p)
 }
 
-// lookIndex is the place of a contrast's arm, which fixes its colour.
-func (s *study) lookIndex(c *contrast) int {
-	for i, a := range s.arms {
-		if a == c.bArm {
-			return i
+// looks gives each comparison the look of its arm, or, where an arm stands in
+// several, one of its own.
+func (s *study) looks(contrasts []*contrast) []look {
+	out := make([]look, len(contrasts))
+	used := map[int]bool{}
+	for j, c := range contrasts {
+		i := slices.Index(s.arms, c.bArm)
+		if used[i] {
+			for k := range out {
+				out[k] = lookOf(k)
+			}
+			return out
 		}
+		used[i] = true
+		out[j] = lookOf(i)
 	}
-	return 0
+	return out
 }
 
 // forest is the plotter: rows from the top down, y in row heights below 0.

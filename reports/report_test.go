@@ -2,10 +2,12 @@ package reports
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -112,6 +114,7 @@ func TestReports(t *testing.T) {
 		"base_only":   baseOnly,
 		"broken":      broken,
 		"study":       studyRun(),
+		"two_axes":    twoAxes(),
 		"two_cells":   syntheticRun(1),
 		"seeds":       syntheticRun(3),
 		"failed_cell": failed,
@@ -135,8 +138,13 @@ func TestReports(t *testing.T) {
 				t.Error("the same rows rendered twice differ")
 			}
 			golden(t, filepath.Join("testdata", name, "report.md"), r.Markdown)
+			var table bytes.Buffer
+			if err := WriteRows(&table, r.Comparisons); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("testdata", name, "comparisons.sha256"), fmt.Appendf(nil, "%x\n", sha256.Sum256(table.Bytes())))
 			for plot, svg := range r.Plots {
-				if name == "study" {
+				if name == "study" && runtime.GOARCH == "amd64" { // gonum's coordinates are fused elsewhere
 					golden(t, filepath.Join("testdata", name, plot), svg)
 				}
 				if !bytes.HasPrefix(svg, []byte("<?xml")) || bytes.Contains(svg, []byte("NaN")) {
@@ -148,6 +156,46 @@ func TestReports(t *testing.T) {
 			}
 		})
 	}
+}
+
+// twoAxes is syntheticRun with every cell once on each padding side; the sides'
+// losses differ by rounding.
+func twoAxes() *Run {
+	run := &Run{}
+	for i, side := range []string{"left", "right"} {
+		part := syntheticRun(1)
+		rename := func(cell string) string {
+			if cell == "" || strings.HasPrefix(cell, "base:") {
+				return cell
+			}
+			return "padding=" + side + "," + cell
+		}
+		for _, f := range part.Facts {
+			if i > 0 && f.Section != "cells" {
+				continue
+			}
+			f.Cell = rename(f.Cell)
+			run.Facts = append(run.Facts, f)
+			if f.Section == "cells" && f.Key == "model" {
+				run.Facts = append(run.Facts, Fact{Section: "cells", Cell: f.Cell, Key: "padding", Value: side, Order: f.Order})
+			}
+		}
+		for _, x := range part.Results {
+			if x.Cell = rename(x.Cell); i == 0 || x.Cell != "base:m" {
+				run.Results = append(run.Results, x)
+			}
+		}
+		for _, x := range part.Items {
+			if x.Cell = rename(x.Cell); i == 0 || x.Cell != "base:m" {
+				run.Items = append(run.Items, x)
+			}
+		}
+		for _, x := range part.Steps {
+			x.Cell, x.Loss = rename(x.Cell), x.Loss+float64(i)/1024
+			run.Steps = append(run.Steps, x)
+		}
+	}
+	return run
 }
 
 func golden(t *testing.T, path string, got []byte) {
