@@ -6,6 +6,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"os"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -15,7 +16,15 @@ import (
 func main() {
 	width := flag.Int("width", 8, "float32 values of a vector register: 8 (AVX2) or 16 (AVX-512)")
 	dot := flag.Bool("dot", false, "only the tiles of VDPBF16PS")
+	arm := flag.Bool("neon", false, "arm64's tiles instead, to ../gemm/neon_arm64.{s,go}")
 	flag.Parse()
+	if *arm {
+		if err := neon("../gemm/neon_arm64.s", "../gemm/neon_arm64.go", "gemm"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ConstraintExpr("amd64,!noasm")
 	isa := newISA(*width)
 	if *dot {

@@ -69,6 +69,10 @@ func (s *side) value(lane, k int) float32 {
 // comes first; k0 and k1 are then even. In the pair formats a position is a
 // word.
 func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+	if s.format == plain {
+		packPlain(dst, s, lane, lanes, width, k0, k1)
+		return
+	}
 	swap := s.swap()
 	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
 		for q := k0; q < k1; q++ {
@@ -79,6 +83,30 @@ func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
 				row[l] = s.at(lane+l, q^swap)
 			}
 			clear(row[n:])
+		}
+	}
+}
+
+// packPlain is pack for unchanged values, row by row of the matrix.
+func packPlain(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
+		n := min(lanes, width)
+		panel := dst[:width*(k1-k0)]
+		dst = dst[len(panel):]
+		if n < width {
+			clear(panel)
+		}
+		if s.along {
+			for l := range n {
+				at := (lane + l) * s.m.Stride
+				for q, v := range s.m.F32[at+k0 : at+k1] {
+					panel[q*width+l] = v
+				}
+			}
+			continue
+		}
+		for q, r := range s.rows[k0:k1] {
+			copy(panel[q*width:][:n], s.m.F32[int(r)*s.m.Stride+lane:])
 		}
 	}
 }

@@ -7,6 +7,11 @@ import (
 	"sync"
 )
 
+//go:generate go run -C ../_gen . -width 8 -out ../gemm/avx2_amd64.s -stubs ../gemm/avx2_amd64.go -pkg gemm
+//go:generate go run -C ../_gen . -width 16 -out ../gemm/avx512_amd64.s -stubs ../gemm/avx512_amd64.go -pkg gemm
+//go:generate go run -C ../_gen . -width 16 -dot -out ../gemm/dot_amd64.s -stubs ../gemm/dot_amd64.go -pkg gemm
+//go:generate go run -C ../_gen . -neon
+
 // forced, if not nil, is used instead of the chosen path; tests set it.
 var forced *path
 

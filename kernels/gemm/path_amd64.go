@@ -8,10 +8,6 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-//go:generate go run -C ../_gen . -width 8 -out ../gemm/avx2_amd64.s -stubs ../gemm/avx2_amd64.go -pkg gemm
-//go:generate go run -C ../_gen . -width 16 -out ../gemm/avx512_amd64.s -stubs ../gemm/avx512_amd64.go -pkg gemm
-//go:generate go run -C ../_gen . -width 16 -dot -out ../gemm/dot_amd64.s -stubs ../gemm/dot_amd64.go -pkg gemm
-
 // paths lists what can run here, best first: what the processor has, if it
 // gives the bits of the portable path.
 var paths = sync.OnceValue(func() []*path {

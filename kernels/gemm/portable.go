@@ -15,33 +15,35 @@ var portable = path{
 	peak:     peakPortable, peakFlops: 16, peakRounds: 1 << 18,
 }
 
-// tilePortable computes m rows and 8 columns of the chain: c[i][j] += Σ
-// a[k][i]·b[k][j] over packed panels of 4 rows (a) and one of 8 columns (b).
 func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int) {
-	const mr, nr = 4, 8
+	tileGo(c, ldc, a, b, k, m, mode, 4, 8)
+}
+
+// tileGo computes m rows and nr columns (at most 16) of the chain: c[i][j] +=
+// Σ a[k][i]·b[k][j] over packed panels of mr rows (a) and one of nr columns (b).
+func tileGo(c []float32, ldc int, a, b []float32, k, m, mode, mr, nr int) {
+	var sums [16]float32
+	acc := sums[:nr]
 	for i := range m {
 		panel := a[i/mr*mr*k:]
 		row := c[i*ldc:][:nr]
-		var acc [nr]float32
+		clear(acc)
 		if mode&modeLoad != 0 {
-			acc = [nr]float32(row)
+			copy(acc, row)
 		}
-		if mode&modeFlush != 0 {
-			for q := range k {
-				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
+		for q := range k {
+			x, y := panel[q*mr+i%mr], b[q*nr:][:len(acc)]
+			if mode&modeFlush != 0 {
 				for j := range acc {
 					acc[j] = num.FMA32Flush(x, y[j], acc[j])
 				}
-			}
-		} else {
-			for q := range k {
-				x, y := panel[q*mr+i%mr], (*[nr]float32)(b[q*nr:])
+			} else {
 				for j := range acc {
 					acc[j] = num.FMA32(x, y[j], acc[j])
 				}
 			}
 		}
-		copy(row, acc[:])
+		copy(row, acc)
 	}
 }
 

@@ -1,0 +1,94 @@
+//go:build !noasm
+
+package gemm
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// paths lists what can run here, best first: every arm64 has NEON.
+var paths = sync.OnceValue(func() []*path {
+	if selfCheck(&neon) != nil {
+		return []*path{&portable}
+	}
+	return []*path{&neon, &portable}
+})
+
+// neon computes f32 chains in vectors of four; bf16 chains are portable.
+var neon = path{
+	name:     "neon",
+	mr:       6,
+	nr:       16,
+	pack:     pack,
+	tile:     tileNEON,
+	finish:   finishPortable,
+	mulChain: mulChainNEON,
+	peak:     peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
+}
+
+func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int) {
+	if mode&modeFlush != 0 {
+		tileGo(c, ldc, a, b, k, m, mode, 6, 16)
+		return
+	}
+	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
+	if full := m / 6; full > 0 {
+		tile6NEON(cp, ldc, ap, bp, k, full, mode)
+		if m -= 6 * full; m == 0 {
+			return
+		}
+		cp, ap = &c[6*full*ldc], unsafe.SliceData(a[6*full*k:])
+	}
+	switch m {
+	case 1:
+		tile1NEON(cp, ldc, ap, bp, k, 1, mode)
+	case 2:
+		tile2NEON(cp, ldc, ap, bp, k, 1, mode)
+	case 3:
+		tile3NEON(cp, ldc, ap, bp, k, 1, mode)
+	case 4:
+		tile4NEON(cp, ldc, ap, bp, k, 1, mode)
+	case 5:
+		tile5NEON(cp, ldc, ap, bp, k, 1, mode)
+	}
+}
+
+func mulChainNEON(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
+	whole := n &^ 15
+	if k == 0 {
+		whole = 0
+	}
+	const block = 256
+	for k0 := 0; k0 < k; k0 += block {
+		depth, load := min(block, k-k0), 0
+		if carry || k0 > 0 {
+			load = 1
+		}
+		for j := 0; j < whole; j += 16 {
+			for i := 0; i < m; i += 6 {
+				stripNEON(min(m-i, 6), &c[i*cStride+j], cStride, &a[i*aRow+k0*aCol], aRow, aCol, &b[k0*bStride+j], bStride, depth, load)
+			}
+		}
+	}
+	if whole < n {
+		mulChainPortable(c[whole:], cStride, a, aRow, aCol, b[min(whole, len(b)):], bStride, m, n-whole, k, carry)
+	}
+}
+
+func stripNEON(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, load int) {
+	switch rows {
+	case 1:
+		strip1NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
+	case 2:
+		strip2NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
+	case 3:
+		strip3NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
+	case 4:
+		strip4NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
+	case 5:
+		strip5NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
+	default:
+		strip6NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
+	}
+}
