@@ -62,7 +62,11 @@ func bench(b *testing.B, tokens []int, f func(p *pool.Pool, x, w, y, wide gemm.M
 						}
 						rate := flops * float64(b.N) / b.Elapsed().Seconds() / 1e9
 						b.ReportMetric(rate, "GFLOP/s")
-						b.ReportMetric(100*rate/gemm.PeakFMA(p), "%peak")
+						limit := gemm.PeakFMA(p)
+						if d == bf16 {
+							limit = gemm.PeakBF16(p)
+						}
+						b.ReportMetric(100*rate/limit, "%peak")
 						b.ReportMetric(0, "ns/op")
 					})
 				}

@@ -30,6 +30,7 @@ type path struct {
 	// peak does so many rounds of independent multiply-adds of peakFlops
 	// operations; peakRounds take some milliseconds.
 	peak                  func(rounds int)
+	peakPairs             func(rounds int) // of VDPBF16PS, twice the operations
 	peakFlops, peakRounds int
 }
 

@@ -22,17 +22,18 @@ var avx512 = path{
 // avx512bf16 is avx512 with VDPBF16PS for bf16 operands, which it packs as
 // words of two.
 var avx512bf16 = path{
-	name:     "avx512bf16",
-	mr:       12,
-	nr:       32,
-	pairs:    true,
-	pack:     packSIMD,
-	tile:     tileDot,
-	finish:   finishSIMD,
-	mulChain: mulChainAVX512,
-	thinRows: thinRows,
-	thin:     thinProduct,
-	peak:     peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
+	name:      "avx512bf16",
+	mr:        12,
+	nr:        32,
+	pairs:     true,
+	pack:      packSIMD,
+	tile:      tileDot,
+	finish:    finishSIMD,
+	mulChain:  mulChainAVX512,
+	thinRows:  thinRows,
+	thin:      thinProduct,
+	peakPairs: peakDot,
+	peak:      peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
 }
 
 func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int) {

@@ -14,13 +14,28 @@ import (
 // returns GFLOP/s, the best of a few runs of some milliseconds each; products
 // are compared with it in the same minute.
 func PeakFMA(p *pool.Pool) float64 {
-	path, threads := active(), p.Threads()
-	f := func(_, _ int) { path.peak(path.peakRounds) }
+	path := active()
+	return peak(p, path.peak, path.peakRounds, path.peakFlops)
+}
+
+// PeakBF16 is [PeakFMA] for the multiply-adds of bf16 products: of VDPBF16PS
+// where the path in use has it, else of ordinary ones.
+func PeakBF16(p *pool.Pool) float64 {
+	path := active()
+	if !path.pairs {
+		return PeakFMA(p)
+	}
+	return peak(p, path.peakPairs, path.peakRounds, 2*path.peakFlops)
+}
+
+func peak(p *pool.Pool, loop func(rounds int), rounds, flops int) float64 {
+	threads := p.Threads()
+	f := func(_, _ int) { loop(rounds) }
 	best := 0.0
 	for range 7 {
 		start := time.Now()
 		p.Run(threads, f)
-		rate := float64(threads*path.peakRounds*path.peakFlops) / time.Since(start).Seconds() / 1e9
+		rate := float64(threads*rounds*flops) / time.Since(start).Seconds() / 1e9
 		best = max(best, rate)
 	}
 	return best
