@@ -27,7 +27,7 @@ import (
 const seed = 20250101
 
 // documents is the size of the pretraining text.
-const documents = 36000
+const documents = 13000
 
 func main() {
 	tiny := flag.String("tiny", "experiments/tiny", "directory of the embedded data")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"xrun/model/safetensors"
 )
@@ -14,8 +15,8 @@ const (
 	kvHeads      = 2
 	intermediate = 352
 	positions    = 512
-	vocabSize    = 1152 // bytes, merges and specials
-	initStd      = 0.02
+	vocabSize    = 1024 // bytes, merges and specials
+	initStd      = 0.08
 )
 
 // configJSON writes config.json.
@@ -84,10 +85,14 @@ func initial(seed uint64) []safetensors.Tensor {
 		out = append(out, safetensors.Tensor{Name: name, DType: safetensors.BF16, Shape: shape,
 			Read: func(first int, dst []float32) error { copy(dst, x[first:]); return nil }})
 	}
-	matrix := func(name string, shape ...int) {
+	normal := func(name string, std float64, shape ...int) {
 		s := newSource(seed, name)
-		add(name, shape, func() float32 { return float32(s.normal() * initStd) })
+		add(name, shape, func() float32 { return float32(s.normal() * std) })
 	}
+	matrix := func(name string, shape ...int) { normal(name, initStd, shape...) }
+	// The two matrices that write to the residual stream start smaller, so that
+	// it does not grow with depth (Radford et al. 2019).
+	residual := func(name string, shape ...int) { normal(name, initStd/math.Sqrt(2*layers), shape...) }
 	constant := func(name string, n int, v float32) { add(name, []int{n}, func() float32 { return v }) }
 
 	const headDim = hidden / heads
@@ -102,11 +107,11 @@ func initial(seed uint64) []safetensors.Tensor {
 			matrix(p+"self_attn."+m.name+"_proj.weight", m.rows, hidden)
 			constant(p+"self_attn."+m.name+"_proj.bias", m.rows, 0)
 		}
-		matrix(p+"self_attn.o_proj.weight", hidden, heads*headDim)
+		residual(p+"self_attn.o_proj.weight", hidden, heads*headDim)
 		constant(p+"post_attention_layernorm.weight", hidden, 1)
 		matrix(p+"mlp.gate_proj.weight", intermediate, hidden)
 		matrix(p+"mlp.up_proj.weight", intermediate, hidden)
-		matrix(p+"mlp.down_proj.weight", hidden, intermediate)
+		residual(p+"mlp.down_proj.weight", hidden, intermediate)
 	}
 	constant("model.norm.weight", hidden, 1)
 	return out

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,17 +44,6 @@ func offer(s *source, stem, right string, wrong []string) choice {
 	return q
 }
 
-// without returns the strings of x that differ from drop.
-func without(x []string, drop string) []string {
-	var out []string
-	for _, v := range x {
-		if v != drop {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
 // subject is one MMLU subject of this world: its real name puts it into its
 // group of the report, what it asks is ours.
 type subject struct {
@@ -69,44 +59,59 @@ func (j subject) header() string {
 // subjects has one of each of MMLU's four groups.
 var subjects = []subject{
 	{"elementary_mathematics", askSum},
-	{"formal_logic", askOrder},
+	{"formal_logic", askNext},
 	{"high_school_geography", askTown},
 	{"miscellaneous", askKind},
+}
+
+// inOrder offers the sorted options that are left after dropping wrong ones.
+// Sorted options make letters learnable for so small a model: an option's place
+// says something about its letter before a model has learned to look it up.
+func inOrder(s *source, stem string, all []string, right int) choice {
+	q := choice{stem: stem}
+	keep := []int{right}
+	for _, i := range s.perm(len(all)) {
+		if len(keep) < 4 && i != right {
+			keep = append(keep, i)
+		}
+	}
+	slices.Sort(keep)
+	for at, i := range keep {
+		q.options[at] = all[i]
+		if i == right {
+			q.gold = at
+		}
+	}
+	return q
+}
+
+// run offers four numbers in a row.
+func run(s *source, stem string, right int) choice {
+	first := max(0, right-3)
+	first += s.below(min(right, 6) - first + 1)
+	q := choice{stem: stem, gold: right - first}
+	for i := range q.options {
+		q.options[i] = fmt.Sprint(first + i)
+	}
+	return q
 }
 
 func askSum(_ *world, s *source) choice {
 	a := s.below(10)
 	b := s.below(10 - a)
-	var wrong []string
-	for d := range 10 {
-		if d != a+b {
-			wrong = append(wrong, fmt.Sprint(d))
-		}
-	}
-	return offer(s, fmt.Sprintf("%d + %d =", a, b), fmt.Sprint(a+b), wrong)
+	return run(s, fmt.Sprintf("%d + %d =", a, b), a+b)
+}
+
+// askNext continues a row of numbers.
+func askNext(_ *world, s *source) choice {
+	step := 1 + s.below(2)
+	a := s.below(10 - 3*step)
+	return run(s, fmt.Sprintf("What follows %d, %d, %d?", a, a+step, a+2*step), a+3*step)
 }
 
 func askTown(_ *world, s *source) choice {
 	t := pick(s, towns)
-	var wrong []string
-	for _, u := range towns[:6] {
-		wrong = append(wrong, u.near)
-	}
-	return offer(s, "What is near "+t.name+"?", t.near, without(wrong, t.near))
-}
-
-// askOrder offers both names and two others.
-func askOrder(w *world, s *source) choice {
-	p := s.perm(len(w.people))
-	a, b := w.people[p[0]], w.people[p[1]]
-	pair := pick(s, opposites)
-	asked := s.below(2)
-	right, wrong := a, b
-	if asked == 1 {
-		right, wrong = b, a
-	}
-	return offer(s, fmt.Sprintf("%s is %s than %s. Who is %s?", a.name, pair[0], b.name, pair[asked]),
-		right.name, []string{wrong.name, w.people[p[2]].name, w.people[p[3]].name})
+	return inOrder(s, "What is near "+t.name+"?", landforms, slices.Index(landforms, t.near))
 }
 
 // kinds are the categories askKind knows.
@@ -114,70 +119,67 @@ var kinds = []struct {
 	article, name string
 	words         []string
 }{
-	{"a", "colour", colours}, {"a", "job", jobs}, {"an", "animal", animals}, {"a", "food", foods},
+	{"a", "colour", colours}, {"a", "job", jobs}, {"an", "animal", animals}, {"a", "food", foods}, {"a", "thing", things},
 }
 
 func askKind(_ *world, s *source) choice {
-	k := s.perm(len(kinds))
-	right := kinds[k[0]]
-	var wrong []string
-	for _, o := range k[1:] {
-		wrong = append(wrong, pick(s, kinds[o].words))
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = pick(s, k.words)
 	}
-	return offer(s, "Which is "+right.article+" "+right.name+"?", pick(s, right.words), wrong)
+	right := s.below(len(kinds))
+	return inOrder(s, "Which is "+kinds[right].article+" "+kinds[right].name+"?", words, right)
 }
 
-// passage is two sentences of fleeting facts and questions about them.
-type passage struct{ colour, thing [2]int }
+// passage is two people who own some of the same.
+type passage struct {
+	a, b  person
+	count [2]int
+	of    string
+}
 
-func drawPassage(s *source) passage {
-	c, t := s.perm(len(colours)), s.perm(len(things))
-	return passage{[2]int{c[0], c[1]}, [2]int{t[0], t[1]}}
+func drawPassage(w *world, s *source) passage {
+	p, n := s.perm(len(w.people)), s.perm(9)
+	return passage{w.people[p[0]], w.people[p[1]], [2]int{n[0] + 1, n[1] + 1}, pick(s, belongings)}
 }
 
 func (p passage) text() string {
-	return fmt.Sprintf("The %s is %s. The %s is %s.", things[p.thing[0]], colours[p.colour[0]], things[p.thing[1]], colours[p.colour[1]])
+	return fmt.Sprintf("%s has %d %s. %s has %d %s.", p.a.full(), p.count[0], p.of, p.b.full(), p.count[1], p.of)
 }
 
-// question asks whether thing i has its own colour or the other's.
-func (p passage) question(i int, yes bool) string {
-	c := p.colour[i]
-	if !yes {
-		c = p.colour[1-i]
-	}
-	return fmt.Sprintf("is the %s %s", things[p.thing[i]], colours[c])
+// question asks whether the first has more.
+func (p passage) question() string {
+	return fmt.Sprintf("does %s have more %s than %s", p.a.full(), p.of, p.b.full())
 }
 
-// ask draws a question and its answer. Half of the wrong colours are the other
-// thing's, half are not in the passage at all.
-func (p passage) ask(s *source) (question string, yes bool) {
-	i := s.below(2)
-	if yes = s.below(2) == 0; yes || s.below(2) == 0 {
-		return p.question(i, yes), yes
-	}
-	c := s.below(len(colours))
-	for c == p.colour[0] || c == p.colour[1] {
-		c = s.below(len(colours))
-	}
-	return fmt.Sprintf("is the %s %s", things[p.thing[i]], colours[c]), yes
+func (p passage) yes() bool { return p.count[0] > p.count[1] }
+
+// twin is the passage with the numbers exchanged.
+func (p passage) twin() passage {
+	p.count[0], p.count[1] = p.count[1], p.count[0]
+	return p
 }
 
-// order is a sentence that compares two people and concludes about one of them.
-type order struct {
+// talk is a sentence in which two people speak of the work of one of them.
+type talk struct {
 	a, b person
-	pair [2]string
-	// which of the pair's words the conclusion uses; 0 concludes on a, 1 on b
-	end int
+	// of is 0 for the work of a, 1 for that of b
+	of int
 }
 
-func drawOrder(w *world, s *source) order {
-	p := s.perm(len(w.people))
-	return order{w.people[p[0]], w.people[p[1]], pick(s, opposites), s.below(2)}
+// drawTalk pairs people of different work.
+func drawTalk(w *world, s *source) talk {
+	for {
+		p := s.perm(len(w.people))
+		if a, b := w.people[p[0]], w.people[p[1]]; a.job != b.job {
+			return talk{a, b, s.below(2)}
+		}
+	}
 }
 
-// sentence has who in the place of the blank.
-func (o order) sentence(who string) string {
-	return fmt.Sprintf("%s is %s than %s, so %s is the %s one.", o.a.full(), o.pair[0], o.b.full(), who, o.pair[o.end])
-}
+func (t talk) who() person { return [2]person{t.a, t.b}[t.of] }
 
-func (o order) answer() string { return [2]person{o.a, o.b}[o.end].full() }
+// sentence has name in the place of the blank.
+func (t talk) sentence(name string) string {
+	return fmt.Sprintf("%s and %s spoke of the work of %s as a %s.", t.a.full(), t.b.full(), name, jobs[t.who().job])
+}

@@ -13,9 +13,9 @@ type suites struct {
 	hellaswag  []ending
 	arcEasy    []asked
 	arcHard    []asked
-	boolq      []yesno
-	winogrande []order
-	shots      []order
+	boolq      []passage
+	winogrande []talk
+	shots      []talk
 }
 
 // ending is a HellaSwag item.
@@ -30,13 +30,6 @@ type asked struct {
 	id string
 	choice
 	class class
-}
-
-// yesno is a BoolQ item.
-type yesno struct {
-	passage
-	which int
-	yes   bool
 }
 
 const (
@@ -100,21 +93,20 @@ func drawSuites(w *world, seed uint64) suites {
 	}
 
 	s = newSource(seed, "boolq")
-	for range 24 {
-		p := drawPassage(s)
-		first := s.below(2) // the same passage once with each answer
-		t.boolq = append(t.boolq, yesno{p, s.below(2), first == 0}, yesno{p, s.below(2), first == 1})
+	for range 32 {
+		p := drawPassage(w, s)
+		t.boolq = append(t.boolq, p, p.twin())
 	}
 
 	s = newSource(seed, "winogrande")
 	for range 32 {
-		o := drawOrder(w, s)
-		twin := o
-		twin.end = 1 - o.end
-		t.winogrande = append(t.winogrande, o, twin)
+		one := drawTalk(w, s)
+		twin := one
+		twin.of = 1 - one.of
+		t.winogrande = append(t.winogrande, one, twin)
 	}
 	for range 16 {
-		t.shots = append(t.shots, drawOrder(w, s))
+		t.shots = append(t.shots, drawTalk(w, s))
 	}
 	return t
 }
@@ -220,7 +212,7 @@ func (t suites) files() (map[string][]byte, error) {
 	}
 	rows = nil
 	for i, q := range t.boolq {
-		rows = append(rows, boolqRow{q.question(q.which, q.yes), q.text(), i, fmt.Sprint(q.yes)})
+		rows = append(rows, boolqRow{q.question(), q.text(), i, fmt.Sprint(q.yes())})
 	}
 	if out["boolq/val.jsonl"], err = lines(rows); err != nil {
 		return nil, err
@@ -269,7 +261,7 @@ func arcRows(qs []asked) []any {
 	return rows
 }
 
-func winograndeRows(part string, orders []order) []any {
+func winograndeRows(part string, talks []talk) []any {
 	type row struct {
 		ID       string `json:"qID"`
 		Sentence string `json:"sentence"`
@@ -278,8 +270,8 @@ func winograndeRows(part string, orders []order) []any {
 		Answer   string `json:"answer"`
 	}
 	var rows []any
-	for i, o := range orders {
-		rows = append(rows, row{fmt.Sprintf("%s-%03d", part, i+1), o.sentence("_"), o.a.full(), o.b.full(), fmt.Sprint(o.end + 1)})
+	for i, o := range talks {
+		rows = append(rows, row{fmt.Sprintf("%s-%03d", part, i+1), o.sentence("_"), o.a.full(), o.b.full(), fmt.Sprint(o.of + 1)})
 	}
 	return rows
 }

@@ -55,13 +55,14 @@ var (
 		{"Hobart", "hill"}, {"Kelso", "desert"}, {"Lorne", "river"}, {"Milford", "lake"},
 		{"Norby", "sea"}, {"Ravens", "forest"}, {"Selby", "hill"}, {"Tarn", "desert"},
 	}
-	jobs    = []string{"baker", "doctor", "farmer", "teacher", "painter", "sailor", "tailor", "miller", "singer", "hunter", "writer", "driver"}
-	animals = []string{"goat", "cow", "horse", "sheep", "duck", "hen", "pig", "cat", "dog", "rabbit", "donkey", "goose"}
-	foods   = []string{"bread", "rice", "cheese", "soup", "fish", "apples", "beans", "eggs", "nuts", "corn", "plums", "honey"}
-	colours = []string{"red", "blue", "green", "black", "white", "yellow", "brown", "grey"}
-	things  = []string{"cup", "box", "door", "hat", "chair", "lamp", "ball", "boat", "coat", "bag", "book", "wall"}
-	// pairs of opposites, the first told of the one who comes first
-	opposites = [][2]string{{"older", "younger"}, {"taller", "shorter"}, {"faster", "slower"}, {"richer", "poorer"}}
+	jobs       = []string{"baker", "doctor", "farmer", "teacher", "painter", "sailor", "tailor", "miller", "singer", "hunter", "writer", "driver"}
+	animals    = []string{"goat", "cow", "horse", "sheep", "duck", "hen", "pig", "cat", "dog", "rabbit", "donkey", "goose"}
+	foods      = []string{"bread", "rice", "cheese", "soup", "fish", "apples", "beans", "eggs", "nuts", "corn", "plums", "honey"}
+	colours    = []string{"red", "blue", "green", "black", "white", "yellow", "brown", "grey"}
+	things     = []string{"cup", "box", "door", "hat", "chair", "lamp", "ball", "boat", "coat", "bag", "book", "wall"}
+	belongings = []string{"coins", "hens", "cups", "books", "hats", "bags"}
+	// landforms are in the order exams list them.
+	landforms = []string{"river", "lake", "sea", "forest", "hill", "desert"}
 
 	scripts = []script{
 		{"was hungry and went to the kitchen", "ate a big meal"},
