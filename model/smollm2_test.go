@@ -83,9 +83,11 @@ func TestSmolLM2(t *testing.T) {
 		}
 	}
 	for _, p := range precisions {
-		// bf16 operands of 8 bits against float32: the losses of a step are a
-		// mean over some 200 targets, each off by some 1e-2.
-		limit := map[kernels.DType]float64{kernels.F32: 1e-3, kernels.BF16: 1e-2}[p]
+		// In bf16 a token's loss is off by some 0.02, and a step's is a mean over
+		// a few hundred: step 0 lies within 5e-3. Later steps differ by more than
+		// that, because Adam's first updates have the size of the learning rate
+		// whatever the gradient's, also where rounding decides its sign.
+		limits := map[kernels.DType][2]float64{kernels.F32: {1e-3, 1e-3}, kernels.BF16: {5e-3, 3e-2}}[p]
 		for _, labels := range []string{"output", "all"} {
 			t.Run(fmt.Sprint(p, "/", labels), func(t *testing.T) {
 				if only := os.Getenv("XRUN_SMOLLM2_ONLY"); !strings.Contains(fmt.Sprint(p, "/", labels), only) {
@@ -103,7 +105,7 @@ func TestSmolLM2(t *testing.T) {
 				for s, w := range log {
 					got := step(t, tr, rows[4*s:4*s+4])
 					tokens += got.Tokens
-					d := relative(got.Loss, w.Loss)
+					d, limit := relative(got.Loss, w.Loss), limits[min(s, 1)]
 					worst, worstNorm = max(worst, d), max(worstNorm, relative(got.GradNorm, w.GradNorm))
 					if d > limit || got.Targets != w.Targets || got.LR != w.LR {
 						t.Errorf("step %d: loss %.6f, %d targets, lr %v; want %.6f within %.0e, %d, %v", s, got.Loss, got.Targets, got.LR, w.Loss, limit, w.Targets, w.LR)
