@@ -311,11 +311,11 @@ func TestSchedulesOfTransformers(t *testing.T) {
 			case "cosine":
 				got = peak * max(0, 0.5*(1+num.Cos(math.Pi*0.5*2*progress)))
 			case "cosine_with_restarts":
-				x := 3 * progress
+				x := float64(3 * progress)
 				got = peak * max(0, 0.5*(1+num.Cos(math.Pi*(x-math.Floor(x)))))
 			case "polynomial":
 				lr := 5e-5 - 1e-7
-				got = peak * ((lr*num.Pow(1-(s-warmup)/(steps-warmup), 2) + 1e-7) / peak)
+				got = peak * ((float64(lr*num.Pow(1-(s-warmup)/(steps-warmup), 2)) + 1e-7) / peak)
 			default:
 				continue
 			}
