@@ -30,7 +30,9 @@
 //
 // strftime_now is refused: a prompt that holds today's date is another one
 // tomorrow. So are raw, filter, call, with, include, import, extends, block and
-// autoescape. An unknown filter or test is an error of Parse even where it would
+// autoescape, and a name of the caller (such as tools) that a template sets after a loop,
+// macro or block has used it, where Jinja's compile-time scopes differ from anybody's
+// guess. An unknown filter or test is an error of Parse even where it would
 // not be reached.
 //
 // Limits: a template of 1 MiB, 3 million steps, 64 MiB of text, 100,000 numbers in a range.

@@ -22,7 +22,7 @@ type parser struct {
 // has used that name. Those names are collected in late and refused in Render.
 type frame struct {
 	own   map[string]bool // read or set in the scope itself
-	inner map[string]bool // read in a scope inside, before that
+	inner map[string]bool // used in a scope inside, before that
 }
 
 func (p *parser) push() { p.frames = append(p.frames, &frame{map[string]bool{}, map[string]bool{}}) }
@@ -38,26 +38,23 @@ func (p *parser) scoped(ends ...string) ([]statement, string) {
 
 // reads notes that the innermost scope reads a name.
 func (p *parser) reads(name string) {
-	for i := len(p.frames) - 1; i >= 0; i-- {
-		f := p.frames[i]
-		if f.own[name] {
-			break
-		}
-		if i == len(p.frames)-1 {
-			f.own[name] = true
-		} else {
-			f.inner[name] = true
+	last := len(p.frames) - 1
+	for i := last; i >= 0 && !p.frames[i].own[name]; i-- {
+		if i < last {
+			p.frames[i].inner[name] = true
 		}
 	}
+	p.frames[last].own[name] = true
 }
 
-// sets notes that the innermost scope sets a name.
+// sets notes that the innermost scope sets a name. If it does so in an if, it may
+// read the name of an outer scope where the if did not hold, so this counts as reading.
 func (p *parser) sets(name string) {
 	f := p.frames[len(p.frames)-1]
 	if f.inner[name] && !f.own[name] {
 		p.late = append(p.late, name)
 	}
-	f.own[name] = true
+	p.reads(name)
 }
 
 const maxDepth = 200

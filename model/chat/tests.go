@@ -8,6 +8,14 @@ type test struct {
 	holds func(in *run, v any, args []any) bool
 }
 
+func isText(v any) bool {
+	switch v.(type) {
+	case string, markup:
+		return true
+	}
+	return false
+}
+
 // tests by name.
 var tests = func() map[string]test {
 	isType := func(is func(v any) bool) test {
@@ -38,7 +46,7 @@ var tests = func() map[string]test {
 		"defined":   isType(func(v any) bool { _, ok := v.(undefined); return !ok }),
 		"undefined": isType(func(v any) bool { _, ok := v.(undefined); return ok }),
 		"none":      isType(func(v any) bool { return v == nil }),
-		"string":    isType(func(v any) bool { _, ok := v.(string); return ok }),
+		"string":    isType(isText),
 		"mapping":   isType(func(v any) bool { _, ok := v.(*dict); return ok }),
 		"boolean":   isType(func(v any) bool { _, ok := v.(bool); return ok }),
 		"integer":   isType(func(v any) bool { _, ok := v.(int64); return ok }),
@@ -55,14 +63,14 @@ var tests = func() map[string]test {
 		}),
 		"iterable": isType(func(v any) bool {
 			switch v.(type) {
-			case undefined, string, []any, tuple, *dict, *view, *generator, *loop:
+			case undefined, string, markup, []any, tuple, *dict, *view, *generator, *loop:
 				return true
 			}
 			return false
 		}),
 		"sequence": isType(func(v any) bool {
 			switch v := v.(type) {
-			case undefined, string, []any, tuple, *dict:
+			case undefined, string, markup, []any, tuple, *dict:
 				return true
 			case *view:
 				return v.name == "range"
