@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 // WriteFile writes a file whole or not at all: write fills a temporary file in
@@ -87,4 +88,18 @@ func openSized(path string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
+}
+
+// unfinished matches the temporary files of createTemp.
+var unfinished = regexp.MustCompile(`^\..+\.tmp[0-9]+\.[0-9]+$`)
+
+// RemoveUnfinished removes what killed processes left of files they were writing
+// in dir and below. Nobody else may be writing there.
+func RemoveUnfinished(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !unfinished.MatchString(d.Name()) {
+			return err
+		}
+		return os.Remove(path)
+	})
 }

@@ -227,3 +227,29 @@ func FuzzReadRows(f *testing.F) {
 		}
 	})
 }
+
+func TestUnfinishedFilesAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".items.parquet.tmp123.0", "plots/.loss.svg.tmp9.12", "items.parquet", ".lock", "plots/loss.svg"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := reports.RemoveUnfinished(dir); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, pattern := range []string{"*", "plots/*"} {
+		names, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, n := range names {
+			rel, _ := filepath.Rel(dir, n)
+			left = append(left, rel)
+		}
+	}
+	if diff := cmp.Diff([]string{".lock", "items.parquet", "plots", "plots/loss.svg"}, left); diff != "" {
+		t.Error(diff)
+	}
+}

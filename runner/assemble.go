@@ -200,6 +200,9 @@ func (a *assembly) reproduce() {
 // writeRun writes the run directory: tables, report, plots, events and the spec
 // as given and as resolved. Each file appears whole.
 func (s *study) writeRun(dir string, run *reports.Run) error {
+	if err := reports.RemoveUnfinished(dir); err != nil {
+		return err
+	}
 	if err := reports.WriteTables(dir, run); err != nil {
 		return err
 	}
