@@ -213,32 +213,29 @@ func (a *assembly) reproduce() {
 }
 
 // writeRun writes the run directory: tables, report, plots, events and the spec
-// as given and as resolved. Each file appears whole.
-func (s *study) writeRun(dir string, run *reports.Run) error {
+// as given and as resolved. Each file appears whole. It returns the verdict.
+func (s *study) writeRun(dir string, run *reports.Run) (verdict string, err error) {
 	if err := reports.RemoveUnfinished(dir); err != nil {
-		return err
+		return "", err
 	}
 	if err := reports.WriteTables(dir, run); err != nil {
-		return err
+		return "", err
 	}
 	rep, err := reports.Render(run)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := rep.Write(dir); err != nil {
-		return err
+		return "", err
 	}
 	if err := reports.WriteEvents(dir, run); err != nil {
-		return err
+		return "", err
 	}
 	resolved, err := s.spec.JSON()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := writeBytes(filepath.Join(dir, "spec.json"), resolved); err != nil {
-		return err
-	}
-	return nil
+	return rep.Verdict, writeBytes(filepath.Join(dir, "spec.json"), resolved)
 }
 
 func writeBytes(path string, b []byte) error {

@@ -35,19 +35,11 @@ checkpoint, with the same bits.`,
 		}
 		s.specPath, s.tags = args[0], f.tags
 		dir := runDir(f.runs, s.spec)
-		failed, err := s.runAll(e, f, dir)
+		verdict, failed, err := s.runAll(e, f, dir)
 		if err != nil {
 			return err
 		}
-		run, err := reports.ReadTables(dir)
-		if err != nil {
-			return err
-		}
-		rep, err := reports.Render(run)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(e.stdout, rep.Verdict)
+		fmt.Fprintln(e.stdout, verdict)
 		fmt.Fprintf(e.stdout, "report: %s\n", filepath.Join(dir, "report.md"))
 		if failed > 0 {
 			return fmt.Errorf("%s failed; the report says which and why", plural(failed, "stage"))
@@ -57,52 +49,52 @@ checkpoint, with the same bits.`,
 }
 
 // runAll executes the missing stages and writes the run directory. It returns
-// how many stages failed.
-func (s *study) runAll(e *env, f *flags, dir string) (failed int, err error) {
+// the report's verdict and how many stages failed.
+func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int, err error) {
 	if err := s.missingError(); err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return 0, fmt.Errorf("making the run directory: %w", err)
+		return "", 0, fmt.Errorf("making the run directory: %w", err)
 	}
 	unlock, err := lockRun(dir)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	defer unlock()
 	if s.store, err = store.Open(s.store.Root()); err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	engine, err := newEngine(f, s.spec.Run.Threads)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	defer engine.Close()
 	x := &execution{study: s, ctx: e.ctx, engine: engine, progress: newProgress(e.stderr), failures: map[*stage]error{}}
 	began := time.Now()
 	if err := x.run(); err != nil {
 		if errors.Is(err, e.ctx.Err()) {
-			return 0, withHint(&statusError{exitInterrupted, "interrupted; what is finished is kept"}, "run the same command to continue")
+			return "", 0, withHint(&statusError{exitInterrupted, "interrupted; what is finished is kept"}, "run the same command to continue")
 		}
-		return 0, err
+		return "", 0, err
 	}
 	run, err := s.assemble(x.failures)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	if err := s.writeRun(dir, run); err != nil {
-		return 0, err
+	if verdict, err = s.writeRun(dir, run); err != nil {
+		return "", 0, err
 	}
 	if s.specPath != "" {
 		if err := copySpec(dir, s.specPath); err != nil {
-			return 0, err
+			return "", 0, err
 		}
 	}
 	if err := s.writeProvenance(dir, x, began); err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	s.in.digests.Save()
-	return len(x.failures), nil
+	return verdict, len(x.failures), nil
 }
 
 // provenance is run.json: what ran where, for people and for verify's messages.

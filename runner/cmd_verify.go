@@ -49,7 +49,7 @@ Exit status 0: all equal; 3: something differs.`,
 			return err
 		}
 		again := runDir(fresh, spec)
-		if _, err := s.runAll(e, f, again); err != nil {
+		if _, _, err := s.runAll(e, f, again); err != nil {
 			return err
 		}
 		differing, err := compareRuns(dir, again)
