@@ -1,0 +1,79 @@
+package cuda
+
+// Address is an address in a device's memory; 0 is none.
+type Address uint64
+
+// Device describes the device of a driver.
+type Device struct {
+	Name           string
+	Major, Minor   int   // compute capability
+	Multiprocessor int   // number of multiprocessors
+	SharedPerBlock int   // bytes of shared memory a block may opt into
+	Memory         int64 // bytes of device memory
+	Emulated       bool
+}
+
+// Dim is the size of a grid or block; a zero field counts as 1.
+type Dim struct{ X, Y, Z int }
+
+// Stream, Event, Module and Function are handles of the driver that made them.
+type (
+	Stream   any
+	Event    any
+	Module   any
+	Function any
+)
+
+// Driver is what the engine asks of a device. Work queued on one stream runs in
+// order; streams are ordered among each other by events only. A failure of
+// queued work may be reported by any later call; after one, the driver is of no
+// use but for Close. A Driver is not safe for concurrent use.
+type Driver interface {
+	Device() Device
+
+	// Load compiles PTX. The error holds the compiler's log.
+	Load(name string, ptx []byte) (Module, error)
+	// Function looks a kernel up. sharedBytes is the dynamic shared memory its
+	// launches will ask for at most.
+	Function(m Module, name string, sharedBytes int) (Function, error)
+
+	// Alloc returns device memory aligned to 256 bytes, contents undefined. Out
+	// of memory is an *OutOfMemoryError.
+	Alloc(bytes int64) (Address, error)
+	Free(a Address) error
+	// AllocHost returns page-locked memory, which copies overlap with kernels
+	// from. It is not on Go's heap.
+	AllocHost(bytes int) ([]byte, error)
+	FreeHost(b []byte) error
+
+	NewStream() (Stream, error)
+	NewEvent() (Event, error)
+	Record(e Event, s Stream) error
+	// Wait makes what is queued on s from now on wait for e.
+	Wait(s Stream, e Event) error
+	// SynchronizeEvent waits on the host.
+	SynchronizeEvent(e Event) error
+	Synchronize(s Stream) error
+	// Elapsed returns the milliseconds between two recorded, finished events.
+	Elapsed(start, end Event) (float64, error)
+
+	// CopyIn and CopyOut queue a copy between device memory and memory of
+	// AllocHost, which must stay as it is until the copy is done.
+	CopyIn(s Stream, dst Address, src []byte) error
+	CopyOut(s Stream, dst []byte, src Address) error
+	CopyDevice(s Stream, dst, src Address, bytes int64) error
+	// Zero queues setting bytes to 0.
+	Zero(s Stream, dst Address, bytes int64) error
+
+	// Launch queues a kernel. Each argument is a parameter of the kernel in
+	// order: Address, int32, uint32, int64, uint64, float32 or float64.
+	Launch(s Stream, f Function, grid, block Dim, sharedBytes int, args ...any) error
+
+	Close() error
+}
+
+// OutOfMemoryError is returned by [Driver].Alloc and AllocHost.
+type OutOfMemoryError struct {
+	Asked, Free, Total int64 // bytes; Free and Total are 0 where unknown
+	Host               bool
+}
