@@ -1,0 +1,154 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+)
+
+// version goes up whenever the bits that this engine computes change.
+const version = 1
+
+// Options configure an engine. They never change a result.
+type Options struct {
+	// SegmentBytes is the least amount of memory asked of the driver at once;
+	// tensors are cut out of such segments. 0 means 64 MiB. On an emulated
+	// device 0 gives each tensor an allocation of its own, so that the
+	// interpreter sees accesses beyond it.
+	SegmentBytes int64
+	// StagingBytes is the page-locked memory that copies in each direction go
+	// through. 0 means 16 MiB, on an emulated device 256 KiB.
+	StagingBytes int
+}
+
+// Engine is the CUDA implementation of [kernels.Engine].
+//
+// Operations queue their kernels on one stream, compute, and return. Copies to
+// and from the host run on two others, beside the kernels, ordered by events.
+// Only what gives numbers to the host waits: Read, SumSquares, CrossEntropy,
+// LogProb, Sync.
+type Engine struct {
+	driver  Driver
+	device  Device
+	err     error // the first failure since the last Sync
+	failed  error // the device's failure, after which nothing works
+	compute Stream
+
+	modules   map[string]Module
+	functions map[kernel]Function
+	memory    arena
+	uploads   uploads
+	downloads downloads
+	scratches map[string]scratch
+	sources   []int32
+}
+
+// MinMajor and MinMinor are the least compute capability: bf16 tensor cores
+// and asynchronous copies came with 8.0.
+const (
+	MinMajor = 8
+	MinMinor = 0
+)
+
+// New returns an engine over d, which belongs to it from now on: Close closes
+// it, and so does New when it fails.
+func New(d Driver, o Options) (*Engine, error) {
+	e := &Engine{driver: d, device: d.Device(), modules: map[string]Module{}, functions: map[kernel]Function{}, scratches: map[string]scratch{}}
+	if err := e.start(o); err != nil {
+		return nil, fmt.Errorf("starting the cuda engine on %s: %w", e.device.Name, errors.Join(err, d.Close()))
+	}
+	return e, nil
+}
+
+func (e *Engine) start(o Options) (err error) {
+	if v := e.device; v.Major < MinMajor || v.Major == MinMajor && v.Minor < MinMinor {
+		return fmt.Errorf("its compute capability is %d.%d; want at least %d.%d (Ampere)", v.Major, v.Minor, MinMajor, MinMinor)
+	}
+	if o.SegmentBytes < 0 || o.StagingBytes < 0 {
+		return fmt.Errorf("segments of %d and staging of %d bytes; want at least 0", o.SegmentBytes, o.StagingBytes)
+	}
+	if o.SegmentBytes == 0 && !e.device.Emulated {
+		o.SegmentBytes = 64 << 20
+	}
+	if o.StagingBytes == 0 {
+		o.StagingBytes = 16 << 20
+		if e.device.Emulated {
+			o.StagingBytes = 256 << 10
+		}
+	}
+	if e.compute, err = e.driver.NewStream(); err != nil {
+		return err
+	}
+	e.memory = newArena(e.driver, o.SegmentBytes)
+	if err := e.uploads.start(e, o); err != nil {
+		return err
+	}
+	if err := e.downloads.start(e, o); err != nil {
+		return err
+	}
+	return e.load()
+}
+
+// Name returns "cuda".
+func (e *Engine) Name() string { return "cuda" }
+
+// Numerics names this engine's version and the device's compute capability:
+// tensor cores of different generations may add in different orders. An
+// emulated device is a generation of its own.
+func (e *Engine) Numerics() string {
+	s := fmt.Sprintf("cuda/%d sm_%d%d", version, e.device.Major, e.device.Minor)
+	if e.device.Emulated {
+		s += " emulated"
+	}
+	return s
+}
+
+// Device describes the device that the engine runs on.
+func (e *Engine) Device() Device { return e.device }
+
+// Sync waits for outstanding work, and returns and forgets the first failure
+// since the last Sync. A failure of the device itself is returned for ever.
+func (e *Engine) Sync() error {
+	if e.failed == nil {
+		if err := e.driver.Synchronize(e.compute); err != nil {
+			e.broken("waiting for the device", err)
+		}
+	}
+	err := e.err
+	e.err = e.failed
+	return err
+}
+
+// Close waits for outstanding work, gives back all memory and closes the
+// driver. The engine and its tensors must not be used afterwards.
+func (e *Engine) Close() error {
+	if e.driver == nil {
+		return nil
+	}
+	err := e.Sync()
+	err = errors.Join(err, e.uploads.close(e), e.downloads.close(e), e.memory.close(), e.driver.Close())
+	*e = Engine{failed: errors.New("the cuda engine is closed")}
+	return err
+}
+
+// fail remembers the first failure for Sync.
+func (e *Engine) fail(format string, args ...any) {
+	if e.err == nil {
+		e.err = fmt.Errorf(format, args...)
+	}
+}
+
+// broken remembers that the driver failed while doing something: nothing
+// queued since the last Sync can be trusted, and nothing will work any more.
+func (e *Engine) broken(doing string, err error) {
+	if e.failed == nil {
+		e.failed = fmt.Errorf("%s: %w", doing, err)
+	}
+	if e.err == nil {
+		e.err = e.failed
+	}
+}
+
+// bug panics with what a caller did wrong.
+func (e *Engine) bug(format string, args ...any) {
+	panic("kernels: " + fmt.Sprintf(format, args...))
+}

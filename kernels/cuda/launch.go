@@ -1,0 +1,134 @@
+package cuda
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+
+	"xrun/kernels"
+)
+
+//go:generate ./build.sh
+
+//go:embed ptx/*.ptx
+var ptxFiles embed.FS
+
+// PTX returns the committed PTX by module name: module rows is compiled from
+// rows.cu.
+func PTX() map[string][]byte {
+	files, err := ptxFiles.ReadDir("ptx")
+	if err != nil {
+		panic(err) // embedded
+	}
+	m := map[string][]byte{}
+	for _, f := range files {
+		b, err := ptxFiles.ReadFile("ptx/" + f.Name())
+		if err != nil {
+			panic(err)
+		}
+		m[strings.TrimSuffix(f.Name(), ".ptx")] = b
+	}
+	return m
+}
+
+// load compiles every module, so that a driver that cannot is found out at
+// the start.
+func (e *Engine) load() error {
+	for name, ptx := range PTX() {
+		m, err := e.driver.Load(name, ptx)
+		if err != nil {
+			return fmt.Errorf("compiling the kernels of %s.cu: %w", name, err)
+		}
+		e.modules[name] = m
+	}
+	return nil
+}
+
+// kernel names a kernel: an operation declares its own with the module and
+// name of its source, and the dynamic shared memory that its launches take.
+type kernel struct {
+	module, name string
+	shared       int
+}
+
+// of returns the variant of k for types of elements: name_f32_bf16.
+func (k kernel) of(types ...kernels.DType) kernel {
+	for _, t := range types {
+		k.name += "_" + t.String()
+	}
+	return k
+}
+
+// launch queues a kernel. After a failure it does nothing until Sync has
+// returned it.
+func (e *Engine) launch(k kernel, grid, block Dim, args ...any) {
+	if e.err != nil {
+		return
+	}
+	f, ok := e.functions[k]
+	if !ok {
+		var err error
+		if f, err = e.driver.Function(e.modules[k.module], k.name, k.shared); err != nil {
+			e.broken(fmt.Sprintf("looking kernel %s up", k.name), err)
+			return
+		}
+		e.functions[k] = f
+	}
+	if err := e.driver.Launch(e.compute, f, grid, block, k.shared, args...); err != nil {
+		e.broken("running kernel "+k.name, err)
+	}
+}
+
+const blockSize = 256
+
+// launchEach queues a kernel of a thread for each of n elements or, beyond
+// what fills the device, of a loop over them.
+func (e *Engine) launchEach(k kernel, n int64, args ...any) {
+	if n == 0 {
+		return
+	}
+	full := int64(e.device.Multiprocessor) * 2048 / blockSize * 4
+	blocks := min((n+blockSize-1)/blockSize, max(full, 1))
+	e.launch(k, Dim{X: int(blocks)}, Dim{X: blockSize}, args...)
+}
+
+// flag returns b as a kernel's int parameter.
+func flag(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// scratch is device memory that operations share by name.
+type scratch struct {
+	block *block
+	bytes int64
+}
+
+// scratch returns device memory of unspecified contents, valid until scratch
+// is asked for the same name again. Names belong to an operation, or to
+// several that do not use theirs at once.
+func (e *Engine) scratch(name string, bytes int64) Address {
+	s := e.scratches[name]
+	exact := e.memory.least == 0 // the interpreter is to see accesses beyond
+	if bytes == 0 || e.err != nil {
+		return 0
+	}
+	if s.bytes < bytes || exact && s.bytes != bytes {
+		if s.block != nil {
+			if err := e.memory.free(s.block); err != nil {
+				e.broken("freeing memory", err)
+			}
+		}
+		delete(e.scratches, name)
+		b, err := e.memory.alloc(bytes)
+		if err != nil {
+			e.outOfMemory("making room for "+name, err)
+			return 0
+		}
+		s = scratch{b, bytes}
+		e.scratches[name] = s
+	}
+	return s.block.addr
+}

@@ -1,0 +1,321 @@
+package cuda
+
+import (
+	"errors"
+	"math"
+	"unsafe"
+
+	"xrun/kernels"
+)
+
+// uploads takes what the host gives to kernels (ids, descriptors, values of
+// Write) to the device: through a ring of page-locked memory, on a stream of
+// its own, so that the copies for later kernels run beside earlier ones. The
+// compute stream waits for an event of each copy, and the host for the kernels
+// that read what it overwrites.
+type uploads struct {
+	stream Stream
+	host   []byte
+	device Address // a ring of the same size; 0 where each upload has memory of its own
+	at     int
+	slots  []upload // that may be in use, oldest first
+	spare  []Event
+}
+
+// upload is one copy in flight, host[from:to].
+type upload struct {
+	from, to int
+	own      Address // its device memory, if there is no ring
+	copied   Event
+	consumed Event // after the last kernel that reads it
+}
+
+func (u *uploads) start(e *Engine, o Options) (err error) {
+	if u.stream, err = e.driver.NewStream(); err != nil {
+		return err
+	}
+	return u.resize(e, o.StagingBytes)
+}
+
+// resize makes rings of the given size; the old ones are idle.
+func (u *uploads) resize(e *Engine, bytes int) (err error) {
+	if err := u.release(e); err != nil {
+		return err
+	}
+	if u.host, err = e.driver.AllocHost(bytes); err != nil {
+		return err
+	}
+	if e.memory.least > 0 {
+		u.device, err = e.driver.Alloc(int64(bytes))
+	}
+	return err
+}
+
+// release gives the rings back after waiting for all kernels.
+func (u *uploads) release(e *Engine) error {
+	errs := []error{e.driver.Synchronize(e.compute)}
+	for len(u.slots) > 0 {
+		errs = append(errs, u.retire(e))
+	}
+	if u.host != nil {
+		errs = append(errs, e.driver.FreeHost(u.host))
+	}
+	if u.device != 0 {
+		errs = append(errs, e.driver.Free(u.device))
+	}
+	u.host, u.device, u.at = nil, 0, 0
+	return errors.Join(errs...)
+}
+
+func (u *uploads) close(e *Engine) error {
+	if u.host == nil {
+		return nil
+	}
+	return u.release(e)
+}
+
+// retire forgets the oldest upload, whose kernels have run.
+func (u *uploads) retire(e *Engine) error {
+	s := u.slots[0]
+	u.slots = u.slots[1:]
+	u.spare = append(u.spare, s.copied, s.consumed)
+	if s.own != 0 {
+		return e.driver.Free(s.own)
+	}
+	return nil
+}
+
+func (u *uploads) event(e *Engine) (Event, error) {
+	if n := len(u.spare); n > 0 {
+		v := u.spare[n-1]
+		u.spare = u.spare[:n-1]
+		return v, nil
+	}
+	return e.driver.NewEvent()
+}
+
+// upload copies the parts to the device and returns the address of each,
+// aligned to 16 bytes. They stay until the next upload: the kernels that read
+// them are launched before.
+func (e *Engine) upload(parts ...[]byte) []Address {
+	at := make([]Address, len(parts))
+	if e.err != nil {
+		return at
+	}
+	n := 0
+	for i, p := range parts {
+		at[i] = Address(n)
+		n += (len(p) + 15) &^ 15
+	}
+	if n == 0 {
+		return at
+	}
+	base, err := e.uploads.push(e, n, func(host []byte) {
+		for i, p := range parts {
+			copy(host[at[i]:], p)
+		}
+	})
+	var oom *OutOfMemoryError
+	switch {
+	case errors.As(err, &oom):
+		e.outOfMemory("copying to the device", err)
+	case err != nil:
+		e.broken("copying to the device", err)
+	}
+	for i := range at {
+		at[i] += base
+	}
+	return at
+}
+
+// push queues the copy of n bytes that fill writes, and returns where on the
+// device they will be.
+func (u *uploads) push(e *Engine, n int, fill func(host []byte)) (Address, error) {
+	d := e.driver
+	if k := len(u.slots); k > 0 {
+		if err := d.Record(u.slots[k-1].consumed, e.compute); err != nil {
+			return 0, err
+		}
+	}
+	from, to, err := u.reserve(e, n)
+	if err != nil {
+		return 0, err
+	}
+	fill(u.host[from:to])
+
+	s := upload{from: from, to: to}
+	if s.copied, err = u.event(e); err != nil {
+		return 0, err
+	}
+	if s.consumed, err = u.event(e); err != nil {
+		return 0, err
+	}
+	at := u.device + Address(from)
+	if u.device == 0 {
+		if s.own, err = d.Alloc(int64(n)); err != nil {
+			return 0, err
+		}
+		at = s.own
+	}
+	u.slots = append(u.slots, s)
+	return at, errors.Join(
+		d.CopyIn(u.stream, at, u.host[from:from+n]),
+		d.Record(s.copied, u.stream),
+		d.Wait(e.compute, s.copied))
+}
+
+// reserve returns a part of the ring for n bytes, after waiting for the
+// kernels that read what was there.
+func (u *uploads) reserve(e *Engine, n int) (from, to int, err error) {
+	n = (n + alignment - 1) &^ (alignment - 1)
+	if 2*n > len(u.host) {
+		if err := u.resize(e, 4*n); err != nil {
+			return 0, 0, err
+		}
+	}
+	if u.at+n > len(u.host) {
+		u.at = 0
+	}
+	from, to = u.at, u.at+n
+	for u.occupied(from, to) {
+		if err := e.driver.SynchronizeEvent(u.slots[0].consumed); err != nil {
+			return 0, 0, err
+		}
+		if err := u.retire(e); err != nil {
+			return 0, 0, err
+		}
+	}
+	u.at = to
+	return from, to, nil
+}
+
+func (u *uploads) occupied(from, to int) bool {
+	for _, s := range u.slots {
+		if s.from < to && from < s.to {
+			return true
+		}
+	}
+	return false
+}
+
+// downloads takes results to the host through two pieces of page-locked memory
+// in turn: while one is being filled, the other is copied out.
+type downloads struct {
+	stream Stream
+	host   []byte
+	ready  Event
+	done   [2]Event
+}
+
+func (d *downloads) start(e *Engine, o Options) (err error) {
+	if d.stream, err = e.driver.NewStream(); err != nil {
+		return err
+	}
+	for _, v := range []*Event{&d.ready, &d.done[0], &d.done[1]} {
+		if *v, err = e.driver.NewEvent(); err != nil {
+			return err
+		}
+	}
+	d.host, err = e.driver.AllocHost(max(o.StagingBytes, 2*alignment))
+	return err
+}
+
+func (d *downloads) close(e *Engine) error {
+	if d.host == nil {
+		return nil
+	}
+	h := d.host
+	d.host = nil
+	return e.driver.FreeHost(h)
+}
+
+// download waits for the kernels queued so far, copies n bytes from src and
+// gives them to take piece by piece, in order; pieces but the last are a
+// multiple of 256 bytes long.
+func (e *Engine) download(n int, src Address, take func(piece []byte)) {
+	if e.err != nil || n == 0 {
+		return
+	}
+	if err := e.downloads.pull(e, n, src, take); err != nil {
+		e.broken("copying from the device", err)
+	}
+}
+
+func (d *downloads) pull(e *Engine, n int, src Address, take func(piece []byte)) error {
+	if err := errors.Join(e.driver.Record(d.ready, e.compute), e.driver.Wait(d.stream, d.ready)); err != nil {
+		return err
+	}
+	size := len(d.host) / 2 &^ (alignment - 1)
+	var waiting []byte // the piece before
+	for at, k := 0, 0; at < n || waiting != nil; at, k = at+size, 1-k {
+		var piece []byte
+		if at < n {
+			piece = d.host[k*size:][:min(size, n-at)]
+			err := errors.Join(e.driver.CopyOut(d.stream, piece, src+Address(at)), e.driver.Record(d.done[k], d.stream))
+			if err != nil {
+				return err
+			}
+		}
+		if waiting != nil {
+			if err := e.driver.SynchronizeEvent(d.done[1-k]); err != nil {
+				return err
+			}
+			take(waiting)
+		}
+		waiting = piece
+	}
+	return nil
+}
+
+// downloadTo is download into the memory of dst.
+func downloadTo[T any](e *Engine, dst []T, src Address) {
+	b := raw(dst)
+	e.download(len(b), src, func(piece []byte) { b = b[copy(b, piece):] })
+}
+
+// raw returns the memory of s.
+func raw[T any](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(s[0])))
+}
+
+// Write copies src into dst, rounding if dst is BF16.
+func (e *Engine) Write(dst kernels.Tensor, src []float32) {
+	d := e.arg("Write", "dst", dst, anyType, anySize, anySize)
+	if len(src) != d.size() {
+		e.bug("Write: %d values into %v", len(src), describe(dst))
+	}
+	// Values wait on the device beside the kernels that still use dst, and are
+	// moved in their order.
+	piece := max(len(e.uploads.host)/4, alignment) / 4
+	for at := 0; at < len(src) && e.err == nil; at += piece {
+		part := src[at:min(at+piece, len(src))]
+		from := e.upload(raw(part))[0]
+		e.launchEach(convertKernel.of(d.dtype, kernels.F32), int64(len(part)), d.element(at), from, int64(len(part)))
+	}
+}
+
+// Read copies src out after waiting for outstanding work.
+func (e *Engine) Read(dst []float32, src kernels.Tensor) {
+	s := e.arg("Read", "src", src, anyType, anySize, anySize)
+	if len(dst) != s.size() {
+		e.bug("Read: %d values from %v", len(dst), describe(src))
+	}
+	if s.dtype == kernels.F32 {
+		downloadTo(e, dst, s.addr)
+		return
+	}
+	e.download(2*len(dst), s.addr, func(piece []byte) {
+		for i := range len(piece) / 2 {
+			dst[i] = math.Float32frombits(uint32(piece[2*i])<<16 | uint32(piece[2*i+1])<<24)
+		}
+		dst = dst[len(piece)/2:]
+	})
+}
+
+// outOfMemory remembers that the device's memory is exhausted.
+func (e *Engine) outOfMemory(doing string, err error) {
+	e.fail("%s: %w; this engine holds %d MiB in tensors of %d MiB it reserved", doing, err, e.memory.inUse>>20, e.memory.reserved>>20)
+}

@@ -1,0 +1,173 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+
+	"xrun/kernels"
+)
+
+// tensor is a dense row-major matrix in device memory. A view knows the tensor
+// whose memory it shares.
+type tensor struct {
+	engine     *Engine
+	dtype      kernels.DType
+	rows, cols int
+	addr       Address
+	owner      *tensor
+	block      *block // of the arena; nil for views and empty tensors
+}
+
+// New returns a zeroed tensor. Where the device has no memory left, it has
+// none either, and the failure is the next Sync's.
+func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
+	if rows < 0 || cols < 0 || cols > 0 && rows > math.MaxInt/8/cols {
+		e.bug("New: %d rows of %d columns", rows, cols)
+	}
+	if t != kernels.F32 && t != kernels.BF16 {
+		e.bug("New: invalid type of element")
+	}
+	x := &tensor{engine: e, dtype: t, rows: rows, cols: cols}
+	x.owner = x
+	if x.bytes() == 0 || e.err != nil {
+		return x
+	}
+	b, err := e.memory.alloc(x.bytes())
+	if err != nil {
+		e.outOfMemory(fmt.Sprintf("making a tensor of %v", describe(x)), err)
+		return x
+	}
+	x.block, x.addr = b, b.addr
+	e.zero(x.addr, x.bytes())
+	return x
+}
+
+// Free gives the memory of ts back; they and their views must not be used
+// afterwards. Work that is queued on them still finds it: only work queued
+// later gets it.
+func (e *Engine) Free(ts ...kernels.Tensor) {
+	for _, t := range ts {
+		x, ok := t.(*tensor)
+		if !ok || x == nil || x.engine == nil {
+			continue
+		}
+		if x.engine != e || x.owner != x {
+			e.bug("Free: %s is a view or of another engine", describe(t))
+		}
+		if x.block != nil {
+			if err := e.memory.free(x.block); err != nil {
+				e.broken("freeing memory", err)
+			}
+		}
+		*x = tensor{}
+	}
+}
+
+func (t *tensor) DType() kernels.DType { return t.dtype }
+func (t *tensor) Rows() int            { return t.rows }
+func (t *tensor) Cols() int            { return t.cols }
+
+// Slice returns rows [lo, hi) as a view.
+func (t *tensor) Slice(lo, hi int) kernels.Tensor {
+	if t.engine == nil || t.owner.engine == nil {
+		panic("kernels: Slice: the tensor is freed")
+	}
+	if lo < 0 || hi < lo || hi > t.rows {
+		t.engine.bug("Slice: rows [%d, %d) of %d", lo, hi, t.rows)
+	}
+	v := &tensor{engine: t.engine, dtype: t.dtype, rows: hi - lo, cols: t.cols, owner: t.owner}
+	if t.addr != 0 {
+		v.addr = t.row(lo)
+	}
+	return v
+}
+
+func (t *tensor) size() int    { return t.rows * t.cols }
+func (t *tensor) bytes() int64 { return int64(t.size()) * int64(t.dtype.Size()) }
+
+// row returns the address of row r.
+func (t *tensor) row(r int) Address {
+	return t.element(r * t.cols)
+}
+
+// element returns the address of element i.
+func (t *tensor) element(i int) Address { return t.addr + Address(i)*Address(t.dtype.Size()) }
+
+// address returns where t is, 0 if it is nil: a kernel's optional operand.
+func (t *tensor) address() Address {
+	if t == nil {
+		return 0
+	}
+	return t.addr
+}
+
+// What arg accepts.
+const (
+	anyType kernels.DType = 0
+	anySize int           = -1
+)
+
+// arg checks a tensor argument of an operation: made by this engine, of type t
+// and shape [rows, cols] as far as they are given.
+func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
+	y, ok := x.(*tensor)
+	switch {
+	case !ok || y == nil || y.engine == nil || y.owner.engine == nil:
+		e.bug("%s: %s is nil, freed or of another engine", op, name)
+	case y.engine != e:
+		e.bug("%s: %s belongs to another engine", op, name)
+	case t != anyType && y.dtype != t:
+		e.bug("%s: %s is %s, want %v", op, name, describe(x), t)
+	case rows != anySize && y.rows != rows:
+		e.bug("%s: %s is %s, want %d rows", op, name, describe(x), rows)
+	case cols != anySize && y.cols != cols:
+		e.bug("%s: %s is %s, want %d columns", op, name, describe(x), cols)
+	case y.addr == 0 && y.bytes() > 0:
+		e.fail("computing %s: there was no memory for %s, %s", op, name, describe(x))
+	}
+	return y
+}
+
+// optional is arg for an argument that may be nil.
+func (e *Engine) optional(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
+	if x == nil {
+		return nil
+	}
+	return e.arg(op, name, x, t, rows, cols)
+}
+
+func describe(x kernels.Tensor) string {
+	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
+}
+
+// count panics unless a list of ids has the wanted length.
+func (e *Engine) count(op, name string, got, want int) {
+	if got != want {
+		e.bug("%s: %d %s for %d rows", op, got, name, want)
+	}
+}
+
+// inTable reports whether all ids are rows of a table of n, and remembers the
+// first that is not. Ids are checked here, on the host that has them, so that
+// no kernel needs to.
+func (e *Engine) inTable(op, name string, ids []int32, n int) bool {
+	for i, id := range ids {
+		if id < 0 || int(id) >= n {
+			e.fail("computing %s: %s %d at row %d is outside the table of %d rows", op, name, id, i, n)
+			return false
+		}
+	}
+	return true
+}
+
+// checkStarts panics unless starts ascends from 0 to rows.
+func (e *Engine) checkStarts(op string, starts []int32, rows int) {
+	if len(starts) == 0 || starts[0] != 0 || int(starts[len(starts)-1]) != rows {
+		e.bug("%s: starts %v of %d rows must begin with 0 and end with the number of rows", op, starts, rows)
+	}
+	for i := 1; i < len(starts); i++ {
+		if starts[i] < starts[i-1] {
+			e.bug("%s: starts descend from %d to %d", op, starts[i-1], starts[i])
+		}
+	}
+}
