@@ -146,6 +146,9 @@ DEVICE void store(bf16 *p, i64 i, float x) { p[i].u = roundBF16(x); }
 struct alignas(16) float4 {
   float x, y, z, w;
 };
+struct alignas(8) float2 {
+  float x, y;
+};
 struct alignas(16) uint4 {
   u32 x, y, z, w;
 };

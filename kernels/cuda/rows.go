@@ -11,7 +11,7 @@ var (
 
 // Convert copies src to dst, rounding as needed.
 func (e *Engine) Convert(dst, src kernels.Tensor) {
-	d := e.arg("Convert", "dst", dst, anyType, anySize, anySize)
+	d := e.dst("Convert", "dst", dst, anyType, anySize, anySize)
 	s := e.arg("Convert", "src", src, anyType, d.rows, d.cols)
 	if d.dtype == s.dtype {
 		e.copyDevice(d.addr, s.addr, d.bytes())
@@ -42,7 +42,7 @@ func (e *Engine) zero(at Address, bytes int64) {
 
 // Add adds src to dst.
 func (e *Engine) Add(dst, src kernels.Tensor) {
-	d := e.arg("Add", "dst", dst, anyType, anySize, anySize)
+	d := e.dst("Add", "dst", dst, anyType, anySize, anySize)
 	s := e.arg("Add", "src", src, anyType, d.rows, d.cols)
 	e.launchEach(addKernel.of(d.dtype, s.dtype), int64(d.size()), d.addr, s.addr, int64(d.size()))
 }

@@ -283,7 +283,7 @@ func raw[T any](s []T) []byte {
 
 // Write copies src into dst, rounding if dst is BF16.
 func (e *Engine) Write(dst kernels.Tensor, src []float32) {
-	d := e.arg("Write", "dst", dst, anyType, anySize, anySize)
+	d := e.dst("Write", "dst", dst, anyType, anySize, anySize)
 	if len(src) != d.size() {
 		e.bug("Write: %d values into %v", len(src), describe(dst))
 	}

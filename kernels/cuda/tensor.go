@@ -16,6 +16,11 @@ type tensor struct {
 	addr       Address
 	owner      *tensor
 	block      *block // of the arena; nil for views and empty tensors
+
+	// Of an owner: its values rounded to bf16, made for products and kept until
+	// the tensor is written to. See Engine.rounded.
+	half  *block
+	fresh bool
 }
 
 // New returns a zeroed tensor. Where the device has no memory left, it has
@@ -54,8 +59,11 @@ func (e *Engine) Free(ts ...kernels.Tensor) {
 		if x.engine != e || x.owner != x {
 			e.bug("Free: %s is a view or of another engine", describe(t))
 		}
-		if x.block != nil {
-			if err := e.memory.free(x.block); err != nil {
+		for _, b := range []*block{x.block, x.half} {
+			if b == nil {
+				continue
+			}
+			if err := e.memory.free(b); err != nil {
 				e.broken("freeing memory", err)
 			}
 		}
@@ -126,6 +134,37 @@ func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 		e.fail("computing %s: there was no memory for %s, %s", op, name, describe(x))
 	}
 	return y
+}
+
+// dst is arg for a tensor that the operation writes to.
+func (e *Engine) dst(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
+	y := e.arg(op, name, x, t, rows, cols)
+	y.owner.fresh = false
+	return y
+}
+
+// rounded returns where the values of w, rounded to bf16, are. The copy of a
+// weight matrix stays in memory beside it, 2 bytes an element, for the products
+// of forward and backward and for every token of generation: rounding anew
+// each time would move four times the bytes. The next write to w ends it.
+func (e *Engine) rounded(w *tensor) Address {
+	o := w.owner
+	if o.addr == 0 {
+		return 0
+	}
+	if o.half == nil {
+		b, err := e.memory.alloc(int64(o.size()) * 2)
+		if err != nil {
+			e.outOfMemory(fmt.Sprintf("rounding %v to bf16", describe(o)), err)
+			return 0
+		}
+		o.half, o.fresh = b, false
+	}
+	if !o.fresh {
+		e.launchEach(convertKernel.of(kernels.BF16, kernels.F32), int64(o.size()), o.half.addr, o.addr, int64(o.size()))
+		o.fresh = e.err == nil
+	}
+	return o.half.addr + (w.addr-o.addr)/2
 }
 
 // optional is arg for an argument that may be nil.

@@ -1,0 +1,166 @@
+package cuda
+
+import (
+	"xrun/kernels"
+)
+
+// layout says how the operands of c [m, n] = a·b lie in memory: a [m, k] or
+// its transpose, b [k, n] or its transpose.
+type layout string
+
+const (
+	nt layout = "nt" // a [m, k], b [n, k]: forward
+	nn layout = "nn" // a [m, k], b [k, n]: gradient of the input
+	tn layout = "tn" // a [k, m], b [k, n]: gradient of the weights
+)
+
+// product is one matrix product, c [m, n] = a·b + bias + residual, of operands
+// of one type; c is dense and bf16 if half. carry, of float32 operands alone,
+// starts the chains at c.
+type product struct {
+	layout         layout
+	dtype          kernels.DType
+	m, n, k        int
+	c, a, b        Address
+	lda, ldb       int
+	bias, residual Address
+	half, carry    bool
+}
+
+// A tile is a kernel of gemm.cu and the part of c that its blocks compute.
+type tile struct {
+	name            string
+	m, n, threads   int
+	aligned, single bool // needs lines of 16 bytes; of float32
+}
+
+var (
+	largeTile = tile{"large", 128, 128, 128, true, false}
+	smallTile = tile{"small", 64, 64, 128, true, false}
+	anyTile   = tile{"any", 64, 64, 128, false, false}
+	thinTile  = tile{"thin", 16, 32, 64, true, false}
+	f32Tile   = tile{"f32", 128, 64, 128, false, true}
+)
+
+func (t tile) of(m, n int) int { return ((m + t.m - 1) / t.m) * ((n + t.n - 1) / t.n) }
+
+// fill is about how many blocks occupy a large device. It is a constant, so
+// that no result depends on the device's size.
+const fill = 96
+
+// tile chooses the kernel. The choice shows in no bit (see gemm.cu), so it may
+// depend on anything.
+func (p *product) tile() tile {
+	switch aligned := p.lda%8 == 0 && p.ldb%8 == 0 && p.a%16 == 0 && p.b%16 == 0; {
+	case p.dtype == kernels.F32:
+		return f32Tile
+	case !aligned:
+		return anyTile
+	case p.layout == nt && p.m <= thinTile.m:
+		return thinTile
+	case largeTile.of(p.m, p.n)*p.splits() >= fill:
+		return largeTile
+	}
+	return smallTile
+}
+
+// splits is into how many parts k is cut, which are computed beside each
+// other and added in order. It shows in the bits, and depends on the shape of
+// the weights alone: gradients of weights are cut where c is too small to fill
+// a device, those of inputs where k is a vocabulary.
+func (p *product) splits() int {
+	switch {
+	case p.dtype == kernels.F32 || p.layout == nt:
+		return 1
+	case p.layout == nn:
+		return max(1, min(8, p.k>>14))
+	}
+	return max(1, min(8, fill/smallTile.of(p.m, p.n)))
+}
+
+// depthUnit is what the k of a split is a multiple of: the step of the kernels.
+const depthUnit = 32
+
+// multiply queues p.
+func (e *Engine) multiply(p product) {
+	if p.m == 0 || p.n == 0 {
+		return
+	}
+	t := p.tile()
+	grid := Dim{X: (p.m + t.m - 1) / t.m, Y: (p.n + t.n - 1) / t.n}
+	k := kernel{module: "gemm", name: "product_" + string(p.layout) + "_" + t.name}
+	if t.single {
+		e.launch(k, grid, Dim{X: t.threads}, p.c, p.a, p.b, p.bias, p.residual, int32(p.m), int32(p.n), int32(p.k), int32(p.lda), int32(p.ldb), int32(p.n),
+			flag(p.carry), flag(p.half))
+		return
+	}
+	depth := (p.k + p.splits() - 1) / p.splits()
+	depth = max(depthUnit, (depth+depthUnit-1)/depthUnit*depthUnit)
+	grid.Z = max(1, (p.k+depth-1)/depth)
+	c, bias, residual, half := p.c, p.bias, p.residual, p.half
+	if grid.Z > 1 {
+		c, bias, residual, half = e.scratch("partial sums", int64(grid.Z)*int64(p.m)*int64(p.n)*4), 0, 0, false
+	}
+	e.launch(k, grid, Dim{X: t.threads}, c, p.a, p.b, bias, residual, int32(p.m), int32(p.n), int32(p.k), int32(p.lda), int32(p.ldb), int32(p.n),
+		int32(depth), flag(half))
+	if grid.Z > 1 {
+		size := int64(p.m) * int64(p.n)
+		e.launchEach(sumKernel, size, p.c, c, p.residual, size, int32(grid.Z))
+	}
+}
+
+var sumKernel = kernel{module: "gemm", name: "product_sum"}
+
+// weights returns where the elements of the master weights w are in type t.
+func (e *Engine) weights(w *tensor, t kernels.DType) Address {
+	if t == kernels.F32 {
+		return w.addr
+	}
+	return e.rounded(w)
+}
+
+// Linear sets dst = x·wᵀ + bias + residual.
+func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
+	s := e.arg("Linear", "x", x, anyType, anySize, anySize)
+	m := e.arg("Linear", "w", w, kernels.F32, anySize, s.cols)
+	d := e.dst("Linear", "dst", dst, anyType, s.rows, m.rows)
+	b := e.optional("Linear", "bias", bias, kernels.F32, 1, m.rows)
+	r := e.optional("Linear", "residual", residual, kernels.F32, s.rows, m.rows)
+	e.multiply(product{layout: nt, dtype: s.dtype, m: s.rows, n: m.rows, k: s.cols, c: d.addr, half: d.dtype == kernels.BF16,
+		a: s.addr, lda: s.cols, b: e.weights(m, s.dtype), ldb: m.cols, bias: b.address(), residual: r.address()})
+}
+
+// LinearGradInput sets dx = dy·w, or adds it.
+func (e *Engine) LinearGradInput(dx, dy, w kernels.Tensor, add bool) {
+	y := e.arg("LinearGradInput", "dy", dy, anyType, anySize, anySize)
+	m := e.arg("LinearGradInput", "w", w, kernels.F32, y.cols, anySize)
+	d := e.dst("LinearGradInput", "dx", dx, kernels.F32, y.rows, m.cols)
+	p := product{layout: nn, dtype: y.dtype, m: y.rows, n: m.cols, k: y.cols, c: d.addr, a: y.addr, lda: y.cols, b: e.weights(m, y.dtype), ldb: m.cols}
+	if add {
+		p.residual = d.addr
+	}
+	e.multiply(p)
+}
+
+// LinearGradWeight sets dw = dyᵀ·x, or continues its chains: those of bf16
+// operands by adding the finished product.
+func (e *Engine) LinearGradWeight(dw, dy, x kernels.Tensor, starts []int32, carry bool) {
+	y := e.arg("LinearGradWeight", "dy", dy, anyType, anySize, anySize)
+	s := e.arg("LinearGradWeight", "x", x, y.dtype, y.rows, anySize)
+	d := e.dst("LinearGradWeight", "dw", dw, kernels.F32, y.cols, s.cols)
+	e.checkStarts("LinearGradWeight", starts, y.rows)
+	e.multiply(gradWeight(d.addr, y.dtype, y.rows, y.addr, y.cols, y.cols, s.addr, s.cols, carry))
+}
+
+// gradWeight is the product dw [n, k] = dyᵀ·x over rows, where lines of dy are
+// ldy apart.
+func gradWeight(dw Address, t kernels.DType, rows int, dy Address, n, ldy int, x Address, k int, carry bool) product {
+	p := product{layout: tn, dtype: t, m: n, n: k, k: rows, c: dw, a: dy, lda: ldy, b: x, ldb: k}
+	switch {
+	case carry && t == kernels.F32:
+		p.carry = true
+	case carry:
+		p.residual = dw
+	}
+	return p
+}
