@@ -112,18 +112,10 @@ struct bf16 {
   u16 u;
 };
 
+// packBF16 rounds two values to nearest even, lo in the lower half of the word.
 #ifdef __clang__
-// Two values rounded to nearest even, lo in the lower half of the word.
-DEVICE u32 packBF16(float lo, float hi) {
-  u32 u;
-  __asm__("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(u) : "f"(hi), "f"(lo));
-  return u;
-}
-DEVICE u16 roundBF16(float x) {
-  u16 u;
-  __asm__("cvt.rn.bf16.f32 %0, %1;" : "=h"(u) : "f"(x));
-  return u;
-}
+DEVICE u32 packBF16(float lo, float hi) { return __builtin_bit_cast(u32, __nvvm_ff2bf16x2_rn(hi, lo)); }
+DEVICE u16 roundBF16(float x) { return __builtin_bit_cast(u16, __nvvm_f2bf16_rn(x)); }
 #else
 DEVICE u32 packBF16(float lo, float hi) {
   u32 u;
@@ -142,7 +134,7 @@ DEVICE float load(const bf16 *p, i64 i) { return fromBits((u32)p[i].u << 16); }
 DEVICE void store(float *p, i64 i, float x) { p[i] = x; }
 DEVICE void store(bf16 *p, i64 i, float x) { p[i].u = roundBF16(x); }
 
-// Four neighbours at once; p + i must be aligned to four elements.
+// Words that are read and written at once.
 struct alignas(16) float4 {
   float x, y, z, w;
 };
@@ -156,6 +148,7 @@ struct alignas(8) uint2 {
   u32 x, y;
 };
 
+// Four neighbours at once; p + i must be aligned to four elements.
 DEVICE float4 load4(const float *p, i64 i) { return *(const float4 *)(p + i); }
 DEVICE float4 load4(const bf16 *p, i64 i) {
   const uint2 u = *(const uint2 *)(p + i);
@@ -163,6 +156,36 @@ DEVICE float4 load4(const bf16 *p, i64 i) {
 }
 DEVICE void store4(float *p, i64 i, float4 v) { *(float4 *)(p + i) = v; }
 DEVICE void store4(bf16 *p, i64 i, float4 v) { *(uint2 *)(p + i) = {packBF16(v.x, v.y), packBF16(v.z, v.w)}; }
+
+// W neighbours as float32, W being 1 or 4.
+template <int W> struct Values {
+  float v[W];
+};
+
+// get reads elements i to i+W-1 of float32 or, where type is 1, bf16. The type
+// is a kernel's parameter in operations that only move memory: one branch that
+// all threads take alike costs nothing beside it. Four are read at once: p + i
+// is aligned to them.
+template <int W> DEVICE Values<W> get(const void *p, int type, i64 i) {
+  if constexpr (W == 1) {
+    return {type ? load((const bf16 *)p, i) : load((const float *)p, i)};
+  } else {
+    const float4 f = type ? load4((const bf16 *)p, i) : load4((const float *)p, i);
+    return {f.x, f.y, f.z, f.w};
+  }
+}
+
+// put rounds and writes what get reads.
+template <int W> DEVICE void put(void *p, int type, i64 i, Values<W> x) {
+  if constexpr (W == 1) {
+    if (type) store((bf16 *)p, i, x.v[0]);
+    else store((float *)p, i, x.v[0]);
+  } else {
+    const float4 f = {x.v[0], x.v[1], x.v[2], x.v[3]};
+    if (type) store4((bf16 *)p, i, f);
+    else store4((float *)p, i, f);
+  }
+}
 
 // ---- The reduction tree of package kernels
 

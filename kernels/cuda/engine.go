@@ -39,7 +39,9 @@ type Engine struct {
 	uploads   uploads
 	downloads downloads
 	scratches map[string]scratch
-	sources   []int32
+	ints      []int32 // what one upload is made from
+	starts    []int32
+	sums      []float64
 }
 
 // MinMajor and MinMinor are the least compute capability: bf16 tensor cores
@@ -146,6 +148,11 @@ func (e *Engine) broken(doing string, err error) {
 	if e.err == nil {
 		e.err = e.failed
 	}
+}
+
+// outOfMemory remembers that the device's memory is exhausted.
+func (e *Engine) outOfMemory(doing string, err error) {
+	e.fail("%s: %w; this engine holds %d MiB in tensors of %d MiB it reserved", doing, err, e.memory.inUse>>20, e.memory.reserved>>20)
 }
 
 // bug panics with what a caller did wrong.

@@ -132,3 +132,23 @@ func (e *Engine) scratch(name string, bytes int64) Address {
 	}
 	return s.block.addr
 }
+
+// copyDevice queues a copy within the device.
+func (e *Engine) copyDevice(dst, src Address, bytes int64) {
+	if e.err != nil || bytes == 0 {
+		return
+	}
+	if err := e.driver.CopyDevice(e.compute, dst, src, bytes); err != nil {
+		e.broken("copying on the device", err)
+	}
+}
+
+// zero queues clearing memory.
+func (e *Engine) zero(at Address, bytes int64) {
+	if e.err != nil || bytes == 0 {
+		return
+	}
+	if err := e.driver.Zero(e.compute, at, bytes); err != nil {
+		e.broken("zeroing memory", err)
+	}
+}

@@ -293,7 +293,8 @@ func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 	for at := 0; at < len(src) && e.err == nil; at += piece {
 		part := src[at:min(at+piece, len(src))]
 		from := e.upload(raw(part))[0]
-		e.launchEach(convertKernel.of(d.dtype, kernels.F32), int64(len(part)), d.element(at), from, int64(len(part)))
+		to := tensor{dtype: d.dtype, rows: 1, cols: len(part), addr: d.element(at)}
+		e.convert(&to, &tensor{dtype: kernels.F32, rows: 1, cols: len(part), addr: from})
 	}
 }
 
@@ -313,9 +314,4 @@ func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 		}
 		dst = dst[len(piece)/2:]
 	})
-}
-
-// outOfMemory remembers that the device's memory is exhausted.
-func (e *Engine) outOfMemory(doing string, err error) {
-	e.fail("%s: %w; this engine holds %d MiB in tensors of %d MiB it reserved", doing, err, e.memory.inUse>>20, e.memory.reserved>>20)
 }

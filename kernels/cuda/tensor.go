@@ -161,7 +161,7 @@ func (e *Engine) rounded(w *tensor) Address {
 		o.half, o.fresh = b, false
 	}
 	if !o.fresh {
-		e.launchEach(convertKernel.of(kernels.BF16, kernels.F32), int64(o.size()), o.half.addr, o.addr, int64(o.size()))
+		e.convert(&tensor{dtype: kernels.BF16, rows: o.rows, cols: o.cols, addr: o.half.addr}, o)
 		o.fresh = e.err == nil
 	}
 	return o.half.addr + (w.addr-o.addr)/2
@@ -173,6 +173,14 @@ func (e *Engine) optional(op, name string, x kernels.Tensor, t kernels.DType, ro
 		return nil
 	}
 	return e.arg(op, name, x, t, rows, cols)
+}
+
+// optionalDst is dst for an argument that may be nil.
+func (e *Engine) optionalDst(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
+	if x == nil {
+		return nil
+	}
+	return e.dst(op, name, x, t, rows, cols)
 }
 
 func describe(x kernels.Tensor) string {

@@ -1,0 +1,64 @@
+package cuda
+
+import "xrun/kernels"
+
+// The kernels of norm.cu.
+var (
+	normKernel           = kernel{module: "norm", name: "rmsnorm"}
+	normGradKernel       = kernel{module: "norm", name: "rmsnorm_grad"}
+	normGradWeightKernel = kernel{module: "norm", name: "rmsnorm_grad_weight"}
+	biasGradKernel       = kernel{module: "norm", name: "bias_grad"}
+)
+
+// The shapes of norm.cu: rows of a block of half warps, columns of a block that
+// sums down.
+const (
+	normRows = blockSize / kernels.Lanes
+	sumCols  = 32
+)
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// RMSNorm sets dst[t] = x[t] * rsqrt(mean(x[t]²) + eps) * weight.
+func (e *Engine) RMSNorm(dst, x, weight kernels.Tensor, eps float32) {
+	s := e.arg("RMSNorm", "x", x, kernels.F32, anySize, anySize)
+	d := e.dst("RMSNorm", "dst", dst, anyType, s.rows, s.cols)
+	w := e.arg("RMSNorm", "weight", weight, kernels.F32, 1, s.cols)
+	if s.size() == 0 {
+		return
+	}
+	e.launch(normKernel.of(d.dtype), Dim{X: ceilDiv(s.rows, normRows)}, Dim{X: blockSize},
+		d.addr, s.addr, w.addr, int32(s.rows), int32(s.cols), eps)
+}
+
+// RMSNormGrad adds the gradient with respect to x to dx, and sets dweight.
+func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps float32, carry bool) {
+	s := e.arg("RMSNormGrad", "x", x, kernels.F32, anySize, anySize)
+	d := e.dst("RMSNormGrad", "dx", dx, kernels.F32, s.rows, s.cols)
+	y := e.arg("RMSNormGrad", "dy", dy, anyType, s.rows, s.cols)
+	w := e.arg("RMSNormGrad", "weight", weight, kernels.F32, 1, s.cols)
+	g := e.optionalDst("RMSNormGrad", "dweight", dweight, kernels.F32, 1, s.cols)
+	if s.cols == 0 {
+		return
+	}
+	inv := e.scratch("inverse norms", 4*int64(s.rows))
+	if s.rows > 0 {
+		e.launch(normGradKernel.of(y.dtype), Dim{X: ceilDiv(s.rows, normRows)}, Dim{X: blockSize},
+			d.addr, inv, y.addr, s.addr, w.addr, int32(s.rows), int32(s.cols), eps)
+	}
+	if g != nil {
+		e.launch(normGradWeightKernel, Dim{X: ceilDiv(s.cols, sumCols)}, Dim{X: blockSize},
+			g.addr, y.addr, y.typeCode(), s.addr, inv, int32(s.rows), int32(s.cols), flag(carry))
+	}
+}
+
+// BiasGrad sets db to the sum of dy over tokens, or continues its chains.
+func (e *Engine) BiasGrad(db, dy kernels.Tensor, carry bool) {
+	y := e.arg("BiasGrad", "dy", dy, anyType, anySize, anySize)
+	d := e.dst("BiasGrad", "db", db, kernels.F32, 1, y.cols)
+	if y.cols == 0 {
+		return
+	}
+	e.launch(biasGradKernel, Dim{X: ceilDiv(y.cols, sumCols)}, Dim{X: blockSize},
+		d.addr, y.addr, y.typeCode(), int32(y.rows), int32(y.cols), flag(carry))
+}
