@@ -183,9 +183,9 @@ type Engine interface {
 	// all its targets. best may be nil.
 	LogProb(dst []float64, best []int32, x, w Tensor, rows, targets []int32)
 
-	// SumSquares returns Σ x² in float64: blocks of 65,536 elements row-major,
-	// the 16-lane tree in a block, blocks in order.
-	SumSquares(x Tensor) float64
+	// SumSquares sets dst[i] = Σ x² over xs[i] in float64: blocks of 65,536
+	// elements row-major, the 16-lane tree in a block, blocks in order.
+	SumSquares(dst []float64, xs ...Tensor)
 	// AdamW updates parameter p and moments m and v from gradient g.
 	AdamW(p, g, m, v Tensor, h AdamW)
 }

@@ -3,7 +3,8 @@ package model
 import (
 	"fmt"
 	"math"
-	"sort"
+	"slices"
+	"strings"
 
 	"xrun/kernels"
 	"xrun/kernels/num"
@@ -46,8 +47,9 @@ type Trainer struct {
 	update int // of AdamW: updates made
 
 	grads, m1, m2      weights
-	gradOf, m1Of, m2Of []Param // in the model's order of parameters
-	byName             []int   // numbers of the parameters, names in byte order
+	gradOf, m1Of, m2Of []Param          // in the model's order of parameters
+	byName             []kernels.Tensor // gradients, names in byte order
+	squares            []float64        // of them, summed
 	buffers            trainBuffers
 	lookup             kernels.Tensor // [ids of a step, hidden] gradient of the lookup
 	micro              microBatch
@@ -75,10 +77,12 @@ func NewTrainer(m *Model, r Recipe) (*Trainer, error) {
 	t.grads, t.gradOf = newWeights(m.e, m.Config)
 	t.m1, t.m1Of = newWeights(m.e, m.Config)
 	t.m2, t.m2Of = newWeights(m.e, m.Config)
-	for i := range m.params {
-		t.byName = append(t.byName, i)
+	sorted := slices.Clone(t.gradOf)
+	slices.SortFunc(sorted, func(a, b Param) int { return strings.Compare(a.Name, b.Name) })
+	for _, p := range sorted {
+		t.byName = append(t.byName, p.Tensor)
 	}
-	sort.Slice(t.byName, func(i, j int) bool { return m.params[t.byName[i]].Name < m.params[t.byName[j]].Name })
+	t.squares = make([]float64, len(t.byName))
 	if err := m.e.Sync(); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("preparing training: %w", err)
@@ -313,9 +317,10 @@ func trainShapes(c Config, p kernels.DType) []bufferShape {
 // gradNorm is the norm over all gradients: per tensor, names in byte order, in
 // float64.
 func (t *Trainer) gradNorm() float64 {
+	t.m.e.SumSquares(t.squares, t.byName...)
 	sum := 0.0
-	for _, i := range t.byName {
-		sum += t.m.e.SumSquares(t.gradOf[i].Tensor)
+	for _, s := range t.squares {
+		sum += s
 	}
 	return math.Sqrt(sum)
 }

@@ -9,8 +9,15 @@ import (
 // the numeric contract.
 const sumBlock = 65536
 
-// SumSquares returns Σ x² in float64.
-func (e *Engine) SumSquares(x kernels.Tensor) float64 {
+// SumSquares sets dst[i] = Σ x² over xs[i] in float64.
+func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
+	e.count("SumSquares", "sums", len(dst), len(xs))
+	for i, x := range xs {
+		dst[i] = e.sumSquares(x)
+	}
+}
+
+func (e *Engine) sumSquares(x kernels.Tensor) float64 {
 	e.op.a = e.arg("SumSquares", "x", x, kernels.F32, anySize, anySize)
 	n := e.split(e.op.a.size(), sumBlock)
 	e.sums = resize(e.sums, n)

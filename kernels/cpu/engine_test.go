@@ -43,6 +43,7 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 		out, stats := b.in(dt, T, H, 1), b.in(f32, T, 6, 1)
 		head, dhead, angles := b.in(f32, V, H, 1), b.in(f32, V, H, 1), b.in(f32, T, 8, 1)
 		ce, best := make([]float64, T), make([]int32, T)
+		sums, xs := make([]float64, 2), []kernels.Tensor{head, dhead}
 		ids, rows, coef := b.ids(T, T), b.ids(1, T), b.values(T, 1)
 		ops := map[string]func(){
 			"Convert":          func() { b.Convert(y, x) },
@@ -63,7 +64,7 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 			"SwiGLUGrad":       func() { b.SwiGLUGrad(out, out, x, y, dy) },
 			"CrossEntropy":     func() { b.CrossEntropy(ce, x, dhead, y, head, ids, coef, starts, true) },
 			"LogProb":          func() { b.LogProb(ce[:1], best[:1], y, head, rows, rows) },
-			"SumSquares":       func() { b.SumSquares(head) },
+			"SumSquares":       func() { b.SumSquares(sums, xs...) },
 			"AdamW":            func() { b.AdamW(head, dhead, dhead, dhead, kernels.AdamW{Scale: 1}) },
 		}
 		for name, op := range ops {

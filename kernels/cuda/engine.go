@@ -41,6 +41,7 @@ type Engine struct {
 	scratches map[string]scratch
 	ints      []int32 // what one upload is made from
 	starts    []int32
+	blocks    []squares
 	sums      []float64
 }
 

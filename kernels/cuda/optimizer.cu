@@ -1,21 +1,23 @@
 // AdamW and the global gradient norm, with the bits of the CPU engine.
 #include "device.cuh"
 
-// sumBlock is the number of elements of a block of SumSquares, a constant of
-// the numeric contract.
-constexpr int sumBlock = 65536;
+struct Block {
+  const float *x;
+  i64 n;
+};
 
-// sums[b] = the 16-lane tree of the squares of elements [b*sumBlock,
-// (b+1)*sumBlock), in float64: there squares are exact, so that fma adds them
-// as they are. A warp has two blocks.
-KERNEL __launch_bounds__(32) sum_squares(double *sums, const float *x, i64 n) {
-  const i64 block = 2 * (i64)ctaX() + tidX() / lanes;
-  const i64 end = min(n, (block + 1) * sumBlock);
+// sums[b] = the 16-lane tree of the squares of a block of at most 65,536
+// elements, in float64: there squares are exact, so that fma adds them as they
+// are. Half a warp has a block. All blocks of all tensors are one launch,
+// because the chain of a block is long and few would leave the device idle.
+KERNEL __launch_bounds__(32) sum_squares(double *sums, const Block *blocks, int count) {
+  const int b = 2 * ctaX() + tidX() / lanes;
+  const Block in = blocks[min(b, count - 1)];
   double sum = 0;
 #pragma unroll 8
-  for (i64 i = block * sumBlock + tidX() % lanes; i < end; i += lanes) sum = fma((double)x[i], (double)x[i], sum);
+  for (i64 i = tidX() % lanes; i < in.n; i += lanes) sum = fma((double)in.x[i], (double)in.x[i], sum);
   sum = tree(sum);
-  if (tidX() % lanes == 0 && block * sumBlock < n) sums[block] = sum;
+  if (tidX() % lanes == 0 && b < count) sums[b] = sum;
 }
 
 struct Step {

@@ -12,22 +12,37 @@ var (
 // the numeric contract.
 const sumBlock = 65536
 
-// SumSquares returns Σ x² in float64.
-func (e *Engine) SumSquares(x kernels.Tensor) float64 {
-	s := e.arg("SumSquares", "x", x, kernels.F32, anySize, anySize)
-	n := ceilDiv(s.size(), sumBlock)
-	if n == 0 {
-		return 0
+// squares is a block of SumSquares, as the kernel reads it.
+type squares struct {
+	x Address
+	n int64
+}
+
+// SumSquares sets dst[i] = Σ x² over xs[i] in float64.
+func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
+	e.count("SumSquares", "sums", len(dst), len(xs))
+	e.blocks = e.blocks[:0]
+	for _, x := range xs {
+		s := e.arg("SumSquares", "x", x, kernels.F32, anySize, anySize)
+		for at := 0; at < s.size(); at += sumBlock {
+			e.blocks = append(e.blocks, squares{s.element(at), int64(min(sumBlock, s.size()-at))})
+		}
 	}
-	at := e.scratch("sums of squares", 8*int64(n))
-	e.launch(sumSquaresKernel, Dim{X: ceilDiv(n, 2)}, Dim{X: 32}, at, s.addr, int64(s.size()))
+	n := len(e.blocks)
 	e.sums = resize(e.sums, n)
-	downloadTo(e, e.sums, at)
-	total := 0.0
-	for _, v := range e.sums {
-		total += v
+	if n > 0 {
+		at := e.scratch("sums of squares", 8*int64(n))
+		e.launch(sumSquaresKernel, Dim{X: ceilDiv(n, 2)}, Dim{X: 32}, at, e.upload(raw(e.blocks))[0], int32(n))
+		downloadTo(e, e.sums, at)
 	}
-	return total
+	sums := e.sums
+	for i, x := range xs {
+		dst[i] = 0
+		for range ceilDiv(x.Rows()*x.Cols(), sumBlock) {
+			dst[i] += sums[0]
+			sums = sums[1:]
+		}
+	}
 }
 
 // AdamW updates parameter p and moments m and v from gradient g.

@@ -25,7 +25,7 @@ type defective struct {
 	swiglu    func(dst, gate, up kernels.Tensor)
 	loss      func(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool)
 	logProb   func(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32)
-	sum       func(x kernels.Tensor) float64
+	sums      func(dst []float64)
 	adamw     func(p, g, m, v kernels.Tensor, h kernels.AdamW)
 	sync      func() error
 }
@@ -142,11 +142,11 @@ func (d *defective) LogProb(dst []float64, best []int32, x, w kernels.Tensor, ro
 	d.Engine.LogProb(dst, best, x, w, rows, targets)
 }
 
-func (d *defective) SumSquares(x kernels.Tensor) float64 {
-	if d.sum != nil {
-		return d.sum(x)
+func (d *defective) SumSquares(dst []float64, xs ...kernels.Tensor) {
+	d.Engine.SumSquares(dst, xs...)
+	if d.sums != nil {
+		d.sums(dst)
 	}
-	return d.Engine.SumSquares(x)
 }
 
 func (d *defective) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
@@ -267,7 +267,7 @@ func TestChecksFindDefects(t *testing.T) {
 			}
 		}},
 		"sum in float32": {"sum_squares", func(d *defective, e e) {
-			d.sum = func(x kernels.Tensor) float64 { return float64(float32(e.SumSquares(x))) }
+			d.sums = func(dst []float64) { dst[0] = float64(float32(dst[0])) }
 		}},
 		"unscaled gradient": {"adamw", func(d *defective, e e) {
 			d.adamw = func(p, g, m, v kernels.Tensor, h kernels.AdamW) {

@@ -67,7 +67,7 @@ func checkNaN(h *harness) {
 		}
 	}
 	h.in("optimizer")
-	if v := h.SumSquares(poison(kernels.F32, 3, 33, 1, 2).t); !math.IsNaN(v) {
+	if v := h.sumSquares(poison(kernels.F32, 3, 33, 1, 2)); !math.IsNaN(v) {
 		h.errorf("sum of squares is %g", v)
 	}
 	p := h.uniform(kernels.F32, 3, 33, 1)

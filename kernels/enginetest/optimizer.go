@@ -10,15 +10,30 @@ func checkSumSquares(h *harness) {
 	for _, s := range [][2]int{{0, 3}, {1, 1}, {3, 5}, {1, 65535}, {1, 65536}, {257, 256}, {3, 50001}} {
 		h.in("%v", s)
 		x := h.uniform(kernels.F32, s[0], s[1], 3)
-		if got, want := h.SumSquares(x.t), dot(x.v, x.v); math.Abs(got-want) > 1e-12*want {
+		if got, want := h.sumSquares(x), dot(x.v, x.v); math.Abs(got-want) > 1e-12*want {
 			h.errorf("is %.17g, want %.17g", got, want)
+		}
+	}
+	h.in("several")
+	xs := []matrix{h.uniform(kernels.F32, 3, 7, 1), h.uniform(kernels.F32, 0, 7, 1), h.uniform(kernels.F32, 300, 257, 1), h.uniform(kernels.F32, 1, 1, 1)}
+	got := make([]float64, len(xs))
+	h.SumSquares(got, xs[0].t, xs[1].t, xs[2].t, xs[3].t)
+	for i, x := range xs {
+		if want := h.sumSquares(x); got[i] != want {
+			h.errorf("tensor %d is %.17g beside others and %.17g alone", i, got[i], want)
 		}
 	}
 	h.in("beyond the range of float32")
 	x := h.tensor(kernels.F32, 1, 3, []float32{1e30, -3e38, 1e-30})
-	if got, want := h.SumSquares(x.t), dot(x.v, x.v); math.Abs(got-want) > 1e-12*want {
+	if got, want := h.sumSquares(x), dot(x.v, x.v); math.Abs(got-want) > 1e-12*want {
 		h.errorf("is %g, want %g", got, want)
 	}
+}
+
+func (h *harness) sumSquares(x matrix) float64 {
+	sum := []float64{math.NaN()}
+	h.SumSquares(sum, x.t)
+	return sum[0]
 }
 
 // checkAdamW takes three steps, with a gradient scale, a zero gradient, and a
