@@ -17,6 +17,7 @@
 
 #define KERNEL extern "C" __global__ void
 #define DEVICE static __device__ __attribute__((always_inline)) inline
+#define MEMBER __device__ __attribute__((always_inline)) inline // of a struct
 
 typedef unsigned short u16;
 typedef unsigned int u32;

@@ -15,14 +15,14 @@ const (
 )
 
 // product is one matrix product, c [m, n] = a·b + bias + residual, of operands
-// of one type; c is dense and bf16 if half. carry, of float32 operands alone,
+// of one type; c is bf16 if half, and dense unless ldc is given. carry, of float32 operands alone,
 // starts the chains at c.
 type product struct {
 	layout         layout
 	dtype          kernels.DType
 	m, n, k        int
 	c, a, b        Address
-	lda, ldb       int
+	lda, ldb, ldc  int
 	bias, residual Address
 	half, carry    bool
 }
@@ -86,11 +86,14 @@ func (e *Engine) multiply(p product) {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
+	if p.ldc == 0 {
+		p.ldc = p.n
+	}
 	t := p.tile()
 	grid := Dim{X: (p.m + t.m - 1) / t.m, Y: (p.n + t.n - 1) / t.n}
 	k := kernel{module: "gemm", name: "product_" + string(p.layout) + "_" + t.name}
 	if t.single {
-		e.launch(k, grid, Dim{X: t.threads}, p.c, p.a, p.b, p.bias, p.residual, int32(p.m), int32(p.n), int32(p.k), int32(p.lda), int32(p.ldb), int32(p.n),
+		e.launch(k, grid, Dim{X: t.threads}, p.c, p.a, p.b, p.bias, p.residual, int32(p.m), int32(p.n), int32(p.k), int32(p.lda), int32(p.ldb), int32(p.ldc),
 			flag(p.carry), flag(p.half))
 		return
 	}
@@ -101,7 +104,7 @@ func (e *Engine) multiply(p product) {
 	if grid.Z > 1 {
 		c, bias, residual, half = e.scratch("partial sums", int64(grid.Z)*int64(p.m)*int64(p.n)*4), 0, 0, false
 	}
-	e.launch(k, grid, Dim{X: t.threads}, c, p.a, p.b, bias, residual, int32(p.m), int32(p.n), int32(p.k), int32(p.lda), int32(p.ldb), int32(p.n),
+	e.launch(k, grid, Dim{X: t.threads}, c, p.a, p.b, bias, residual, int32(p.m), int32(p.n), int32(p.k), int32(p.lda), int32(p.ldb), int32(p.ldc),
 		int32(depth), flag(half))
 	if grid.Z > 1 {
 		size := int64(p.m) * int64(p.n)

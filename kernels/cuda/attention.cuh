@@ -1,0 +1,88 @@
+// What attention's kernels share: where its rows, keys and values are.
+//
+// The query heads of one key-value head go together, so that keys and values
+// are read once for all: packed row p of a sequence is its query p / group, of
+// head p % group of the group. Query i sees the keys 0 to past+i.
+#pragma once
+#include "tensorcore.cuh"
+
+// Task is the packed rows of one sequence that a block computes, from row on;
+// its keys are those of segments [segment, segment+segments) in order.
+struct Task {
+  int first, length, past, row, segment, segments;
+};
+
+// Segment is the keys and values [start, end) of a sequence; lines of k and v
+// hold all key-value heads.
+template <typename T> struct Segment {
+  const T *k, *v;
+  int start, end;
+};
+
+struct Shape {
+  int heads, kvHeads, size; // size of a head
+  MEMBER int group() const { return heads / kvHeads; }
+};
+
+// Rows finds packed rows in memory.
+struct Rows {
+  Task t;
+  Shape s;
+  int group, head, count;
+  MEMBER Rows(Task task, Shape shape, int kvHead)
+      : t(task), s(shape), group(shape.group()), head(kvHead * shape.group()), count(task.length * shape.group()) {}
+  MEMBER int query(int p) const { return p / group; }
+  // line is which [size] of a [T, heads*size] tensor p is.
+  MEMBER i64 line(int p) const { return (i64)(t.first + p / group) * s.heads + head + p % group; }
+  // visible is how many keys p sees.
+  MEMBER int visible(int p) const { return t.past + min(p / group, t.length - 1) + 1; }
+};
+
+// Keys walks through the segments of a sequence; keys are asked for in
+// ascending order.
+template <typename T> struct Keys {
+  const Segment<T> *next;
+  Segment<T> at;
+  i64 step;
+  int head;
+  MEMBER Keys(const Segment<T> *first, Shape s, int kvHead) : next(first + 1), at(*first), step((i64)s.kvHeads * s.size), head(kvHead * s.size) {}
+  // find returns the offset of a key in at.k and at.v.
+  MEMBER i64 find(int key) {
+    while (key >= at.end) at = *next++;
+    return (key - at.start) * step + head;
+  }
+};
+
+// loadTile starts the copy of LINES lines of size elements with THREADS
+// threads; what is beyond them, or all of a line that is null, becomes zero.
+// line(l) is asked for in ascending order. Lines that are not aligned to 16
+// bytes (not fast) are copied at once.
+template <typename TILE, int LINES, int THREADS, typename LINE> DEVICE void loadTile(u32 tile, int size, const bf16 *any, int fast, LINE line) {
+  constexpr int copies = LINES * TILE::chunks / THREADS;
+  if (fast) {
+#pragma unroll
+    for (int j = 0; j < copies; j++) {
+      const int i = j * THREADS + tidX(), l = i / TILE::chunks, chunk = i % TILE::chunks;
+      const bf16 *p = line(l);
+      const int n = p ? max(0, min(8, size - chunk * 8)) : 0;
+      copy16(tile + TILE::at(l, chunk), n > 0 ? p + chunk * 8 : any, n * 2);
+    }
+    return;
+  }
+#pragma unroll 1
+  for (int j = 0; j < copies; j++) {
+    const int i = j * THREADS + tidX(), l = i / TILE::chunks, chunk = i % TILE::chunks;
+    const bf16 *p = line(l);
+    const int n = p ? size - chunk * 8 : 0;
+    u32 w[4] = {0, 0, 0, 0};
+#pragma unroll
+    for (int e = 0; e < 8; e++)
+      if (e < n) w[e / 2] |= (u32)p[chunk * 8 + e].u << (e % 2 * 16);
+    storeShared(tile + TILE::at(l, chunk), w[0], w[1], w[2], w[3]);
+  }
+}
+
+// loadRows starts the copy of packed rows from p of a tensor x.
+template <typename TILE, int LINES, int THREADS> DEVICE void loadRows(u32 tile, const bf16 *x, const Rows &rows, int p, int fast) {
+  loadTile<TILE, LINES, THREADS>(tile, rows.s.size, x, fast, [&](int l) { return p + l < rows.count ? x + rows.line(p + l) * rows.s.size : nullptr; });
+}
