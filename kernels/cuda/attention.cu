@@ -5,25 +5,6 @@
 // nothing multiplies by 1 and adds 0.
 #include "attention.cuh"
 
-constexpr int threads = 128;
-
-DEVICE float infinity() { return __builtin_inff(); }
-DEVICE float larger(float a, float b) { return a > b ? a : b; }
-
-// store2 stores elements [col, col+1] of a line of size elements.
-DEVICE void store2(void *dst, int half, i64 line, int col, int size, float a, float b) {
-  const i64 i = line * size + col;
-  if (col + 1 < size && size % 2 == 0) {
-    if (half)
-      *(u32 *)((bf16 *)dst + i) = packBF16(a, b);
-    else
-      *(float2 *)((float *)dst + i) = {a, b};
-    return;
-  }
-  if (col < size) half ? store((bf16 *)dst, i, a) : store((float *)dst, i, a);
-  if (col + 1 < size) half ? store((bf16 *)dst, i + 1, b) : store((float *)dst, i + 1, b);
-}
-
 DEVICE bool anyNonFinite(u32 w) { return (w & 0x7f80) == 0x7f80 || (w & 0x7f800000) == 0x7f800000; }
 
 // isolate prepares a tile of values of which some rows see only part: 0 times
@@ -81,13 +62,13 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
     const u32 to = stages + step % 2 * 2 * TileK::bytes;
     // The keys of a tile are walked twice, for k and for v.
     Keys<bf16> again = walk;
-    loadTile<TileK, KEYS, threads>(to, s.size, q, fast, [&](int l) -> const bf16 * {
+    loadTile<TileK, KEYS>(to, s.size, q, fast, [&](int l) -> const bf16 * {
       const int key = step * KEYS + l;
       if (key >= keys) return nullptr;
       const i64 at = again.find(key);
       return again.at.k + at;
     });
-    loadTile<TileK, KEYS, threads>(to + TileK::bytes, s.size, q, fast, [&](int l) -> const bf16 * {
+    loadTile<TileK, KEYS>(to + TileK::bytes, s.size, q, fast, [&](int l) -> const bf16 * {
       const int key = step * KEYS + l;
       if (key >= keys) return nullptr;
       const i64 at = walk.find(key);
@@ -95,7 +76,7 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
     });
     commitCopies();
   };
-  loadRows<TileQ, ROWS, threads>(tq, q, rows, t.row, fast);
+  loadRows<TileQ, ROWS>(tq, q, rows, t.row, fast);
 
   u32 fq[SIZE / 16][4];
   float acc[SIZE / 8][4];

@@ -6,6 +6,8 @@
 #pragma once
 #include "tensorcore.cuh"
 
+constexpr int threads = 128;
+
 // Task is the packed rows of one sequence that a block computes, from row on;
 // its keys are those of segments [segment, segment+segments) in order.
 struct Task {
@@ -53,16 +55,15 @@ template <typename T> struct Keys {
   }
 };
 
-// loadTile starts the copy of LINES lines of size elements with THREADS
-// threads; what is beyond them, or all of a line that is null, becomes zero.
+// loadTile starts the copy of LINES lines of size elements ; what is beyond them, or all of a line that is null, becomes zero.
 // line(l) is asked for in ascending order. Lines that are not aligned to 16
 // bytes (not fast) are copied at once.
-template <typename TILE, int LINES, int THREADS, typename LINE> DEVICE void loadTile(u32 tile, int size, const bf16 *any, int fast, LINE line) {
-  constexpr int copies = LINES * TILE::chunks / THREADS;
+template <typename TILE, int LINES, typename LINE> DEVICE void loadTile(u32 tile, int size, const bf16 *any, int fast, LINE line) {
+  constexpr int copies = LINES * TILE::chunks / threads;
   if (fast) {
 #pragma unroll
     for (int j = 0; j < copies; j++) {
-      const int i = j * THREADS + tidX(), l = i / TILE::chunks, chunk = i % TILE::chunks;
+      const int i = j * threads + tidX(), l = i / TILE::chunks, chunk = i % TILE::chunks;
       const bf16 *p = line(l);
       const int n = p ? max(0, min(8, size - chunk * 8)) : 0;
       copy16(tile + TILE::at(l, chunk), n > 0 ? p + chunk * 8 : any, n * 2);
@@ -71,7 +72,7 @@ template <typename TILE, int LINES, int THREADS, typename LINE> DEVICE void load
   }
 #pragma unroll 1
   for (int j = 0; j < copies; j++) {
-    const int i = j * THREADS + tidX(), l = i / TILE::chunks, chunk = i % TILE::chunks;
+    const int i = j * threads + tidX(), l = i / TILE::chunks, chunk = i % TILE::chunks;
     const bf16 *p = line(l);
     const int n = p ? size - chunk * 8 : 0;
     u32 w[4] = {0, 0, 0, 0};
@@ -83,6 +84,24 @@ template <typename TILE, int LINES, int THREADS, typename LINE> DEVICE void load
 }
 
 // loadRows starts the copy of packed rows from p of a tensor x.
-template <typename TILE, int LINES, int THREADS> DEVICE void loadRows(u32 tile, const bf16 *x, const Rows &rows, int p, int fast) {
-  loadTile<TILE, LINES, THREADS>(tile, rows.s.size, x, fast, [&](int l) { return p + l < rows.count ? x + rows.line(p + l) * rows.s.size : nullptr; });
+template <typename TILE, int LINES> DEVICE void loadRows(u32 tile, const bf16 *x, const Rows &rows, int p, int fast) {
+  loadTile<TILE, LINES>(tile, rows.s.size, x, fast, [&](int l) { return p + l < rows.count ? x + rows.line(p + l) * rows.s.size : nullptr; });
+}
+
+DEVICE float infinity() { return __builtin_inff(); }
+// larger is b where a is not a number.
+DEVICE float larger(float a, float b) { return a > b ? a : b; }
+
+// store2 stores elements [col, col+1] of a line of size elements.
+DEVICE void store2(void *dst, int half, i64 line, int col, int size, float a, float b) {
+  const i64 i = line * size + col;
+  if (col + 1 < size && size % 2 == 0) {
+    if (half)
+      *(u32 *)((bf16 *)dst + i) = packBF16(a, b);
+    else
+      *(float2 *)((float *)dst + i) = {a, b};
+    return;
+  }
+  if (col < size) half ? store((bf16 *)dst, i, a) : store((float *)dst, i, a);
+  if (col + 1 < size) half ? store((bf16 *)dst, i + 1, b) : store((float *)dst, i + 1, b);
 }

@@ -74,8 +74,8 @@ func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Se
 // scoreScale returns 1/sqrt(headDim), rounded once.
 func scoreScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
 
-// planAttention cuts the packed rows of each sequence, Len*Heads/KVHeads, into
-// tasks of rows (see attention.cuh), those with the most keys first.
+// planAttention cuts the packed rows of each sequence into tasks of rows (see
+// attention.cuh), those with the most keys first.
 func planAttention(k, v *tensor, seqs []kernels.Sequence, s kernels.HeadShape, rows int) attentionWork {
 	group := s.Heads / s.KVHeads
 	w := attentionWork{fast: s.HeadDim%8 == 0}
@@ -96,13 +96,19 @@ func planAttention(k, v *tensor, seqs []kernels.Sequence, s kernels.HeadShape, r
 		}
 		add(k.row(q.First), v.row(q.First), q.Len)
 		t.segments = int32(len(w.segments)) - t.segment
-		for ; int(t.row) < q.Len*group; t.row += int32(rows) {
-			w.tasks = append(w.tasks, t)
-		}
+		w.tasks = t.cut(w.tasks, q.Len*group, rows)
 	}
 	last := func(t attentionTask) int32 { return t.past + t.row/int32(group) }
 	slices.SortStableFunc(w.tasks, func(a, b attentionTask) int { return int(last(b) - last(a)) })
 	return w
+}
+
+// cut appends the tasks of n rows or keys, size at a time.
+func (t attentionTask) cut(tasks []attentionTask, n, size int) []attentionTask {
+	for ; int(t.row) < n; t.row += int32(size) {
+		tasks = append(tasks, t)
+	}
+	return tasks
 }
 
 func (e *Engine) checkAttention(op string, q, k, v kernels.Tensor, s kernels.HeadShape) *tensor {

@@ -1,0 +1,82 @@
+package cuda
+
+import (
+	"xrun/kernels"
+)
+
+const attentionRowBytes = 16 // of Row in attention_grad.cu
+
+// AttentionGrad sets dq, dk and dv.
+func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape) {
+	const op = "AttentionGrad"
+	x := e.checkAttention(op, q, k, v, s)
+	kv := s.KVHeads * s.HeadDim
+	gq := e.dst(op, "dq", dq, kernels.F32, x.rows, x.cols)
+	gk := e.dst(op, "dk", dk, kernels.F32, x.rows, kv)
+	gv := e.dst(op, "dv", dv, kernels.F32, x.rows, kv)
+	d := e.arg(op, "dout", dout, anyType, x.rows, x.cols)
+	o := e.arg(op, "out", out, anyType, x.rows, x.cols)
+	st := e.arg(op, "stats", stats, kernels.F32, x.rows, 2*s.Heads)
+	e.checkSequences(op, seqs, x, s)
+	for i, seq := range seqs {
+		if len(seq.Past) > 0 {
+			e.bug("%s: sequence %d has a past", op, i)
+		}
+	}
+	own := 64 // rows or keys of a block
+	if x.dtype == kernels.F32 {
+		own = 32
+	}
+	kt, vt := k.(*tensor), v.(*tensor)
+	w := planAttention(kt, vt, seqs, s, own)
+	if len(w.tasks) == 0 {
+		return
+	}
+	var keyTasks []attentionTask // early keys are seen by most
+	for _, seq := range seqs {
+		keyTasks = attentionTask{first: int32(seq.First), length: int32(seq.Len)}.cut(keyTasks, seq.Len, own)
+	}
+
+	if d.dtype != x.dtype { // products need operands of one type
+		c := &tensor{engine: e, dtype: x.dtype, rows: d.rows, cols: d.cols}
+		c.owner, c.addr = c, e.scratch("dout", c.bytes())
+		e.Convert(c, d)
+		d = c
+	}
+	lines := x.rows * s.Heads
+	info := e.scratch("attention rows", int64(lines)*attentionRowBytes)
+	e.launch(kernel{module: "attention_grad", name: "attention_rows"}.of(d.dtype, o.dtype), Dim{X: (lines + 7) / 8}, Dim{X: attentionThreads},
+		info, st.addr, d.addr, o.addr, int32(lines), int32(s.HeadDim))
+
+	at := e.upload(raw(w.tasks), raw(keyTasks))
+	shape := []any{int32(s.Heads), int32(s.KVHeads), int32(s.HeadDim), scoreScale(s.HeadDim), flag(w.fast && x.addr%16 == 0 && d.addr%16 == 0)}
+	run := func(name string, tasks Address, n int, args ...any) {
+		kn := attentionKernel("attention_grad", name, x.dtype, s.HeadDim)
+		kn.shared = attentionGradShared(name, x.dtype, paddedHead(s.HeadDim))
+		args = append(args, x.addr, kt.addr, vt.addr, d.addr, info, tasks)
+		e.launch(kn, Dim{X: n, Y: s.KVHeads}, Dim{X: attentionThreads}, append(args, shape...)...)
+	}
+	run("attention_dq", at[0], len(w.tasks), gq.addr)
+	run("attention_dkv", at[1], len(keyTasks), gk.addr, gv.addr)
+}
+
+// attentionGradShared is the dynamic shared memory of a kernel of
+// attention_grad.cu for a padded head size: tiles of 64 lines and, twice, of
+// 32, for each of two tensors; in float32 tiles of 32 and 16, and products of
+// them.
+func attentionGradShared(name string, t kernels.DType, size int) int {
+	const own, met = 32, 16
+	keys := name == "attention_dkv"
+	if t == kernels.F32 {
+		n := (2*own+2*met)*(size+4)*4 + own*(met+1)*4
+		if keys {
+			n += own * (met + 1) * 4
+		}
+		return n
+	}
+	n := 2*64*size*2 + 2*2*32*size*2
+	if keys {
+		n += 2 * 32 * attentionRowBytes
+	}
+	return n
+}
