@@ -368,8 +368,8 @@ func signOf(low, high float64) string {
 func stratifiedStdErr(strata [][]unit, weights []float64) float64 {
 	var squares, total float64
 	for i, units := range strata {
-		se := nullStdErr(units)
-		squares += float64(weights[i]*se) * float64(weights[i]*se)
+		se := float64(weights[i] * nullStdErr(units))
+		squares += float64(se * se)
 		total += weights[i]
 	}
 	return math.Sqrt(squares) / total
@@ -389,7 +389,7 @@ func fillSeeds(d *Difference, perSeed []float64) {
 		avg += x
 	}
 	avg /= float64(len(perSeed))
-	half := t975(len(perSeed)-1) * d.SeedStdErr
+	half := float64(t975(len(perSeed)-1) * d.SeedStdErr)
 	d.SeedLow, d.SeedHigh = avg-half, avg+half
 }
 
