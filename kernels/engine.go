@@ -97,6 +97,10 @@ type Engine interface {
 	// Numerics identifies the bits: two engines with equal Numerics give equal
 	// results. It is part of every content key.
 	Numerics() string
+	// MicroBatchInvariant reports whether the gradients of a step have the same
+	// bits however it is cut into micro-batches. Where they have not, the
+	// micro-batch is part of a training's content key.
+	MicroBatchInvariant() bool
 
 	// New returns a zeroed tensor. Free releases tensors made by New, not views;
 	// what is freed, and views of it, must not be used any more.

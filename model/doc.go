@@ -32,7 +32,7 @@
 //   - target: a token to be predicted; the first of a row never is one.
 //   - step: one update of the weights, over all rows given to Trainer.Step.
 //   - micro-batch: rows computed at once. A memory choice: results do not
-//     depend on it.
+//     depend on it on an engine that is MicroBatchInvariant.
 //
 // # Precision
 //

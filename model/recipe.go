@@ -45,8 +45,8 @@ type Recipe struct {
 	Schedule Schedule
 
 	// MicroTokens bounds the tokens computed at once (a longer row is computed
-	// alone); 0 means a whole step. It is a memory choice and never changes a
-	// bit of any result.
+	// alone); 0 means a whole step. It is a memory choice and, on an engine
+	// that is MicroBatchInvariant, changes no bit of any result.
 	MicroTokens int
 }
 

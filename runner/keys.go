@@ -13,8 +13,9 @@ import "xrun/model"
 //   - A field added later carries `omitempty` and is omitted only while equal to
 //     the zero value that stands for the old behaviour; otherwise Version rises.
 //
-// Not in any key: question, scale, names of axes, threads, memory, micro-batch,
-// logEvery, checkpointEvery.
+// Not in any key: question, scale, names of axes, threads, memory, logEvery,
+// checkpointEvery; nor the micro-batch, which follows from memory, unless the
+// engine's results depend on it.
 
 // prepareKey determines the tokens and labels of a training set.
 type prepareKey struct {
@@ -60,6 +61,8 @@ type trainKey struct {
 	Clip         float64        `json:"clip"`
 	HoldoutEvery int            `json:"holdoutEvery"` // cadence of the held-out losses in the table; 0 without held-out items
 	Numerics     string         `json:"numerics"`
+	// MicroTokens is 0 where the engine is MicroBatchInvariant.
+	MicroTokens int `json:"microTokens,omitempty"`
 }
 
 // modelKey identifies the weights that a stage reads: a base model by its

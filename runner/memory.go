@@ -14,7 +14,8 @@ const defaultMemory = 4 << 30
 
 // microTokens is how many tokens are in flight at once in training: as many as
 // the memory budget holds, at least one full-length row, at most the step. It is
-// a choice of memory only; no bit of the result depends on it.
+// a choice of memory only, and depends on the spec alone, because some engines'
+// results depend on it.
 func microTokens(r schema.Run, c model.Config, cell schema.Cell) int {
 	budget, err := parseBytes(r.Memory)
 	if err != nil || budget == 0 {

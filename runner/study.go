@@ -25,6 +25,9 @@ type study struct {
 	in       *inputs
 	store    *store.Store
 	numerics string
+	// microShows: the engine's gradients depend on the micro-batch, which is
+	// then part of the keys of training.
+	microShows bool
 
 	models       map[string]*modelInput
 	preparations map[store.Key]*preparation
@@ -278,6 +281,9 @@ func (s *study) trainStage(c schema.Cell, m *modelInput, p *preparation, prep *s
 		Steps: steps, Batch: c.Train.Batch, Accumulate: c.Train.Accumulate, LR: c.Train.LR, Schedule: scheduleOf(c, steps),
 		Precision: c.Train.Precision, Beta1: c.Train.Beta1, Beta2: c.Train.Beta2, Eps: c.Train.Eps,
 		WeightDecay: c.Train.WeightDecay, Decay: c.Train.Decay, Clip: c.Train.Clip, Numerics: s.numerics,
+	}
+	if s.microShows {
+		k.MicroTokens = microTokens(s.spec.Run, m.config, c)
 	}
 	if c.Data.Holdout.Items > 0 {
 		k.HoldoutEvery = c.Data.Holdout.Every

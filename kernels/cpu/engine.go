@@ -67,6 +67,9 @@ func (e *Engine) Name() string { return "cpu" }
 // Numerics returns [Numerics].
 func (e *Engine) Numerics() string { return Numerics }
 
+// MicroBatchInvariant returns true: gradients are one chain over a step.
+func (e *Engine) MicroBatchInvariant() bool { return true }
+
 // Threads returns the number of worker threads.
 func (e *Engine) Threads() int { return len(e.workers) }
 

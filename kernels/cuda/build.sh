@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 out=${1:-ptx}
-clang=${CLANG:-clang-19}
+clang=${XRUN_CLANG:-clang-19}
 mkdir -p "$out"
 for source in *.cu; do
   name=${source%.cu}

@@ -105,6 +105,10 @@ func (e *Engine) Numerics() string {
 	return s
 }
 
+// MicroBatchInvariant returns false: tensor cores take tokens in groups of 16,
+// counted from the start of the micro-batch.
+func (e *Engine) MicroBatchInvariant() bool { return false }
+
 // Device describes the device that the engine runs on.
 func (e *Engine) Device() Device { return e.device }
 
