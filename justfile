@@ -6,6 +6,14 @@ default:
 build:
     go build -o xrun .
 
+# Build ./xrun with the CUDA engine: a C compiler, no CUDA toolkit.
+build-cuda *flags:
+    . kernels/cuda/nvidia/env.sh && go build -tags cuda {{flags}} -o xrun .
+
+# The CUDA driver's code against a libcuda whose kernels run on the interpreter.
+test-cuda:
+    . kernels/cuda/nvidia/env.sh && go test -tags cuda,fakecuda ./kernels/cuda/...
+
 # The README's test command.
 test:
     go test ./...

@@ -77,3 +77,6 @@ type OutOfMemoryError struct {
 	Asked, Free, Total int64 // bytes; Free and Total are 0 where unknown
 	Host               bool
 }
+
+// Norm returns d with zero fields set to 1.
+func (d Dim) Norm() Dim { return Dim{max(d.X, 1), max(d.Y, 1), max(d.Z, 1)} }

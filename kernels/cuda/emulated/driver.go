@@ -1,0 +1,267 @@
+package emulated
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"xrun/kernels/cuda"
+	"xrun/kernels/ptx"
+)
+
+// Options describes the device. The zero value is a device of compute
+// capability 8.0 with every check of the interpreter on.
+type Options struct {
+	ptx.Config
+	// Major and Minor are the compute capability to claim, 8.0 if zero.
+	Major, Minor int
+}
+
+// Driver is a cuda.Driver over the interpreter.
+type Driver struct {
+	device *ptx.Device
+	info   cuda.Device
+	queues
+	host    map[*byte]*hostMemory
+	failed  error
+	closed  bool
+	digests digests
+}
+
+var _ cuda.Driver = (*Driver)(nil)
+
+// Open makes a device and returns its driver.
+func Open(o Options) *Driver {
+	if o.Major == 0 {
+		o.Major = 8
+	}
+	d := &Driver{device: ptx.NewDevice(o.Config), host: map[*byte]*hostMemory{}, digests: newDigests()}
+	c := d.device.Config()
+	d.info = cuda.Device{Name: "PTX interpreter", Major: o.Major, Minor: o.Minor, Multiprocessor: c.Multiprocessors,
+		SharedPerBlock: c.Shared, Memory: c.Memory, Emulated: true}
+	d.queues.init(o.Seed)
+	return d
+}
+
+// Stats returns what the device has executed.
+func (d *Driver) Stats() ptx.Stats { return d.device.Stats() }
+
+// Device describes the device.
+func (d *Driver) Device() cuda.Device { return d.info }
+
+// usable returns why the driver takes no calls any more.
+func (d *Driver) usable() error {
+	if d.closed {
+		return fmt.Errorf("cuda: the driver is closed")
+	}
+	return d.failed
+}
+
+// Load parses and checks PTX.
+func (d *Driver) Load(name string, text []byte) (cuda.Module, error) {
+	if err := d.usable(); err != nil {
+		return nil, err
+	}
+	m, err := ptx.Parse(name, text)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: loading %s: %w", name, err)
+	}
+	img, err := d.device.Load(m)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: loading %s: %w", name, err)
+	}
+	return img, nil
+}
+
+// Function is what [Driver.Function] returns.
+type Function struct {
+	*ptx.Kernel
+	shared int // dynamic shared memory that launches may ask for
+}
+
+// Function looks a kernel up.
+func (d *Driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Function, error) {
+	if err := d.usable(); err != nil {
+		return nil, err
+	}
+	img, ok := m.(*ptx.Image)
+	if !ok {
+		return nil, fmt.Errorf("cuda: looking up kernel %s: not a module of this driver", name)
+	}
+	k, err := img.Kernel(name)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: looking up kernel: %w", err)
+	}
+	if n := sharedBytes + k.StaticBytes; n > d.info.SharedPerBlock {
+		return nil, fmt.Errorf("cuda: kernel %s needs %d bytes of shared memory, %s has %d a block", name, n, d.info.Name, d.info.SharedPerBlock)
+	}
+	return &Function{k, sharedBytes}, nil
+}
+
+// Alloc returns device memory, all of it unwritten.
+func (d *Driver) Alloc(bytes int64) (cuda.Address, error) {
+	if err := d.usable(); err != nil {
+		return 0, err
+	}
+	if bytes <= 0 {
+		return 0, fmt.Errorf("cuda: allocating %d bytes", bytes)
+	}
+	used, total := d.device.Memory()
+	if bytes > total-used {
+		return 0, &cuda.OutOfMemoryError{Asked: bytes, Free: total - used, Total: total}
+	}
+	a, err := d.device.Alloc(bytes)
+	if err != nil {
+		return 0, fmt.Errorf("cuda: %w", err)
+	}
+	return cuda.Address(a), nil
+}
+
+// Free waits for everything queued, as cuMemFree does, and releases a.
+func (d *Driver) Free(a cuda.Address) error {
+	if err := d.usable(); err != nil || a == 0 {
+		return err
+	}
+	if err := d.finish(); err != nil {
+		return err
+	}
+	if err := d.device.Free(uint64(a)); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	return nil
+}
+
+// Forget queues marking memory as never written, which is what an arena's memory
+// is when it is handed out again.
+func (d *Driver) Forget(s cuda.Stream, a cuda.Address, bytes int64) error {
+	return d.memoryWork(s, "forgetting", a, bytes, func() error { return d.device.Forget(uint64(a), bytes) })
+}
+
+// CopyDevice queues a copy within device memory.
+func (d *Driver) CopyDevice(s cuda.Stream, dst, src cuda.Address, bytes int64) error {
+	if bytes == 0 {
+		return d.usable()
+	}
+	if err := d.within(src, bytes); err != nil {
+		return err
+	}
+	return d.memoryWork(s, "copying", dst, bytes, func() error { return d.device.Copy(uint64(dst), uint64(src), bytes) })
+}
+
+// Zero queues setting bytes to 0.
+func (d *Driver) Zero(s cuda.Stream, dst cuda.Address, bytes int64) error {
+	if bytes == 0 {
+		return d.usable()
+	}
+	return d.memoryWork(s, "zeroing", dst, bytes, func() error { return d.device.Fill(uint64(dst), 0, bytes) })
+}
+
+// within returns an error unless the range lies in one allocation.
+func (d *Driver) within(a cuda.Address, bytes int64) error {
+	if _, _, err := d.device.Written(uint64(a), bytes); err != nil {
+		return fmt.Errorf("cuda: %d bytes at %#x: %w", bytes, uint64(a), err)
+	}
+	return nil
+}
+
+// memoryWork queues work on a range of device memory, which must exist.
+func (d *Driver) memoryWork(s cuda.Stream, what string, a cuda.Address, bytes int64, run func() error) error {
+	if err := d.within(a, bytes); err != nil {
+		return err
+	}
+	return d.enqueue(s, func() error {
+		if err := run(); err != nil {
+			return fmt.Errorf("cuda: %s: %w", what, err)
+		}
+		return nil
+	})
+}
+
+// Launch queues a kernel. Arguments that do not fit its parameters are an error
+// at once.
+func (d *Driver) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sharedBytes int, args ...any) error {
+	fn := f.(*Function)
+	params, err := fn.encode(args)
+	if err != nil {
+		return err
+	}
+	return d.LaunchBytes(s, fn, grid, block, sharedBytes, params)
+}
+
+// LaunchBytes is Launch with the parameters laid out as the kernel's Params say.
+func (d *Driver) LaunchBytes(s cuda.Stream, f *Function, grid, block cuda.Dim, sharedBytes int, params []byte) error {
+	if err := f.check(grid.Norm(), block.Norm(), sharedBytes); err != nil {
+		return err
+	}
+	l := ptx.Launch{Grid: ptx.Dim(grid), Block: ptx.Dim(block), Shared: sharedBytes}
+	return d.enqueue(s, func() error {
+		if err := d.device.LaunchRaw(f.Kernel, l, params); err != nil {
+			return fmt.Errorf("cuda: running %s: %w", f.Name, err)
+		}
+		return nil
+	})
+}
+
+// check holds a launch to the limits of every device since compute capability
+// 3.0, and to what the function was looked up for.
+func (f *Function) check(grid, block cuda.Dim, sharedBytes int) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("cuda: launching %s: %s", f.Name, fmt.Sprintf(format, args...))
+	}
+	switch threads := block.X * block.Y * block.Z; {
+	case block.X > 1024 || block.Y > 1024 || block.Z > 64 || threads > 1024:
+		return bad("a block of %d × %d × %d threads, the limit is 1024", block.X, block.Y, block.Z)
+	case f.MaxThreads > 0 && threads > f.MaxThreads:
+		return bad("a block of %d threads, the kernel is compiled for %d", threads, f.MaxThreads)
+	case grid.X > math.MaxInt32 || grid.Y > 65535 || grid.Z > 65535:
+		return bad("a grid of %d × %d × %d blocks", grid.X, grid.Y, grid.Z)
+	case sharedBytes < 0 || sharedBytes > f.shared:
+		return bad("%d bytes of shared memory, it was looked up for %d", sharedBytes, f.shared)
+	}
+	return nil
+}
+
+// encode lays out arguments as the kernel's parameters.
+func (f *Function) encode(args []any) ([]byte, error) {
+	if len(args) != len(f.Params) {
+		return nil, fmt.Errorf("cuda: launching %s: %d arguments for %d parameters", f.Name, len(args), len(f.Params))
+	}
+	buf := make([]byte, f.ParamBytes)
+	le := binary.LittleEndian
+	for i, a := range args {
+		var b []byte
+		switch a := a.(type) {
+		case cuda.Address:
+			b = le.AppendUint64(nil, uint64(a))
+		case int32:
+			b = le.AppendUint32(nil, uint32(a))
+		case uint32:
+			b = le.AppendUint32(nil, a)
+		case int64:
+			b = le.AppendUint64(nil, uint64(a))
+		case uint64:
+			b = le.AppendUint64(nil, a)
+		case float32:
+			b = le.AppendUint32(nil, math.Float32bits(a))
+		case float64:
+			b = le.AppendUint64(nil, math.Float64bits(a))
+		default:
+			return nil, fmt.Errorf("cuda: launching %s: argument %d is a %T", f.Name, i, a)
+		}
+		if p := f.Params[i]; len(b) != p.Size {
+			return nil, fmt.Errorf("cuda: launching %s: argument %d is a %T, parameter %s is a .%s", f.Name, i, a, p.Name, p.Type)
+		}
+		copy(buf[f.Params[i].Offset:], b)
+	}
+	return buf, nil
+}
+
+// Close forgets everything. Work that is queued and that nobody waited for does
+// not run.
+func (d *Driver) Close() error {
+	d.closed = true
+	return nil
+}
+
+// Memory returns the bytes of device memory in use, and of all.
+func (d *Driver) Memory() (used, total int64) { return d.device.Memory() }

@@ -1,0 +1,5 @@
+//go:build cuda && cgo && linux && !fakecuda
+
+package nvidia_test
+
+const faked = false
