@@ -127,8 +127,3 @@ func (s *Snapshot) Write(w io.Writer) error {
 	}
 	return nil
 }
-
-// WriteFile writes the snapshot to a file that appears whole or not at all.
-func (s *Snapshot) WriteFile(path string) error {
-	return safetensors.WriteFile(path, s.tensors, s.metadata)
-}

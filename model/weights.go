@@ -5,8 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -340,53 +338,38 @@ func (m *Model) WriteWeights(w io.Writer, d kernels.DType) error {
 	return nil
 }
 
-// Save writes config.json, generation_config.json and model.safetensors into
-// an existing directory, the weights as float32 or bfloat16. Tokenizer files
-// are the caller's. Each file appears whole or not at all, the weights last.
-func (m *Model) Save(dir string, d kernels.DType) error {
+// Directory is where the files of a model go.
+type Directory interface {
+	// WriteFile makes the file name from what write writes.
+	WriteFile(name string, write func(io.Writer) error) error
+}
+
+// Save writes config.json, generation_config.json and model.safetensors, the
+// weights as float32 or bfloat16 and last. Tokenizer files are the caller's.
+func (m *Model) Save(dir Directory, d kernels.DType) error {
 	name := map[kernels.DType]string{kernels.F32: "float32", kernels.BF16: "bfloat16"}[d]
 	config, err := m.Config.MarshalTransformers(name)
 	if err != nil {
 		return fmt.Errorf("writing config.json: %w", err)
 	}
-	if err := writeFile(filepath.Join(dir, "config.json"), config); err != nil {
+	if err := dir.WriteFile("config.json", writeBytes(config)); err != nil {
 		return err
 	}
 	generation, err := m.Config.marshalGeneration()
 	if err != nil {
 		return fmt.Errorf("writing generation_config.json: %w", err)
 	}
-	if err := writeFile(filepath.Join(dir, "generation_config.json"), generation); err != nil {
+	if err := dir.WriteFile("generation_config.json", writeBytes(generation)); err != nil {
 		return err
 	}
-	return safetensors.WriteFile(filepath.Join(dir, safetensors.SingleFile), stored(m.e, m.params, "", d), nil)
+	return dir.WriteFile(safetensors.SingleFile, func(w io.Writer) error { return m.WriteWeights(w, d) })
 }
 
-func writeFile(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	if _, err := f.Write(b); err != nil {
+func writeBytes(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // Close frees the model's memory. The engine stays open.

@@ -4,7 +4,7 @@
 // from its run directory alone and is the same to the byte wherever that is done.
 //
 // Most readers need two calls: [ReadTables] and [Render]; two runs go to [Diff].
-// [WriteTables], [WriteRows] and [WriteFile] are for the program that makes a run.
+// [WriteTables], [Report.Write] and [WriteEvents] are for the program that makes a run.
 //
 // # Tables
 //

@@ -7,7 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"path/filepath"
+	"path"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -26,7 +26,7 @@ const EventsFile = "events.out.tfevents.0.xrun"
 // heldout/prompt_loss stand at every step they were measured at.
 //
 // An event's wall_time is its step number, since equal runs have equal files.
-func WriteEvents(dir string, run *Run) error {
+func WriteEvents(dir Directory, run *Run) error {
 	for _, cell := range eventCells(run) {
 		var steps []Step
 		for _, s := range run.Steps {
@@ -40,8 +40,8 @@ func WriteEvents(dir string, run *Run) error {
 				heldout = append(heldout, h)
 			}
 		}
-		path := filepath.Join(dir, "events", fileName(cell), EventsFile)
-		if err := WriteFile(path, func(w io.Writer) error { return EncodeEvents(w, steps, heldout) }); err != nil {
+		name := path.Join("events", fileName(cell), EventsFile)
+		if err := dir.WriteFile(name, func(w io.Writer) error { return EncodeEvents(w, steps, heldout) }); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func eventRun() *reports.Run {
 
 func TestEventsHoldWindowMeans(t *testing.T) {
 	dir := t.TempDir()
-	if err := reports.WriteEvents(dir, eventRun()); err != nil {
+	if err := reports.WriteEvents(directory(dir), eventRun()); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "events", "labels=all", reports.EventsFile))

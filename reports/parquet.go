@@ -112,9 +112,8 @@ func ReadTable[T any](path string) ([]T, error) {
 	return ReadRows[T](f, size, path)
 }
 
-// WriteTable writes rows to the file at path, whole or not at all.
-func WriteTable[T any](path string, rows []T) error {
-	return WriteFile(path, func(w io.Writer) error { return WriteRows(w, rows) })
+func writeTable[T any](dir Directory, name string, rows []T) error {
+	return dir.WriteFile(name, func(w io.Writer) error { return WriteRows(w, rows) })
 }
 
 // File names of a run directory's tables.
@@ -127,16 +126,16 @@ const (
 	FactsFile   = "facts.parquet"
 )
 
-// WriteTables writes the six tables of a run into dir, each whole or not at all.
-// A table without rows is written too.
-func WriteTables(dir string, run *Run) error {
+// WriteTables writes the six tables of a run. A table without rows is written
+// too.
+func WriteTables(dir Directory, run *Run) error {
 	return errors.Join(
-		WriteTable(filepath.Join(dir, ResultsFile), run.Results),
-		WriteTable(filepath.Join(dir, ItemsFile), run.Items),
-		WriteTable(filepath.Join(dir, StepsFile), run.Steps),
-		WriteTable(filepath.Join(dir, HeldOutFile), run.HeldOut),
-		WriteTable(filepath.Join(dir, SamplesFile), run.Samples),
-		WriteTable(filepath.Join(dir, FactsFile), run.Facts),
+		writeTable(dir, ResultsFile, run.Results),
+		writeTable(dir, ItemsFile, run.Items),
+		writeTable(dir, StepsFile, run.Steps),
+		writeTable(dir, HeldOutFile, run.HeldOut),
+		writeTable(dir, SamplesFile, run.Samples),
+		writeTable(dir, FactsFile, run.Facts),
 	)
 }
 

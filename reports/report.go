@@ -1,12 +1,8 @@
 package reports
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 )
@@ -28,13 +24,10 @@ type Report struct {
 	Comparisons []Difference
 }
 
-// Write writes report.md, plots/*.svg and comparisons.parquet into a run
-// directory, each whole or not at all, and removes pictures of an earlier report.
-func (r *Report) Write(dir string) error {
-	if err := WriteTable(filepath.Join(dir, ComparisonsFile), r.Comparisons); err != nil {
-		return err
-	}
-	if err := r.removeOld(filepath.Join(dir, "plots")); err != nil {
+// Write writes comparisons.parquet, plots/*.svg and report.md into a run
+// directory. Pictures of an earlier report are the caller's to remove.
+func (r *Report) Write(dir Directory) error {
+	if err := writeTable(dir, ComparisonsFile, r.Comparisons); err != nil {
 		return err
 	}
 	names := make([]string, 0, len(r.Plots))
@@ -43,31 +36,15 @@ func (r *Report) Write(dir string) error {
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		if err := writeBytes(filepath.Join(dir, "plots", n), r.Plots[n]); err != nil {
+		if err := writeBytes(dir, "plots/"+n, r.Plots[n]); err != nil {
 			return err
 		}
 	}
-	return writeBytes(filepath.Join(dir, "report.md"), r.Markdown)
+	return writeBytes(dir, "report.md", r.Markdown)
 }
 
-func (r *Report) removeOld(plots string) error {
-	old, err := filepath.Glob(filepath.Join(plots, "*.svg"))
-	if err != nil {
-		return fmt.Errorf("listing %s: %w", plots, err)
-	}
-	for _, path := range old {
-		if r.Plots[filepath.Base(path)] != nil {
-			continue
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing the old plot %s: %w", path, err)
-		}
-	}
-	return nil
-}
-
-func writeBytes(path string, b []byte) error {
-	return WriteFile(path, func(w io.Writer) error {
+func writeBytes(dir Directory, name string, b []byte) error {
+	return dir.WriteFile(name, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})

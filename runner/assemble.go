@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"xrun/reports"
+	"xrun/runner/disk"
 	"xrun/runner/store"
 )
 
@@ -215,41 +217,51 @@ func (a *assembly) reproduce() {
 // writeRun writes the run directory: tables, report, plots, events and the spec
 // as given and as resolved. Each file appears whole. It returns the verdict.
 func (s *study) writeRun(dir string, run *reports.Run) (verdict string, err error) {
-	if err := reports.RemoveUnfinished(dir); err != nil {
+	if err := disk.RemoveUnfinished(s.disk, dir); err != nil {
 		return "", err
 	}
-	if err := reports.WriteTables(dir, run); err != nil {
+	out := disk.Dir{FS: s.disk, Path: dir}
+	if err := reports.WriteTables(out, run); err != nil {
 		return "", err
 	}
 	rep, err := reports.Render(run)
 	if err != nil {
 		return "", err
 	}
-	if err := rep.Write(dir); err != nil {
+	if err := writeReport(s.disk, dir, rep); err != nil {
 		return "", err
 	}
-	if err := reports.WriteEvents(dir, run); err != nil {
-		return "", err
-	}
-	resolved, err := s.spec.JSON()
-	if err != nil {
-		return "", err
-	}
-	return rep.Verdict, writeBytes(filepath.Join(dir, "spec.json"), resolved)
+	return rep.Verdict, reports.WriteEvents(out, run)
 }
 
-func writeBytes(path string, b []byte) error {
-	return reports.WriteFile(path, func(w io.Writer) error {
+// writeReport writes the report's files and removes pictures of an earlier one.
+func writeReport(fsys disk.FS, dir string, rep *reports.Report) error {
+	old, err := filepath.Glob(filepath.Join(dir, "plots", "*.svg"))
+	if err != nil {
+		return err
+	}
+	for _, path := range old {
+		if rep.Plots[filepath.Base(path)] == nil {
+			if err := fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("removing an old plot: %w", err)
+			}
+		}
+	}
+	return rep.Write(disk.Dir{FS: fsys, Path: dir})
+}
+
+func writeBytes(fsys disk.FS, path string, b []byte) error {
+	return disk.WriteFile(fsys, path, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
 }
 
 // copySpec keeps the spec as given beside its report.
-func copySpec(dir, path string) error {
+func copySpec(fsys disk.FS, dir, path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
-	return writeBytes(filepath.Join(dir, "spec"+filepath.Ext(path)), b)
+	return writeBytes(fsys, filepath.Join(dir, "spec"+filepath.Ext(path)), b)
 }

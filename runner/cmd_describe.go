@@ -43,7 +43,7 @@ describe suite NAME prints the exact prompt of an item (-item N) of a suite unde
 }
 
 func (e *env) describeModel(name string) error {
-	in := &inputs{digests: store.OpenDigests("")}
+	in := &inputs{digests: store.OpenDigests(e.disk, "")}
 	d, err := in.model(name)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (e *env) describeData(f *flags, path string) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStudy(path, tags, storeDir(f.runs))
+	s, err := openStudy(e.disk, path, tags, storeDir(f.runs))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (e *env) describeData(f *flags, path string) error {
 }
 
 func (e *env) describeSuite(f *flags, name string) error {
-	in := &inputs{digests: store.OpenDigests("")}
+	in := &inputs{digests: store.OpenDigests(e.disk, "")}
 	root, err := in.directory(f.root)
 	if err != nil {
 		return err

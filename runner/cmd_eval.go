@@ -9,6 +9,7 @@ import (
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/reports"
+	"xrun/runner/disk"
 	"xrun/runner/store"
 	"xrun/runner/suites"
 	"xrun/schema"
@@ -33,7 +34,7 @@ results.parquet go to that directory.`,
 		if err := oneOf("precision", f.dtype, "f32", "bf16"); err != nil {
 			return err
 		}
-		in := &inputs{digests: store.OpenDigests("")}
+		in := &inputs{digests: store.OpenDigests(e.disk, "")}
 		root, err := in.directory(f.root)
 		if err != nil {
 			return err
@@ -70,7 +71,7 @@ results.parquet go to that directory.`,
 		var results []reports.Result
 		var items []reports.Item
 		for _, s := range open {
-			p.start("evaluate on " + s.Name())
+			p.start("evaluate on "+s.Name(), nil)
 			rows, err := score(e.ctx, s, m, tok, p)
 			if err != nil {
 				return err
@@ -91,10 +92,10 @@ results.parquet go to that directory.`,
 		for i := range items {
 			items[i].Cell = args[0]
 		}
-		if err := writeRows(f.out, "results.parquet", results); err != nil {
+		if err := writeRows(disk.Dir{FS: e.disk, Path: f.out}, "results.parquet", results); err != nil {
 			return err
 		}
-		if err := writeRows(f.out, "items.parquet", items); err != nil {
+		if err := writeRows(disk.Dir{FS: e.disk, Path: f.out}, "items.parquet", items); err != nil {
 			return err
 		}
 		fmt.Fprintf(e.stdout, "tables: %s\n", filepath.Clean(f.out))

@@ -31,7 +31,7 @@ get them.`,
 		if err != nil {
 			return err
 		}
-		s, err := openStudy(args[0], tags, storeDir(f.runs))
+		s, err := openStudy(e.disk, args[0], tags, storeDir(f.runs))
 		if err != nil {
 			return err
 		}

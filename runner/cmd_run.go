@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"xrun/reports"
-	"xrun/runner/store"
+	"xrun/runner/disk"
 	"xrun/schema"
 )
 
@@ -29,7 +29,7 @@ checkpoint, with the same bits.`,
 		if err != nil {
 			return err
 		}
-		s, err := openStudy(args[0], tags, storeDir(f.runs))
+		s, err := openStudy(e.disk, args[0], tags, storeDir(f.runs))
 		if err != nil {
 			return err
 		}
@@ -54,15 +54,19 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 	if err := s.missingError(); err != nil {
 		return "", 0, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MkdirAll(e.disk, dir); err != nil {
 		return "", 0, fmt.Errorf("making the run directory: %w", err)
 	}
-	unlock, err := lockRun(dir)
+	show := newProgress(e.stderr)
+	held, err := lockRun(e.locker, dir, show)
 	if err != nil {
 		return "", 0, err
 	}
-	defer unlock()
-	if s.store, err = store.Open(s.store.Root()); err != nil {
+	defer held.Release()
+	if err := s.store.Make(); err != nil {
+		return "", 0, err
+	}
+	if err := s.writePlan(dir); err != nil {
 		return "", 0, err
 	}
 	engine, err := newEngine(f, s.spec.Run.Threads)
@@ -70,7 +74,7 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 		return "", 0, err
 	}
 	defer engine.Close()
-	x := &execution{study: s, ctx: e.ctx, engine: engine, progress: newProgress(e.stderr), failures: map[*stage]error{}}
+	x := &execution{study: s, ctx: e.ctx, engine: engine, locker: e.locker, progress: show, failures: map[*stage]error{}}
 	began := time.Now()
 	if err := x.run(); err != nil {
 		if errors.Is(err, e.ctx.Err()) {
@@ -86,7 +90,7 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 		return "", 0, err
 	}
 	if s.specPath != "" {
-		if err := copySpec(dir, s.specPath); err != nil {
+		if err := copySpec(e.disk, dir, s.specPath); err != nil {
 			return "", 0, err
 		}
 	}
@@ -148,10 +152,10 @@ func (s *study) writeProvenance(dir string, x *execution, began time.Time) error
 	if err != nil {
 		return err
 	}
-	if err := writeBytes(filepath.Join(dir, "run.json"), append(b, '\n')); err != nil {
+	if err := writeBytes(s.disk, filepath.Join(dir, "run.json"), append(b, '\n')); err != nil {
 		return err
 	}
-	return writeRows(dir, "timing.parquet", x.timings)
+	return writeRows(disk.Dir{FS: s.disk, Path: dir}, "timing.parquet", x.timings)
 }
 
 var vetCommand = &command{
@@ -201,7 +205,7 @@ alone. Nothing is computed again.`,
 		if err != nil {
 			return err
 		}
-		if err := rep.Write(args[0]); err != nil {
+		if err := writeReport(e.disk, args[0], rep); err != nil {
 			return err
 		}
 		fmt.Fprintln(e.stdout, rep.Verdict)

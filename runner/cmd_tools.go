@@ -12,8 +12,8 @@ import (
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/reports"
+	"xrun/runner/disk"
 	"xrun/runner/store"
-	"xrun/schema"
 )
 
 var exportCommand = &command{
@@ -31,15 +31,7 @@ config.json, tokenizer files. DIR must not exist.`,
 			return err
 		}
 		run, cell, to := args[0], args[1], args[2]
-		raw, err := os.ReadFile(filepath.Join(run, "spec.json"))
-		if err != nil {
-			return withHint(fmt.Errorf("reading the run: %w", err), "export takes a run directory, which holds spec.json")
-		}
-		spec, err := schema.FromJSON(raw)
-		if err != nil {
-			return err
-		}
-		s, err := newStudy(spec, storeDir(filepath.Dir(filepath.Clean(run))))
+		s, err := readStudy(e.disk, run, storeDir(filepath.Dir(filepath.Clean(run))))
 		if err != nil {
 			return err
 		}
@@ -89,13 +81,13 @@ func (s *study) export(engine kernels.Engine, st *stage, base *modelInput, to st
 		return fmt.Errorf("writing %s: it is already there", to)
 	}
 	tmp := filepath.Clean(to) + ".part"
-	if err := os.RemoveAll(tmp); err != nil {
+	if err := disk.RemoveAll(s.disk, tmp); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(tmp, 0o777); err != nil {
+	if err := disk.MkdirAll(s.disk, tmp); err != nil {
 		return fmt.Errorf("writing %s: %w", to, err)
 	}
-	defer os.RemoveAll(tmp)
+	defer disk.RemoveAll(s.disk, tmp)
 	for _, name := range tokenizerFiles {
 		b, err := fs.ReadFile(base.dir.FS, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -104,7 +96,7 @@ func (s *study) export(engine kernels.Engine, st *stage, base *modelInput, to st
 		if err != nil {
 			return err
 		}
-		if err := writeBytes(filepath.Join(tmp, name), b); err != nil {
+		if err := writeBytes(s.disk, filepath.Join(tmp, name), b); err != nil {
 			return err
 		}
 	}
@@ -113,10 +105,13 @@ func (s *study) export(engine kernels.Engine, st *stage, base *modelInput, to st
 		return err
 	}
 	defer m.Close()
-	if err := m.Save(tmp, t); err != nil {
+	if err := m.Save(disk.Dir{FS: s.disk, Path: tmp}, t); err != nil {
 		return err
 	}
-	return os.Rename(tmp, to)
+	if err := s.disk.Rename(tmp, to); err != nil {
+		return fmt.Errorf("writing %s: %w", to, err)
+	}
+	return s.disk.SyncDir(filepath.Dir(filepath.Clean(to)))
 }
 
 var generateCommand = &command{
@@ -138,7 +133,7 @@ same text.`,
 		if err := oneOf("precision", f.dtype, "f32", "bf16"); err != nil {
 			return err
 		}
-		in := &inputs{digests: store.OpenDigests("")}
+		in := &inputs{digests: store.OpenDigests(e.disk, "")}
 		d, err := in.model(args[0])
 		if err != nil {
 			return err

@@ -11,7 +11,6 @@ import (
 
 	"xrun/reports"
 	"xrun/runner/store"
-	"xrun/schema"
 )
 
 var verifyCommand = &command{
@@ -27,20 +26,12 @@ Exit status 0: all equal; 3: something differs.`,
 		if filepath.Base(dir) == "report.md" {
 			dir = filepath.Dir(dir)
 		}
-		raw, err := os.ReadFile(filepath.Join(dir, "spec.json"))
-		if err != nil {
-			return withHint(fmt.Errorf("reading the run: %w", err), "verify takes a run directory, which holds spec.json and report.md")
-		}
-		spec, err := schema.FromJSON(raw)
-		if err != nil {
-			return err
-		}
 		fresh, err := os.MkdirTemp("", "xrun-verify-")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(fresh)
-		s, err := newStudy(spec, storeDir(fresh))
+		s, err := readStudy(e.disk, dir, storeDir(fresh))
 		if err != nil {
 			return err
 		}
@@ -48,7 +39,7 @@ Exit status 0: all equal; 3: something differs.`,
 		if err != nil {
 			return err
 		}
-		again := runDir(fresh, spec)
+		again := runDir(fresh, s.spec)
 		if _, _, err := s.runAll(e, f, again); err != nil {
 			return err
 		}

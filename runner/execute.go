@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"xrun/kernels"
 	"xrun/kernels/cpu"
 	"xrun/model"
 	"xrun/reports"
+	"xrun/runner/lock"
 	"xrun/runner/store"
 )
 
@@ -22,7 +22,9 @@ type execution struct {
 	*study
 	ctx      context.Context
 	engine   kernels.Engine
+	locker   lock.Locker
 	progress *progress
+	log      *stageLog // of the stage being run
 	loaded   *loadedModel
 	timings  []timing
 	failures map[*stage]error
@@ -92,26 +94,73 @@ func (x *execution) run() error {
 	return nil
 }
 
+// runStage sees to it that a stage's result is stored, running it if need be.
 func (x *execution) runStage(st *stage) error {
 	for _, need := range st.needs {
 		if x.failures[need] != nil {
 			return fmt.Errorf("needs %s, which failed", need.title)
 		}
 	}
-	if x.done(st) {
-		_, err := x.store.Get(st.key)
-		var damaged *store.DamagedError
-		if !errors.As(err, &damaged) {
-			return err
-		}
-		x.progress.line("%v; setting it aside and building it again", damaged)
-		if err := x.store.SetAside(st.key); err != nil {
-			return err
-		}
+	if ok, err := x.usable(st); ok || err != nil {
+		return err
 	}
-	x.progress.start(st.title)
+	held, err := x.lockStage(st)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	// Another process may have finished it while we waited for the lock.
+	if ok, err := x.usable(st); ok || err != nil {
+		return err
+	}
+	if err := x.store.Sweep(st.key); err != nil {
+		return err
+	}
+	return x.attempt(st)
+}
+
+// usable reports whether a stage's result is stored and is what was written. A
+// damaged one is named and set aside. Weights are checked when they are read.
+func (x *execution) usable(st *stage) (bool, error) {
+	if !x.done(st) {
+		return false, nil
+	}
+	o, err := x.store.Get(st.key)
+	if err == nil {
+		err = o.Verify(st.tables()...)
+	}
+	return err == nil, x.setAside(st, err)
+}
+
+// setAside moves a stage's damaged result out of the way. Any error but damage
+// is returned.
+func (x *execution) setAside(st *stage, err error) error {
+	var damaged *store.DamagedError
+	if !errors.As(err, &damaged) {
+		return err
+	}
+	to, err := x.store.SetAside(st.key)
+	if err != nil {
+		return err
+	}
+	x.progress.line("%s: %v; set aside as %s and made again", st.title, damaged, to)
+	return nil
+}
+
+// attempt runs a stage and keeps its log.
+func (x *execution) attempt(st *stage) error {
+	outer := x.log
+	x.log = openLog(x.disk, x.store, st.key)
+	defer func() { x.log = outer }()
+	x.progress.start(st.title, x.log)
 	began := time.Now()
-	if err := st.run(x, st); err != nil {
+	err := st.run(x, st)
+	switch {
+	case errors.Is(err, context.Canceled):
+		x.log.event(eventInterrupted, "after %s", shortTime(time.Since(began)))
+		return err
+	case err != nil:
+		x.log.event(eventFailed, "%v", err)
 		return err
 	}
 	took := time.Since(began).Seconds()
@@ -125,7 +174,8 @@ func (x *execution) runStage(st *stage) error {
 }
 
 // put stores a stage's files.
-func (x *execution) put(st *stage, build func(dir string) error) error {
+func (x *execution) put(st *stage, build func(*store.Writer) error) error {
+	x.log.event(eventDone, "in %s", shortTime(time.Since(x.progress.began)))
 	_, err := x.store.Put(st.key, st.input, build)
 	return err
 }
@@ -138,6 +188,15 @@ func (x *execution) model(ref *weightsRef) (*model.Model, error) {
 	}
 	x.unload()
 	fsys, err := x.weightsFS(ref)
+	if errors.As(err, new(*store.DamagedError)) {
+		if err := x.setAside(ref.train, err); err != nil {
+			return nil, err
+		}
+		if err := x.runStage(ref.train); err != nil {
+			return nil, err
+		}
+		fsys, err = x.weightsFS(ref)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -170,9 +229,9 @@ func (x *execution) unload() {
 	}
 }
 
-// writeRows writes a table of a stage into its directory.
-func writeRows[T any](dir, name string, rows []T) error {
-	return reports.WriteFile(filepath.Join(dir, name), func(w io.Writer) error { return reports.WriteRows(w, rows) })
+// writeRows writes a table of a stage.
+func writeRows[T any](out reports.Directory, name string, rows []T) error {
+	return out.WriteFile(name, func(w io.Writer) error { return reports.WriteRows(w, rows) })
 }
 
 // readRows reads a table of a finished stage.

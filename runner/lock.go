@@ -1,73 +1,61 @@
 package runner
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"xrun/runner/lock"
+	"xrun/runner/store"
 )
 
-// holder says who works on a run directory.
-type holder struct {
-	Host  string `json:"host"`
-	PID   int    `json:"pid"`
-	Since string `json:"since"`
+// lockName is the lock of a run directory.
+const lockName = ".lock"
+
+// lockRun takes the lock of a run directory. Where another process holds it the
+// error says which.
+func lockRun(l lock.Locker, dir string, p *progress) (*lock.Lock, error) {
+	k, err := l.Acquire(filepath.Join(dir, lockName), "runs "+dir, func(h lock.Holder) {
+		p.line("%s is locked by %v; watching for %s whether it lives", dir, h, l.Patience)
+	})
+	var held *lock.HeldError
+	if errors.As(err, &held) {
+		return nil, withHint(fmt.Errorf("locking %s: %w", dir, err), "wait for it (`xrun status %s` says how far it is), or stop it", dir)
+	}
+	return k, err
 }
 
-// lockRun takes the lock of a run directory, a file made with O_EXCL, which
-// also holds over NFS. A lock whose process is gone from this host is taken
-// over; one held on another host is not, since nothing here can tell.
-func lockRun(dir string) (unlock func(), err error) {
-	path := filepath.Join(dir, ".lock")
-	host, _ := os.Hostname()
-	mine, err := json.Marshal(holder{host, os.Getpid(), time.Now().UTC().Format(time.RFC3339)})
-	if err != nil {
-		return nil, err
-	}
-	for try := 0; try < 3; try++ {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil {
-			_, werr := f.Write(append(mine, '\n'))
-			if cerr := f.Close(); werr != nil || cerr != nil {
-				os.Remove(path)
-				return nil, fmt.Errorf("locking %s: %w", dir, errors.Join(werr, cerr))
-			}
-			return func() { os.Remove(path) }, nil
+// lockStage takes the lock of a stage, waiting for a process that works on it:
+// its result will be the one asked for.
+func (x *execution) lockStage(st *stage) (*lock.Lock, error) {
+	path := x.store.Path(st.key, store.LockSuffix)
+	for told := false; ; {
+		k, err := x.locker.Acquire(path, st.title, func(h lock.Holder) {
+			x.progress.line("%s is locked by %v; watching for %s whether it lives", st.title, h, x.locker.Patience)
+		})
+		var held *lock.HeldError
+		if !errors.As(err, &held) {
+			return k, err
 		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("locking %s: %w", dir, err)
+		if !told {
+			x.progress.line("%s: waiting for %v", st.title, held.Holder)
+			told = true
 		}
-		raw, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		var h holder
-		if err != nil || json.Unmarshal(raw, &h) != nil {
-			return nil, withHint(fmt.Errorf("locking %s: %s is there and unreadable", dir, path), "if no xrun works on this run, remove that file")
-		}
-		if h.Host != host || processAlive(h.PID) {
-			return nil, withHint(fmt.Errorf("locking %s: in use by process %d on %s since %s", dir, h.PID, h.Host, h.Since),
-				"wait for it, or remove %s if that process is gone", path)
-		}
-		// The stale file is renamed before it is removed, so that of two processes
-		// taking over only one succeeds.
-		stale := fmt.Sprintf("%s.stale-%d", path, os.Getpid())
-		if err := os.Rename(path, stale); err == nil {
-			os.Remove(stale)
+		if err := sleep(x.ctx, time.Second); err != nil {
+			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("locking %s: another process keeps taking the lock", dir)
 }
 
-func processAlive(pid int) bool {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return false
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
-	err = p.Signal(syscall.Signal(0))
-	return err == nil || errors.Is(err, syscall.EPERM)
 }

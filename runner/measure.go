@@ -3,7 +3,6 @@ package runner
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"xrun/model"
@@ -59,8 +58,8 @@ func (s *study) tokenize(d schema.Data, m *modelInput) (*data.Prepared, error) {
 
 func runPrepare(p *preparation) func(*execution, *stage) error {
 	return func(x *execution, st *stage) error {
-		return x.put(st, func(dir string) error {
-			return reports.WriteFile(filepath.Join(dir, preparedFile), func(w io.Writer) error {
+		return x.put(st, func(out *store.Writer) error {
+			return out.WriteFile(preparedFile, func(w io.Writer) error {
 				_, err := p.WriteTo(w)
 				return err
 			})
@@ -78,7 +77,7 @@ func runEvaluate(ref *weightsRef, suite *suites.Suite) func(*execution, *stage) 
 		if err != nil {
 			return err
 		}
-		return x.put(st, func(dir string) error { return writeRows(dir, itemsTable, items) })
+		return x.put(st, func(out *store.Writer) error { return writeRows(out, itemsTable, items) })
 	}
 }
 
@@ -92,7 +91,7 @@ func runHeldout(ref *weightsRef, p *preparation) func(*execution, *stage) error 
 		if err != nil {
 			return err
 		}
-		return x.put(st, func(dir string) error { return writeRows(dir, heldoutTable, []reports.HeldOut{h}) })
+		return x.put(st, func(out *store.Writer) error { return writeRows(out, heldoutTable, []reports.HeldOut{h}) })
 	}
 }
 
@@ -147,6 +146,6 @@ func runSample(ref *weightsRef, p *preparation, prompts []promptKey) func(*execu
 				Ended: len(got) > 0 && slices.Contains(ends, got[len(got)-1]),
 			}
 		}
-		return x.put(st, func(dir string) error { return writeRows(dir, samplesTable, rows) })
+		return x.put(st, func(out *store.Writer) error { return writeRows(out, samplesTable, rows) })
 	}
 }

@@ -17,8 +17,10 @@ type progress struct {
 	terminal bool
 	mu       sync.Mutex
 	title    string
+	log      *stageLog // of the stage, nil for none
 	began    time.Time
 	shown    time.Time
+	logged   time.Time
 	dirty    bool // a rewritten line is on the screen
 }
 
@@ -42,10 +44,12 @@ func (p *progress) clear() {
 	}
 }
 
-func (p *progress) start(title string) {
+// start begins a stage; its progress goes to its log too, once a minute.
+func (p *progress) start(title string, log *stageLog) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.title, p.began, p.shown = title, time.Now(), time.Now()
+	now := time.Now()
+	p.title, p.log, p.began, p.shown, p.logged = title, log, now, now, now
 }
 
 // step reports that done of total units are done, tokens tokens so far, with a
@@ -58,13 +62,13 @@ func (p *progress) step(done, total int, tokens int64, note string) {
 	if p.terminal {
 		every = 100 * time.Millisecond
 	}
-	if now.Sub(p.shown) < every || done == 0 {
+	show, log := now.Sub(p.shown) >= every, p.log != nil && now.Sub(p.logged) >= logEvery
+	if !show && !log || done == 0 {
 		return
 	}
-	p.shown = now
 	spent := now.Sub(p.began)
 	left := time.Duration(float64(spent) / float64(done) * float64(total-done)).Round(time.Second)
-	text := fmt.Sprintf("%s: %d/%d", p.title, done, total)
+	text := fmt.Sprintf("%d/%d", done, total)
 	if tokens > 0 {
 		text += fmt.Sprintf(", %.0f tokens/s", float64(tokens)/spent.Seconds())
 	}
@@ -72,13 +76,24 @@ func (p *progress) step(done, total int, tokens int64, note string) {
 	if note != "" {
 		text += ", " + note
 	}
+	if log {
+		p.logged = now
+		p.log.event(eventProgress, "%s", text)
+	}
+	if !show {
+		return
+	}
+	p.shown = now
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r%s\x1b[K", text)
+		fmt.Fprintf(p.w, "\r%s: %s\x1b[K", p.title, text)
 		p.dirty = true
 		return
 	}
-	fmt.Fprintln(p.w, text)
+	fmt.Fprintf(p.w, "%s: %s\n", p.title, text)
 }
+
+// logEvery is the time between two lines of progress in a stage's log.
+const logEvery = time.Minute
 
 // finish ends a stage with one line.
 func (p *progress) finish(note string) {

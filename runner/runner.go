@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 
+	"xrun/runner/disk"
+	"xrun/runner/lock"
 	"xrun/schema"
 )
 
@@ -20,6 +22,8 @@ type env struct {
 	ctx            context.Context
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	disk           disk.FS
+	locker         lock.Locker
 }
 
 // command is one entry of the command table.
@@ -29,6 +33,7 @@ type command struct {
 	min, max            int // positional arguments; max < 0: any number
 	run                 func(*env, *flags, []string) error
 	define              func(*flags)
+	hidden              bool // from the list of commands
 }
 
 // Exit statuses.
@@ -70,7 +75,7 @@ func withHint(err error, format string, args ...any) error {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
-	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
+	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, disk: disk.OS, locker: lock.New(disk.OS)}
 	return report(stderr, e.dispatch(args))
 }
 
@@ -203,7 +208,9 @@ func printUsage(w io.Writer) {
 	fmt.Fprintln(w, "xrun runs controlled fine-tuning studies and writes their reports.")
 	fmt.Fprintln(w)
 	for _, c := range append([]*command{runCommand}, commands...) {
-		fmt.Fprintf(w, "  xrun %-26s %s\n", c.usage(), c.summary)
+		if !c.hidden {
+			fmt.Fprintf(w, "  xrun %-26s %s\n", c.usage(), c.summary)
+		}
 	}
 	fmt.Fprintln(w, "\nxrun help COMMAND explains each. Start with: xrun experiments/mask_ablation.cue")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -13,6 +14,7 @@ import (
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/runner/data"
+	"xrun/runner/disk"
 	"xrun/runner/store"
 	"xrun/runner/suites"
 	"xrun/schema"
@@ -23,6 +25,7 @@ type study struct {
 	spec     *schema.Spec
 	cells    []schema.Cell
 	in       *inputs
+	disk     disk.FS
 	store    *store.Store
 	numerics string
 	// microShows: the engine's gradients depend on the micro-batch, which is
@@ -87,22 +90,35 @@ func baseName(m string) string { return "base:" + m }
 // openStudy loads a spec and lays out its stages. Inputs that are not here are
 // collected in study.missing, so that a plan can name them all; any other
 // fault is an error.
-func openStudy(path string, tags map[string]string, storeRoot string) (*study, error) {
+func openStudy(fsys disk.FS, path string, tags map[string]string, storeRoot string) (*study, error) {
 	spec, err := schema.Load(path, schema.Options{Tags: tags})
 	if err != nil {
 		return nil, err
 	}
-	return newStudy(spec, storeRoot)
+	return newStudy(fsys, spec, storeRoot)
 }
 
-func newStudy(spec *schema.Spec, storeRoot string) (*study, error) {
+// readStudy lays out the stages of a run directory's spec.json.
+func readStudy(fsys disk.FS, dir, storeRoot string) (*study, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, specName))
+	if err != nil {
+		return nil, withHint(fmt.Errorf("reading the run: %w", err), "name a run directory, which holds %s", specName)
+	}
+	spec, err := schema.FromJSON(raw)
+	if err != nil {
+		return nil, err
+	}
+	return newStudy(fsys, spec, storeRoot)
+}
+
+func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string) (*study, error) {
 	cells, err := spec.Cells()
 	if err != nil {
 		return nil, err
 	}
 	s := &study{
-		spec: spec, cells: cells, store: store.At(storeRoot), numerics: cpu.Numerics,
-		in:     &inputs{digests: store.OpenDigests(filepath.Join(storeRoot, "digests.json"))},
+		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), numerics: cpu.Numerics,
+		in:     &inputs{digests: store.OpenDigests(fsys, filepath.Join(storeRoot, "digests.json"))},
 		models: map[string]*modelInput{}, preparations: map[store.Key]*preparation{}, byKey: map[store.Key]*stage{},
 		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{},
 		prepares: map[string]*preparation{},
@@ -360,6 +376,22 @@ func (s *study) addHeldout(name string, ref *weightsRef, mk modelKey, p *prepara
 	}
 	s.heldouts[name] = s.stage(&stage{kind: "heldout", title: "held-out loss of " + name, key: key, input: input, needs: []*stage{prep}, run: runHeldout(ref, p)})
 	return nil
+}
+
+// tables names the files of a stage's result that every run reads: all but
+// weights.
+func (st *stage) tables() []string {
+	switch st.kind {
+	case "prepare":
+		return []string{preparedFile}
+	case "train":
+		return []string{stepsTable, heldoutTable}
+	case "evaluate":
+		return []string{itemsTable}
+	case "heldout":
+		return []string{heldoutTable}
+	}
+	return []string{samplesTable}
 }
 
 // done reports whether a stage's result is stored.

@@ -1,12 +1,9 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"sort"
 	"strings"
-	"time"
 
 	"xrun/kernels"
 	"xrun/model"
@@ -29,6 +26,7 @@ const (
 type training struct {
 	x     *execution
 	stage *stage
+	base  *modelInput
 	cell  schema.Cell
 	prep  *preparation
 	key   trainKey
@@ -39,54 +37,62 @@ type training struct {
 	steps    []reports.Step
 	heldout  []reports.HeldOut
 
-	checkpoints *store.Store
-	saved       time.Time
-	log         *os.File
+	checkpoints *checkpoints
 }
 
 func runTrain(c schema.Cell, m *modelInput, p *preparation, k trainKey) func(*execution, *stage) error {
 	return func(x *execution, st *stage) (err error) {
 		x.unload()
-		t := &training{x: x, stage: st, cell: c, prep: p, key: k}
-		if err := t.open(m); err != nil {
-			return err
-		}
+		t := &training{x: x, stage: st, base: m, cell: c, prep: p, key: k}
 		defer t.close()
-		if err := t.loop(); err != nil {
-			fmt.Fprintf(t.log, "%s stopped: %v\n", time.Now().UTC().Format(time.RFC3339), err)
+		if err := t.open(); err != nil {
 			return err
 		}
+		if err := t.loop(); err != nil {
+			return err
+		}
+		t.checkpoints.wait()
 		return t.store()
 	}
 }
 
 // open loads the base weights, or the newest checkpoint of this very stage.
-func (t *training) open(m *modelInput) (err error) {
-	work, err := t.x.store.Work(t.stage.key)
-	if err != nil {
+func (t *training) open() (err error) {
+	if t.checkpoints, err = openCheckpoints(t.x, t.stage); err != nil {
 		return err
 	}
-	if t.log, err = os.OpenFile(filepath.Join(work, store.LogName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666); err != nil {
-		return err
-	}
-	if t.checkpoints, err = store.Open(filepath.Join(work, "checkpoints")); err != nil {
-		return err
-	}
-	if t.model, err = model.Load(t.x.engine, m.dir.FS, precisionOf(t.cell.Train.Precision)); err != nil {
-		return fmt.Errorf("loading %s: %w", t.cell.Model, err)
-	}
-	if t.trainer, err = model.NewTrainer(t.model, t.recipe()); err != nil {
+	if err := t.load(); err != nil {
 		return err
 	}
 	t.perEpoch, _ = stepsOf(t.cell.Train, len(t.prep.Rows))
-	t.saved = time.Now()
 	return t.resume()
 }
 
+// load loads the base weights, in the place of any loaded before.
+func (t *training) load() (err error) {
+	t.unload()
+	if t.model, err = model.Load(t.x.engine, t.base.dir.FS, precisionOf(t.cell.Train.Precision)); err != nil {
+		return fmt.Errorf("loading %s: %w", t.cell.Model, err)
+	}
+	t.trainer, err = model.NewTrainer(t.model, t.recipe())
+	return err
+}
+
+func (t *training) unload() {
+	if t.trainer != nil {
+		t.trainer.Close()
+	}
+	if t.model != nil {
+		t.model.Close()
+	}
+	t.trainer, t.model = nil, nil
+}
+
 func (t *training) close() {
-	t.log.Close()
-	t.trainer.Close()
-	t.model.Close()
+	if t.checkpoints != nil {
+		t.checkpoints.wait()
+	}
+	t.unload()
 }
 
 func (t *training) recipe() model.Recipe {
@@ -111,9 +117,7 @@ func (t *training) loop() error {
 	var tokens int64
 	for step := len(t.steps); step < t.key.Steps; step++ {
 		if err := t.x.ctx.Err(); err != nil {
-			if serr := t.save(); serr != nil {
-				return serr
-			}
+			t.checkpoints.now(t)
 			return err
 		}
 		epoch, at := step/t.perEpoch, step%t.perEpoch*c.Train.Batch*c.Train.Accumulate
@@ -123,7 +127,7 @@ func (t *training) loop() error {
 		rows := t.rows(order[at:min(at+c.Train.Batch*c.Train.Accumulate, len(order))])
 		r, err := t.trainer.Step(rows)
 		if err != nil {
-			return fmt.Errorf("step %d (items %s): %w", step+1, t.items(order[at:min(at+c.Train.Batch*c.Train.Accumulate, len(order))]), err)
+			return t.stepError(step, order[at:min(at+c.Train.Batch*c.Train.Accumulate, len(order))], err)
 		}
 		tokens += int64(r.Tokens)
 		t.steps = append(t.steps, reports.Step{
@@ -136,8 +140,8 @@ func (t *training) loop() error {
 			}
 		}
 		t.x.progress.step(step+1, t.key.Steps, tokens, fmt.Sprintf("loss %.4f", r.Loss))
-		if err := t.maybeSave(step + 1); err != nil {
-			return err
+		if step+1 < t.key.Steps {
+			t.checkpoints.maybe(t)
 		}
 	}
 	return nil
@@ -150,6 +154,22 @@ func (t *training) rows(indices []int) []model.Row {
 		rows[i] = model.Row{Tokens: r.Tokens, Prompt: r.Prompt}
 	}
 	return rows
+}
+
+// stepError says what went wrong in a step, with what it was made of. Where the
+// numbers went wrong, the state before the step is kept as a checkpoint: the
+// last good one.
+func (t *training) stepError(step int, indices []int, err error) error {
+	var bad *model.NonFiniteError
+	if !errors.As(err, &bad) {
+		return fmt.Errorf("step %d (items %s): %w", step+1, t.items(indices), err)
+	}
+	good := "the base weights"
+	if step > 0 && t.checkpoints.now(t) == nil {
+		good = fmt.Sprintf("the checkpoint after step %d", step)
+	}
+	return fmt.Errorf("step %d of %d: the %s is %v; its items are %s; the last good state is %s; a lower learning rate, a warm-up or clipping may help",
+		step+1, t.key.Steps, bad.What, bad.Value, t.items(indices), good)
 }
 
 // items names the data items of a step, for an error.
@@ -199,135 +219,15 @@ func heldoutLoss(m *model.Model, p *data.Prepared) (reports.HeldOut, error) {
 	return h, nil
 }
 
-// checkpointInterval is how often a checkpoint is written when the spec does
-// not say.
-const checkpointInterval = 10 * time.Minute
-
-func (t *training) maybeSave(step int) error {
-	if every := t.x.spec.Run.CheckpointEvery; every > 0 {
-		if step%every != 0 {
-			return nil
-		}
-	} else if time.Since(t.saved) < checkpointInterval {
-		return nil
-	}
-	if step == t.key.Steps {
-		return nil
-	}
-	return t.save()
-}
-
-func checkpointKey(step int) store.Key { return store.Key(fmt.Sprintf("step-%010d", step)) }
-
-// save writes a checkpoint and drops all but the last two.
-func (t *training) save() error {
-	k := checkpointKey(len(t.steps))
-	if len(t.steps) == 0 || t.checkpoints.Has(k) {
-		return nil
-	}
-	_, err := t.checkpoints.Put(k, t.stage.input, func(dir string) error {
-		if err := writeRows(dir, stepsTable, t.steps); err != nil {
-			return err
-		}
-		if err := writeRows(dir, heldoutTable, t.heldout); err != nil {
-			return err
-		}
-		return reports.WriteFile(filepath.Join(dir, stateFile), t.trainer.WriteState)
-	})
-	if err != nil {
-		return fmt.Errorf("writing checkpoint: %w", err)
-	}
-	t.saved = time.Now()
-	fmt.Fprintf(t.log, "%s checkpoint at step %d\n", t.saved.UTC().Format(time.RFC3339), len(t.steps))
-	names, err := checkpointNames(t.checkpoints)
-	if err != nil {
-		return err
-	}
-	for _, n := range names[:max(0, len(names)-2)] {
-		if err := os.RemoveAll(filepath.Join(t.checkpoints.Root(), n)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkpointNames(s *store.Store) ([]string, error) {
-	entries, err := os.ReadDir(s.Root())
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "step-") && s.Has(store.Key(e.Name())) {
-			names = append(names, e.Name())
-		}
-	}
-	sort.Strings(names)
-	return names, nil
-}
-
-// resume continues from the newest whole checkpoint, if there is one.
-func (t *training) resume() error {
-	names, err := checkpointNames(t.checkpoints)
-	if err != nil {
-		return err
-	}
-	for i := len(names) - 1; i >= 0; i-- {
-		if err := t.restore(store.Key(names[i])); err == nil {
-			fmt.Fprintf(t.log, "%s resumed at step %d\n", time.Now().UTC().Format(time.RFC3339), len(t.steps))
-			t.x.progress.line("%s: resuming after step %d", t.stage.title, len(t.steps))
-			return nil
-		} else {
-			t.x.progress.line("%s: checkpoint %s is not usable: %v", t.stage.title, names[i], err)
-			if err := t.checkpoints.SetAside(store.Key(names[i])); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (t *training) restore(k store.Key) error {
-	o, err := t.checkpoints.Get(k)
-	if err != nil {
-		return err
-	}
-	if err := o.Verify(); err != nil {
-		return err
-	}
-	steps, err := readRows[reports.Step](t.checkpoints, k, stepsTable)
-	if err != nil {
-		return err
-	}
-	heldout, err := readRows[reports.HeldOut](t.checkpoints, k, heldoutTable)
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(filepath.Join(o.Dir(), stateFile))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err := t.trainer.ReadState(f, st.Size()); err != nil {
-		return err
-	}
-	t.steps, t.heldout = steps, heldout
-	return nil
-}
-
 // store writes the finished cell: weights in f32, configuration, tables.
 func (t *training) store() error {
-	return t.x.put(t.stage, func(dir string) error {
-		if err := writeRows(dir, stepsTable, t.steps); err != nil {
+	return t.x.put(t.stage, func(out *store.Writer) error {
+		if err := writeRows(out, stepsTable, t.steps); err != nil {
 			return err
 		}
-		if err := writeRows(dir, heldoutTable, t.heldout); err != nil {
+		if err := writeRows(out, heldoutTable, t.heldout); err != nil {
 			return err
 		}
-		return t.model.Save(dir, kernels.F32)
+		return t.model.Save(out, kernels.F32)
 	})
 }

@@ -59,10 +59,14 @@ func write(tiny, runs string, n int) error {
 			return err
 		}
 	}
-	if err := safetensors.WriteFile(filepath.Join(runs, "init", "model.safetensors"), initial(seed), nil); err != nil {
+	var b bytes.Buffer
+	if err := safetensors.Write(&b, initial(seed), nil); err != nil {
 		return err
 	}
-	var b bytes.Buffer
+	if err := put(filepath.Join(runs, "init", "model.safetensors"), b.Bytes()); err != nil {
+		return err
+	}
+	b.Reset()
 	if err := writeCorpus(&b, n); err != nil {
 		return err
 	}

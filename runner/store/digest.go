@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+	"xrun/runner/disk"
 )
 
 // Digests remembers the sha256 of files by device, inode, size and modification
@@ -14,6 +15,7 @@ import (
 // modified within the last two seconds is not remembered: it could change again
 // within the clock's grain.
 type Digests struct {
+	fs      disk.FS
 	path    string
 	mu      sync.Mutex
 	known   map[string]string
@@ -22,8 +24,8 @@ type Digests struct {
 
 // OpenDigests reads the memory kept at path; an absent or unreadable one is
 // empty.
-func OpenDigests(path string) *Digests {
-	d := &Digests{path: path, known: map[string]string{}}
+func OpenDigests(fsys disk.FS, path string) *Digests {
+	d := &Digests{fs: fsys, path: path, known: map[string]string{}}
 	if raw, err := os.ReadFile(path); err == nil {
 		if json.Unmarshal(raw, &d.known) != nil || d.known == nil {
 			d.known = map[string]string{}
@@ -72,15 +74,10 @@ func (d *Digests) Save() {
 	if err != nil {
 		return
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(d.path), "digests-")
-	if err != nil {
-		return
+	if _, err := os.Stat(filepath.Dir(d.path)); err != nil {
+		return // planning makes no store
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(raw, '\n'))
-	if cerr := tmp.Close(); err == nil && cerr == nil {
-		if os.Rename(tmp.Name(), d.path) == nil {
-			d.changed = false
-		}
+	if disk.WriteFile(d.fs, d.path, writeBytes(append(raw, '\n'))) == nil {
+		d.changed = false
 	}
 }

@@ -8,8 +8,14 @@
 //
 // On disk, KEY/ holds the stage's files, input.json (the canonical JSON whose
 // sha256 is KEY) and manifest.json (size and sha256 of each file). An object
-// appears by one rename, so it is whole or absent. KEY.part/ belongs to a stage
-// in progress (its checkpoints and log) and is removed when the object appears.
+// appears by one rename of a directory whose files are durable, so it is whole
+// or absent, after a loss of power too. Beside it:
+//
+//	KEY.part/      a stage in progress: its checkpoints, its log, and the object
+//	               while it is being written (tmp-*)
+//	KEY.lock       who works on it; see package lock
+//	KEY.damagedN/  an object that was not what had been written, set aside
+//	digests.json   sha256 of input files by identity; see [Digests]
 package store
 
 import (
@@ -24,6 +30,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"xrun/runner/disk"
 )
 
 // Key is a content key, 64 hexadecimal digits.
@@ -50,23 +58,27 @@ func KeyOf(input any) (Key, []byte, error) {
 
 // Store is a directory of objects.
 type Store struct {
+	fs   disk.FS
 	root string
 }
 
-// Open returns the store at root, making the directory if needed.
-func Open(root string) (*Store, error) {
-	if err := os.MkdirAll(root, 0o777); err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
-	}
-	return &Store{root: root}, nil
-}
-
-// At returns the store at root without creating it; it may be absent, and then
+// At returns the store at root without making it; it may be absent, and then
 // holds nothing.
-func At(root string) *Store { return &Store{root: root} }
+func At(fsys disk.FS, root string) *Store { return &Store{fs: fsys, root: root} }
+
+// Make makes the store's directory if it is not there.
+func (s *Store) Make() error {
+	if err := disk.MkdirAll(s.fs, s.root); err != nil {
+		return fmt.Errorf("making the store: %w", err)
+	}
+	return nil
+}
 
 // Root returns the store's directory.
 func (s *Store) Root() string { return s.root }
+
+// Path returns where a key's object is, with a suffix such as ".lock".
+func (s *Store) Path(k Key, suffix string) string { return filepath.Join(s.root, string(k)+suffix) }
 
 // File is one entry of an object's manifest.
 type File struct {
@@ -78,7 +90,10 @@ type File struct {
 type Object struct {
 	Key   Key
 	Files map[string]File
-	dir   string
+	// Digest is the sha256 of the manifest: one number for all that the stage
+	// wrote, its log aside.
+	Digest string
+	dir    string
 }
 
 // ErrAbsent reports that the store has no object with the key.
@@ -90,6 +105,12 @@ const (
 	// LogName is the one file of an object that is not in its manifest: it holds
 	// times and may differ between runs that agree in everything else.
 	LogName = "log.txt"
+
+	partSuffix    = ".part"
+	damagedSuffix = ".damaged"
+	// LockSuffix is the ending of a stage's lock.
+	LockSuffix = ".lock"
+	tmpPrefix  = "tmp-"
 )
 
 // Has reports whether the object is there, by its manifest alone.
@@ -109,16 +130,16 @@ func (s *Store) Get(k Key) (*Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading object %s: %w", k.Short(), err)
 	}
-	o := &Object{Key: k, dir: dir}
+	o := &Object{Key: k, dir: dir, Digest: hexSum(raw)}
 	if err := json.Unmarshal(raw, &o.Files); err != nil {
 		return nil, &DamagedError{Key: k, File: manifestName, Reason: err.Error()}
 	}
-	for name, f := range o.Files {
+	for _, name := range o.names() {
 		if !filepath.IsLocal(name) {
 			return nil, &DamagedError{Key: k, File: manifestName, Reason: fmt.Sprintf("file name %q leaves the object", name)}
 		}
 		st, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || st.Size() != f.Size {
+		if err != nil || st.Size() != o.Files[name].Size {
 			return nil, &DamagedError{Key: k, File: name, Reason: "missing or of another size than recorded"}
 		}
 	}
@@ -139,6 +160,25 @@ func (e *DamagedError) Error() string {
 // they should call Verify first.
 func (o *Object) Dir() string { return o.dir }
 
+// Size returns the bytes of the object's files.
+func (o *Object) Size() (n int64) {
+	for _, f := range o.Files {
+		n += f.Size
+	}
+	return n
+}
+
+func (o *Object) names() []string {
+	names := make([]string, 0, len(o.Files))
+	for n := range o.Files {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+const changed = "its digest differs from the one recorded"
+
 // Read returns a file's contents after checking their digest.
 func (o *Object) Read(name string) ([]byte, error) {
 	f, ok := o.Files[name]
@@ -149,123 +189,206 @@ func (o *Object) Read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading object %s: %w", o.Key.Short(), err)
 	}
-	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != f.SHA256 {
-		return nil, &DamagedError{Key: o.Key, File: name, Reason: "its digest differs from the one recorded"}
+	if hexSum(b) != f.SHA256 {
+		return nil, &DamagedError{Key: o.Key, File: name, Reason: changed}
 	}
 	return b, nil
 }
 
-// Verify checks the digest of every file, in name order.
-func (o *Object) Verify() error {
-	names := make([]string, 0, len(o.Files))
-	for n := range o.Files {
-		names = append(names, n)
+// Verify checks the digests of the named files, or of every file if none is
+// named, and of input.json against the key.
+func (o *Object) Verify(names ...string) error {
+	if len(names) == 0 {
+		names = o.names()
 	}
-	sort.Strings(names)
 	for _, n := range names {
+		f, ok := o.Files[n]
+		if !ok {
+			return &DamagedError{Key: o.Key, File: n, Reason: "not in the manifest"}
+		}
 		sum, _, err := hashFile(filepath.Join(o.dir, n))
 		if err != nil {
 			return fmt.Errorf("reading object %s: %w", o.Key.Short(), err)
 		}
-		if sum != o.Files[n].SHA256 {
-			return &DamagedError{Key: o.Key, File: n, Reason: "its digest differs from the one recorded"}
+		if sum != f.SHA256 {
+			return &DamagedError{Key: o.Key, File: n, Reason: changed}
 		}
 	}
 	return nil
 }
 
-// SetAside moves a damaged object out of the way, so that it is built again.
-func (s *Store) SetAside(k Key) error {
+// SetAside moves a damaged object out of the way, so that it is built again. It
+// returns where to.
+func (s *Store) SetAside(k Key) (string, error) {
 	for i := 0; ; i++ {
-		to := filepath.Join(s.root, fmt.Sprintf("%s.damaged%d", k, i))
+		to := s.Path(k, fmt.Sprint(damagedSuffix, i))
 		if _, err := os.Lstat(to); err == nil {
 			continue
 		}
-		return os.Rename(filepath.Join(s.root, string(k)), to)
+		if err := s.fs.Rename(s.Path(k, ""), to); err != nil {
+			return "", fmt.Errorf("setting object %s aside: %w", k.Short(), err)
+		}
+		return to, s.fs.SyncDir(s.root)
 	}
 }
 
 // Work returns the directory of a stage in progress, which survives an
 // interruption: the place of its checkpoints and log.
 func (s *Store) Work(k Key) (string, error) {
-	dir := filepath.Join(s.root, string(k)+".part")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	dir := s.Path(k, partSuffix)
+	if err := disk.MkdirAll(s.fs, dir); err != nil {
 		return "", fmt.Errorf("making stage directory: %w", err)
 	}
 	return dir, nil
 }
 
-// Put makes the object of a finished stage: build writes the stage's files into
-// an empty directory, which then appears under the key by one rename. input is
-// the canonical JSON of the key. The stage's Work directory is removed; its
-// log is kept as LogName.
-func (s *Store) Put(k Key, input []byte, build func(dir string) error) (*Object, error) {
-	tmp, err := os.MkdirTemp(s.root, "tmp-")
+// WorkDir returns where Work makes the directory, without making it.
+func (s *Store) WorkDir(k Key) string { return s.Path(k, partSuffix) }
+
+// LogPath returns where a stage's log is: in its object if it is finished, else
+// in its work directory.
+func (s *Store) LogPath(k Key) string {
+	if s.Has(k) {
+		return filepath.Join(s.Path(k, ""), LogName)
+	}
+	return filepath.Join(s.WorkDir(k), LogName)
+}
+
+// Remove removes a finished object; one that is not there is no error. It
+// disappears by one rename, so it is never seen in part.
+func (s *Store) Remove(k Key) error {
+	if _, err := os.Lstat(s.Path(k, "")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	tmp, err := s.temporary(k)
+	if err != nil {
+		return fmt.Errorf("removing object %s: %w", k.Short(), err)
+	}
+	if err := s.fs.Rename(s.Path(k, ""), filepath.Join(tmp, "gone")); err != nil {
+		return fmt.Errorf("removing object %s: %w", k.Short(), err)
+	}
+	return disk.RemoveAll(s.fs, s.WorkDir(k))
+}
+
+// Sweep removes what a killed process left of a stage's object while writing it.
+// The stage's lock must be held.
+func (s *Store) Sweep(k Key) error {
+	entries, err := os.ReadDir(s.WorkDir(k))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sweeping: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tmpPrefix) {
+			if err := disk.RemoveAll(s.fs, filepath.Join(s.WorkDir(k), e.Name())); err != nil {
+				return fmt.Errorf("sweeping: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Writer takes the files of an object being made and digests them on their way
+// to the disk.
+type Writer struct {
+	fs    disk.FS
+	dir   string
+	files map[string]File
+}
+
+// WriteFile makes the file name from what write writes.
+func (w *Writer) WriteFile(name string, write func(io.Writer) error) error {
+	h := &digester{sum: sha256.New()}
+	err := disk.WriteNew(w.fs, filepath.Join(w.dir, filepath.FromSlash(name)), func(f io.Writer) error {
+		h.to = f
+		return write(h)
+	})
+	if err == nil {
+		w.files[name] = File{Size: h.size, SHA256: hex.EncodeToString(h.sum.Sum(nil))}
+	}
+	return err
+}
+
+// Put makes the object of a finished stage: build writes the stage's files,
+// which then appear under the key by one rename. input is the canonical JSON of
+// the key. The stage's Work directory is removed; its log is kept as LogName.
+// An object that another process put there first is kept: it has the same files.
+func (s *Store) Put(k Key, input []byte, build func(*Writer) error) (*Object, error) {
+	if s.Has(k) {
+		return s.Get(k)
+	}
+	tmp, err := s.temporary(k)
 	if err != nil {
 		return nil, fmt.Errorf("writing object %s: %w", k.Short(), err)
 	}
-	defer os.RemoveAll(tmp)
-	if err := build(tmp); err != nil {
+	defer disk.RemoveAll(s.fs, tmp) // what is left of it after an error
+	w := &Writer{fs: s.fs, dir: tmp, files: map[string]File{}}
+	if err := build(w); err != nil {
 		return nil, err
 	}
-	if err := s.seal(k, input, tmp); err != nil {
+	if err := s.seal(k, input, w); err != nil {
 		return nil, fmt.Errorf("writing object %s: %w", k.Short(), err)
 	}
 	return s.Get(k)
 }
 
-func (s *Store) seal(k Key, input []byte, tmp string) error {
-	if err := os.WriteFile(filepath.Join(tmp, inputName), append(input, '\n'), 0o666); err != nil {
+// temporary makes an empty directory in a stage's work directory.
+func (s *Store) temporary(k Key) (string, error) {
+	work, err := s.Work(k)
+	if err != nil {
+		return "", err
+	}
+	for i := 0; ; i++ {
+		dir := filepath.Join(work, fmt.Sprintf("%s%d.%d", tmpPrefix, os.Getpid(), i))
+		err := s.fs.Mkdir(dir)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+	}
+}
+
+// seal completes an object's directory and gives it its name. The order is what
+// makes it whole after a loss of power: every file is durable, then the names in
+// the directory, then the directory's own name; only then its checkpoints go.
+func (s *Store) seal(k Key, input []byte, w *Writer) error {
+	if err := w.WriteFile(inputName, writeBytes(append(input, '\n'))); err != nil {
 		return err
 	}
-	files := map[string]File{}
-	err := filepath.WalkDir(tmp, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		sum, size, err := hashFile(path)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(tmp, path)
-		if err != nil {
-			return err
-		}
-		files[filepath.ToSlash(rel)] = File{Size: size, SHA256: sum}
-		return syncPath(path)
-	})
+	manifest, err := Canonical(w.files)
 	if err != nil {
 		return err
 	}
-	manifest, err := Canonical(files)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(tmp, manifestName), append(manifest, '\n'), 0o666); err != nil {
-		return err
-	}
-	if err := syncPath(filepath.Join(tmp, manifestName)); err != nil {
-		return err
-	}
-	part := filepath.Join(s.root, string(k)+".part")
+	part := s.WorkDir(k)
 	if log, err := os.ReadFile(filepath.Join(part, LogName)); err == nil {
-		if err := os.WriteFile(filepath.Join(tmp, LogName), log, 0o666); err != nil {
+		if err := w.WriteFile(LogName, writeBytes(log)); err != nil {
 			return err
 		}
 	}
-	if err := syncPath(tmp); err != nil {
+	if err := w.WriteFile(manifestName, writeBytes(append(manifest, '\n'))); err != nil {
 		return err
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
+	dirs := map[string]bool{w.dir: true}
+	for name := range w.files {
+		dirs[filepath.Dir(filepath.Join(w.dir, filepath.FromSlash(name)))] = true
+	}
+	for d := range dirs {
+		if err := s.fs.SyncDir(d); err != nil {
+			return err
+		}
+	}
+	if err := s.fs.Rename(w.dir, s.Path(k, "")); err != nil && !s.Has(k) {
 		return err
 	}
-	if err := os.Rename(tmp, filepath.Join(s.root, string(k))); err != nil && !s.Has(k) {
+	if err := s.fs.SyncDir(s.root); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(part); err != nil {
+	return disk.RemoveAll(s.fs, part)
+}
+
+func writeBytes(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
 		return err
 	}
-	return syncPath(s.root)
 }
 
 // Keys lists the finished objects in order.
@@ -284,24 +407,4 @@ func (s *Store) Keys() ([]Key, error) {
 		}
 	}
 	return keys, nil
-}
-
-func hashFile(path string) (sum string, size int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	size, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), size, err
-}
-
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"xrun/runner/disk"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -34,8 +35,8 @@ func TestCanonical(t *testing.T) {
 }
 
 func TestObjectAppearsWholeOrNotAtAll(t *testing.T) {
-	s, err := Open(filepath.Join(t.TempDir(), "store"))
-	if err != nil {
+	s := At(disk.OS, filepath.Join(t.TempDir(), "store"))
+	if err := s.Make(); err != nil {
 		t.Fatal(err)
 	}
 	key, input, err := KeyOf(map[string]string{"kind": "test"})
@@ -43,13 +44,13 @@ func TestObjectAppearsWholeOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	fail := errors.New("no space left")
-	if _, err := s.Put(key, input, func(dir string) error {
-		os.WriteFile(filepath.Join(dir, "half"), []byte("x"), 0o666)
+	if _, err := s.Put(key, input, func(w *Writer) error {
+		w.WriteFile("half", writeBytes([]byte("x")))
 		return fail
 	}); !errors.Is(err, fail) {
 		t.Fatalf("got %v", err)
 	}
-	if entries, _ := os.ReadDir(s.Root()); len(entries) != 0 || s.Has(key) {
+	if entries, _ := os.ReadDir(s.WorkDir(key)); len(entries) != 0 || s.Has(key) {
 		t.Fatalf("a failed stage left %v", entries)
 	}
 	work, err := s.Work(key)
@@ -57,9 +58,7 @@ func TestObjectAppearsWholeOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.WriteFile(filepath.Join(work, LogName), []byte("took 3 s\n"), 0o666)
-	o, err := s.Put(key, input, func(dir string) error {
-		return os.WriteFile(filepath.Join(dir, "table"), []byte("rows"), 0o666)
-	})
+	o, err := s.Put(key, input, func(w *Writer) error { return w.WriteFile("table", writeBytes([]byte("rows"))) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +80,9 @@ func TestObjectAppearsWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestDamageIsNamedAndSetAside(t *testing.T) {
-	s, _ := Open(t.TempDir())
+	s := At(disk.OS, t.TempDir())
 	key, input, _ := KeyOf("x")
-	build := func(dir string) error { return os.WriteFile(filepath.Join(dir, "w"), []byte("good"), 0o666) }
+	build := func(w *Writer) error { return w.WriteFile("w", writeBytes([]byte("good"))) }
 	o, err := s.Put(key, input, build)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +96,7 @@ func TestDamageIsNamedAndSetAside(t *testing.T) {
 	if _, err := s.Get(key); !errors.As(err, &damaged) {
 		t.Fatalf("got %v", err)
 	}
-	if err := s.SetAside(key); err != nil || s.Has(key) {
+	if _, err := s.SetAside(key); err != nil || s.Has(key) {
 		t.Fatal("still there", err)
 	}
 	if _, err := s.Put(key, input, build); err != nil {
@@ -116,7 +115,7 @@ func TestDigestsFollowContent(t *testing.T) {
 		when := time.Now().Add(-age)
 		os.Chtimes(path, when, when)
 	}
-	d := OpenDigests(filepath.Join(dir, "digests.json"))
+	d := OpenDigests(disk.OS, filepath.Join(dir, "digests.json"))
 	sum := func() string {
 		t.Helper()
 		s, err := d.File(path)
@@ -128,7 +127,7 @@ func TestDigestsFollowContent(t *testing.T) {
 	write("one", time.Hour)
 	first := sum()
 	d.Save()
-	d = OpenDigests(filepath.Join(dir, "digests.json"))
+	d = OpenDigests(disk.OS, filepath.Join(dir, "digests.json"))
 	if sum() != first {
 		t.Error("the remembered digest differs")
 	}
