@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"xrun/model"
+	"xrun/model/modeltest"
 	"xrun/model/safetensors"
 )
 
@@ -26,7 +27,7 @@ func alteredWeights(t *testing.T, m *model.Model, _ string, change func(string) 
 		if shape == nil {
 			shape = p.Shape
 		}
-		v := readParam(m, p)
+		v := modeltest.Values(m, p)
 		if alter != nil {
 			alter(v)
 		}

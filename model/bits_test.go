@@ -14,6 +14,7 @@ import (
 	"xrun/kernels"
 	"xrun/kernels/num"
 	"xrun/model"
+	"xrun/model/modeltest"
 )
 
 // small is a model of awkward sizes: nothing is a multiple of a vector.
@@ -56,7 +57,7 @@ func someRows(n int, seed uint64) []model.Row {
 }
 
 func smallRecipe(promptWeight float64, micro int) model.Recipe {
-	r := recipeFor(model.PadLeft, "output")
+	r := modeltest.Recipe(model.PadLeft, "output")
 	r.PromptWeight, r.MicroTokens, r.Decay = promptWeight, micro, model.DecayMatrices
 	r.Schedule = model.Schedule{Name: "cosine", Steps: 8}
 	return r

@@ -13,6 +13,7 @@ import (
 
 	"xrun/kernels"
 	"xrun/model"
+	"xrun/model/modeltest"
 )
 
 const qwenConfig = `{
@@ -126,10 +127,10 @@ func TestSaveLoad(t *testing.T) {
 		half := load(t, e, dir, kernels.F32)
 		for i, p := range m.Params() {
 			want := make([]float64, p.Elements())
-			for j, v := range readParam(m, p) {
+			for j, v := range modeltest.Values(m, p) {
 				want[j] = float64(v)
 			}
-			if d := distance(readParam(half, half.Params()[i]), want); d > 1.0/256 {
+			if d := modeltest.Distance(modeltest.Values(half, half.Params()[i]), want); d > 1.0/256 {
 				t.Errorf("%s: %s in bfloat16 is %v away", arch, p.Name, d)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"xrun/kernels"
 	"xrun/model"
+	"xrun/model/modeltest"
 	"xrun/model/tokenizer"
 )
 
@@ -96,7 +97,7 @@ func TestSmolLM2(t *testing.T) {
 					t.Skip("not chosen by XRUN_SMOLLM2_ONLY")
 				}
 				m := load(t, engine(t, 2), dir, p)
-				recipe := recipeFor(model.PadRight, labels)
+				recipe := modeltest.Recipe(model.PadRight, labels)
 				recipe.LR, recipe.WeightDecay, recipe.Schedule = 5e-5, 0, model.Schedule{Name: "linear", Steps: 30}
 				tr := newTrainer(t, m, recipe)
 				worst, worstNorm, tokens, began := 0.0, 0.0, 0, time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"xrun/kernels"
 	"xrun/model"
+	"xrun/model/modeltest"
 )
 
 func TestStepWithoutTargets(t *testing.T) {
@@ -79,7 +80,7 @@ func TestNonFinite(t *testing.T) {
 	m := random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
 	p := m.Params()[1]
 	m.Engine().Write(p.Tensor, make([]float32, p.Elements()))
-	v := readParam(m, p)
+	v := modeltest.Values(m, p)
 	v[3] = float32(math.Inf(1))
 	m.Engine().Write(p.Tensor, v)
 	tr := newTrainer(t, m, smallRecipe(1, 0))
@@ -186,7 +187,7 @@ func TestPadTokenGradient(t *testing.T) {
 		m := random(t, engine(t, 1), c, kernels.F32)
 		tr := newTrainer(t, m, smallRecipe(1, 0))
 		step(t, tr, []model.Row{{Tokens: []int32{4, 9, 5, 9, 6}}})
-		embed := readParam(m, tr.Grads()[0])
+		embed := modeltest.Values(m, tr.Grads()[0])
 		row := func(id int) (sum float64) {
 			for _, v := range embed[id*c.Hidden : (id+1)*c.Hidden] {
 				sum += math.Abs(float64(v))

@@ -3,6 +3,8 @@ package cuda
 import (
 	"errors"
 	"fmt"
+
+	"xrun/kernels"
 )
 
 // version goes up whenever the bits that this engine computes change.
@@ -44,6 +46,8 @@ type Engine struct {
 	blocks    []squares
 	sums      []float64
 }
+
+var _ kernels.Engine = (*Engine)(nil)
 
 // MinMajor and MinMinor are the least compute capability: bf16 tensor cores
 // and asynchronous copies came with 8.0.
