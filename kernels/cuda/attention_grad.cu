@@ -51,7 +51,7 @@ template <typename TILE, int SIZE> DEVICE void accumulate(float (&acc)[SIZE / 8]
 template <typename TA, typename TB, int N, int SIZE> DEVICE void scores(float (&x)[N / 8][4], u32 ta, int a, u32 tb) {
 #pragma unroll
   for (int j = 0; j < N / 8; j++) x[j][0] = x[j][1] = x[j][2] = x[j][3] = 0.0f;
-#pragma unroll
+#pragma unroll 4
   for (int i = 0; i < SIZE / 16; i++) {
     u32 f[4];
     TA::rowFragment(f, ta, a, i * 2);

@@ -13,6 +13,16 @@
 #define __device__ __attribute__((device))
 #define __shared__ __attribute__((shared))
 #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
+#else
+// nvcc has included its own headers: what they define is not ours.
+#define fma xrunFma
+#define sqrt xrunSqrt
+#define min xrunMin
+#define max xrunMax
+#define float2 xrunFloat2
+#define float4 xrunFloat4
+#define uint2 xrunUint2
+#define uint4 xrunUint4
 #endif
 
 #define KERNEL extern "C" __global__ void

@@ -82,14 +82,15 @@ func (p *product) splits() int {
 const depthUnit = 32
 
 // multiply queues p.
-func (e *Engine) multiply(p product) {
+func (e *Engine) multiply(p product) { e.multiplyWith(p, p.tile(), p.splits()) }
+
+func (e *Engine) multiplyWith(p product, t tile, splits int) {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
 	if p.ldc == 0 {
 		p.ldc = p.n
 	}
-	t := p.tile()
 	grid := Dim{X: (p.m + t.m - 1) / t.m, Y: (p.n + t.n - 1) / t.n}
 	k := kernel{module: "gemm", name: "product_" + string(p.layout) + "_" + t.name}
 	if t.single {
@@ -97,7 +98,7 @@ func (e *Engine) multiply(p product) {
 			flag(p.carry), flag(p.half))
 		return
 	}
-	depth := (p.k + p.splits() - 1) / p.splits()
+	depth := (p.k + splits - 1) / splits
 	depth = max(depthUnit, (depth+depthUnit-1)/depthUnit*depthUnit)
 	grid.Z = max(1, (p.k+depth-1)/depth)
 	c, bias, residual, half := p.c, p.bias, p.residual, p.half
