@@ -37,6 +37,9 @@ type Config struct {
 
 	// Checks that are off; the zero value has all of them on.
 	Off Check
+	// Strict also finds fault with what the ISA allows but is a mistake more
+	// often than not: a barrier when threads have exited.
+	Strict bool
 
 	// Output receives what kernels print with vprintf; nil discards it.
 	Output io.Writer
@@ -60,9 +63,6 @@ const (
 	// WarpRace: the part of SharedRace within one warp, between lanes that no
 	// bar.warp.sync orders.
 	WarpRace
-	// ExitedBarrier: a barrier that waits for threads that have exited. Hardware
-	// counts exited threads as arrived.
-	ExitedBarrier
 )
 
 // Dim is the size of a grid or block; a zero field counts as 1.
@@ -175,6 +175,7 @@ type Image struct {
 	module  *Module
 	globals map[string]symbol
 	kernels map[string]*Kernel
+	placed  map[*variable]symbol
 }
 
 // Kernel looks a kernel up.

@@ -39,8 +39,12 @@ type Kernel struct {
 	MaxThreads  int // .maxntid, or 0
 	Required    Dim // .reqntid, or zeros
 
-	img *Image
-	fn  *function
+	img     *Image
+	fn      *function
+	consts  map[*function][]uint64 // of each function that it reaches
+	unit    int                    // smallest access to shared memory
+	dynamic int64                  // offset of dynamic shared memory
+	serial  bool                   // its blocks may communicate
 }
 
 // Kernels returns the names of the module's entry functions in file order.

@@ -1,0 +1,193 @@
+package ptx
+
+import "fmt"
+
+// worker runs blocks on one goroutine and keeps what they can use again.
+type worker struct {
+	r      *run
+	frames map[*function][]*frame
+	blocks []*block
+	steps  int64
+	lanes  int64
+	macs   int64
+}
+
+func newWorker(r *run) *worker { return &worker{r: r, frames: map[*function][]*frame{}} }
+
+func (wk *worker) report(s *Stats) {
+	s.Instructions += wk.steps
+	s.Lanes += wk.lanes
+	s.Multiplies += wk.macs
+}
+
+// block is a thread block that runs.
+type block struct {
+	run       *run
+	wk        *worker
+	id        Dim
+	serial    int64 // place in the order of execution
+	linear    int64 // place in the grid
+	warps     []*warp
+	shared    []byte
+	shadow    shadow
+	log       globalLog
+	barriers  [16]barrier
+	rng       rng
+	smid      uint64
+	clock0    uint64
+	clockRate uint64
+	ready     []*warp
+}
+
+func (b *block) draw() uint64 { return b.rng.next() }
+
+// block makes the block at a place of the grid ready to run.
+func (wk *worker) block(linear, serial int64) *block {
+	r := wk.r
+	var b *block
+	if n := len(wk.blocks); n > 0 {
+		b, wk.blocks = wk.blocks[n-1], wk.blocks[:n-1]
+	} else {
+		b = &block{run: r, wk: wk, shared: make([]byte, r.shared)}
+		b.shadow = newShadow(int64(r.shared), r.unit)
+		b.log.pages = map[pageKey]*page{}
+		for i := range r.warps {
+			b.warps = append(b.warps, newWarp(b, i))
+		}
+	}
+	g := r.l.Grid
+	b.linear, b.serial = linear, serial
+	b.id = Dim{int(linear % int64(g.X)), int(linear / int64(g.X) % int64(g.Y)), int(linear / int64(g.X) / int64(g.Y))}
+	b.rng = rng{mix(r.cfg.Seed, uint64(linear)^uint64(r.number)<<40)}
+	b.clock0, b.clockRate = b.draw()>>20, 1+b.draw()%64
+	b.smid = b.draw() % uint64(r.cfg.Multiprocessors)
+	b.shadow.start()
+	b.barriers = [16]barrier{}
+	for _, w := range b.warps {
+		w.start()
+	}
+	return b
+}
+
+func (wk *worker) release(b *block) { wk.blocks = append(wk.blocks, b) }
+
+// step runs the block for about the given number of warp instructions, or to its
+// end if that is negative.
+func (b *block) step(budget int64) (done bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f, ok := r.(*Fault)
+			if !ok {
+				panic(r)
+			}
+			err = f
+		}
+	}()
+	for {
+		b.ready = b.ready[:0]
+		running := false
+		for _, w := range b.warps {
+			running = running || w.state != warpDone
+			if w.state == warpReady {
+				b.ready = append(b.ready, w)
+			}
+		}
+		if !running {
+			return true, nil
+		}
+		if len(b.ready) == 0 {
+			b.deadlock()
+		}
+		w := b.ready[b.draw()%uint64(len(b.ready))]
+		// Half of the turns last until the warp waits, which is quick; the
+		// others end after a few instructions, which mixes the warps.
+		quantum := int64(1 << 20)
+		if d := b.draw(); d&1 != 0 {
+			quantum = 1 << (d >> 1 % 12)
+		}
+		before := w.steps
+		w.run(quantum)
+		if budget >= 0 {
+			if budget -= w.steps - before; budget < 0 {
+				return false, nil
+			}
+		}
+	}
+}
+
+// barrier is one of a block's sixteen.
+type barrier struct {
+	count   int // threads expected; 0 means all
+	arrived int // threads
+	waiting []*warp
+	clocks  [lanes]uint32 // of each warp: what happened before its arrival
+	pop     int
+	and, or bool
+}
+
+// arrive counts a warp in at a barrier; the last one releases those waiting.
+func (b *block) arrive(w *warp, id, count int, wait bool) {
+	bar := &b.barriers[id]
+	if bar.arrived > 0 && bar.count != count {
+		w.fault(BadBarrier, -1, "barrier %d is used with %s threads while others wait for %s", id, countText(count), countText(bar.count))
+	}
+	bar.arrived += lanes
+	if wait {
+		w.state = warpWaiting
+		bar.waiting = append(bar.waiting, w)
+	}
+	w.barrierClock(id)
+	b.complete(id)
+}
+
+func countText(n int) string {
+	if n == 0 {
+		return "all"
+	}
+	return fmt.Sprint(n)
+}
+
+// complete releases a barrier if all it expects have arrived.
+func (b *block) complete(id int) {
+	bar := &b.barriers[id]
+	want := bar.count
+	if want == 0 {
+		for _, w := range b.warps {
+			if w.state != warpDone {
+				want += lanes
+			}
+		}
+	}
+	if bar.arrived == 0 || bar.arrived < want {
+		return
+	}
+	waiting := bar.waiting
+	b.releaseClocks(id, waiting)
+	for _, w := range waiting {
+		w.state = warpReady
+		w.released(bar)
+	}
+	*bar = barrier{waiting: waiting[:0]}
+}
+
+// exited is called when a warp has ended, which may complete barriers.
+func (b *block) exited() {
+	for i := range b.barriers {
+		if b.barriers[i].count == 0 {
+			b.complete(i)
+		}
+	}
+}
+
+// deadlock reports that no warp can run.
+func (b *block) deadlock() {
+	for i := range b.barriers {
+		if bar := &b.barriers[i]; len(bar.waiting) > 0 {
+			w := bar.waiting[0]
+			w.in = &w.splits[0].f.fn.code.ins[w.splits[0].pc]
+			w.fault(BadBarrier, -1, "deadlock: %d threads arrived at barrier %d, which waits for %s; no other warp can run",
+				bar.arrived, i, countText(bar.count))
+		}
+	}
+	panic("ptx: block is stuck without a barrier")
+}

@@ -1,0 +1,317 @@
+package ptx
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+)
+
+func count(m *match) int {
+	n, _ := strconv.Atoi(m.get("num")[1:])
+	return n
+}
+
+// ldmatrix reads 8 by 8 matrices of 16-bit elements. Lane 8m+r gives the address
+// of row r of matrix m, 16 bytes; lane l receives elements 2(l mod 4) and the
+// next of row l/4 of each matrix, or of its transpose (PTX ISA 9.7.14.5.15).
+func lowerLdmatrix(l *lowerer, m *match) {
+	n := count(m)
+	x := &access{typ: tB16, size: 16, n: 1, bytes: 16}
+	in := instr{kind: opSync, uniform: true, run: ldmatrix, x: x, d: l.sink, d2: -1}
+	if m.has("trans") {
+		in.d2 = 1
+	}
+	args := m.in.args
+	sp := spaceOf(m.get("space"))
+	l.addressOf(&args[1], sp, &in, x)
+	x.slots = l.vector(&args[0], tB32, true)
+	x.n = n
+	l.emit(in)
+}
+
+func ldmatrix(w *warp, in *instr) {
+	x := in.x.(*access)
+	for i, slot := range x.slots {
+		var rows [8][16]byte
+		for r := range rows {
+			l := 8*i + r
+			copy(rows[r][:], w.view(x, l, x.addr(w, in, l), 16, accessRead))
+		}
+		d := &w.regs[slot]
+		for l := range d {
+			if in.d2 == 1 {
+				row, col := l%4*2, l/4*2
+				lo, hi := rows[row][col:], rows[row+1][col:]
+				d[l] = uint64(lo[0]) | uint64(lo[1])<<8 | uint64(hi[0])<<16 | uint64(hi[1])<<24
+			} else {
+				d[l] = uint64(binary.LittleEndian.Uint32(rows[l/4][l%4*4:]))
+			}
+		}
+	}
+}
+
+func lowerStmatrix(l *lowerer, m *match) {
+	x := &access{typ: tB16, size: 16, n: 1, bytes: 16}
+	in := instr{kind: opSync, uniform: true, run: stmatrix, x: x, d: l.sink, d2: -1}
+	if m.has("trans") {
+		in.d2 = 1
+	}
+	args := m.in.args
+	l.addressOf(&args[0], spaceOf(m.get("space")), &in, x)
+	x.slots = l.vector(&args[1], tB32, false)
+	l.emit(in)
+}
+
+func stmatrix(w *warp, in *instr) {
+	x := in.x.(*access)
+	for i, slot := range x.slots {
+		var rows [8][8]uint16
+		s := &w.regs[slot]
+		for l := range s {
+			for h := range 2 {
+				r, c := l/4, l%4*2+h
+				if in.d2 == 1 {
+					r, c = c, r
+				}
+				rows[r][c] = uint16(s[l] >> (16 * h))
+			}
+		}
+		for r := range rows {
+			l := 8*i + r
+			b := w.view(x, l, x.addr(w, in, l), 16, accessWrite)
+			for c, v := range rows[r] {
+				binary.LittleEndian.PutUint16(b[2*c:], v)
+			}
+		}
+	}
+}
+
+// movmatrix transposes a matrix held in registers.
+func lowerMovmatrix(l *lowerer, m *match) {
+	s := l.args(m, 1)
+	l.emit(instr{kind: opSync, uniform: true, d: l.dst(&m.in.args[0]), a: s[0], run: func(w *warp, in *instr) {
+		var rows [8][8]uint64
+		for l, v := range w.regs[in.a] {
+			rows[l/4][l%4*2], rows[l/4][l%4*2+1] = v&0xffff, v>>16
+		}
+		d := &w.regs[in.d]
+		for l := range d {
+			d[l] = rows[l%4*2][l/4] | rows[l%4*2+1][l/4]<<16
+		}
+	}})
+}
+
+// mmaInfo is an mma instruction: D = A B + C, with A of m by k in rows, B of k by
+// n in columns.
+type mmaInfo struct {
+	m, n, k    int
+	at, bt, ct typ
+	a, b, c, d []int32
+	satfinite  bool
+}
+
+// The fragments of mma, as the PTX ISA's figures (9.7.14.5) give them. With
+// g = lane/4, t = lane%4 and e elements in a register, element i of register r
+// of A is in row g + 8(r mod 2) and column te + i + 4e(r/2) (for m = 8, row g and
+// column te + i + 4er); of B in row te + i + 4er and column g; element r of C
+// in row g + 8(r/2) and column 2t + r mod 2.
+func lowerMma(l *lowerer, m *match) {
+	shape := strings.FieldsFunc(m.get("shape"), func(c rune) bool { return c == 'm' || c == 'n' || c == 'k' })
+	x := &mmaInfo{at: typeByName[m.get("atype")], bt: typeByName[m.get("btype")], ct: typeByName[m.get("ctype")], satfinite: m.has("satfinite")}
+	x.m, _ = strconv.Atoi(shape[0])
+	x.n, _ = strconv.Atoi(shape[1])
+	x.k, _ = strconv.Atoi(shape[2])
+	args := m.in.args
+	x.d = l.vector(&args[0], x.ct, true)
+	x.a = l.vector(&args[1], tB32, false)
+	x.b = l.vector(&args[2], tB32, false)
+	x.c = l.vector(&args[3], x.ct, false)
+	run := mmaFloat
+	switch {
+	case x.at == tF64:
+		run = mmaDouble
+	case !x.at.isFloat():
+		run = mmaInteger
+	}
+	l.emit(instr{kind: opSync, uniform: true, run: run, x: x, d: l.sink})
+}
+
+// perRegister returns the number of elements in a register of A or B.
+func (x *mmaInfo) perRegister() int {
+	switch x.at.bits() {
+	case 8:
+		return 4
+	case 16:
+		return 2
+	}
+	return 1
+}
+
+// mmaFloat multiplies f16, bf16 and tf32. Products are exact; each step of the
+// sum over k rounds to float32.
+func mmaFloat(w *warp, in *instr) {
+	x := in.x.(*mmaInfo)
+	var a [16][16]float32
+	var b [16][8]float32
+	e := x.perRegister()
+	if e == 2 {
+		half := halfTable(x.at)
+		for r, s := range x.a {
+			v := &w.regs[s]
+			for l := range v {
+				row, col := l>>2+r&1*8, l&3*2+r>>1*8
+				a[row][col] = half(v[l])
+				a[row][col+1] = half(v[l] >> 16)
+			}
+		}
+		for r, s := range x.b {
+			v := &w.regs[s]
+			for l := range v {
+				k := l&3*2 + r*8
+				b[k][l>>2] = half(v[l])
+				b[k+1][l>>2] = half(v[l] >> 16)
+			}
+		}
+	} else {
+		for r, s := range x.a {
+			v := &w.regs[s]
+			for l := range v {
+				a[l>>2+r&1*8][l&3+r>>1*4] = f32(v[l] &^ 0x1fff)
+			}
+		}
+		for r, s := range x.b {
+			v := &w.regs[s]
+			for l := range v {
+				b[l&3+r*4][l>>2] = f32(v[l] &^ 0x1fff)
+			}
+		}
+	}
+	var c [16][8]float32
+	packedC := x.ct == tF16
+	for r, s := range x.c {
+		v := &w.regs[s]
+		for l := range v {
+			if packedC {
+				c[l>>2+r*8][l&3*2] = half16(v[l])
+				c[l>>2+r*8][l&3*2+1] = half16(v[l] >> 16)
+			} else {
+				c[l>>2+r>>1*8][l&3*2+r&1] = f32(v[l])
+			}
+		}
+	}
+	k := x.k
+	if cfg := w.block.run.cfg; cfg.Perturb {
+		// An order of k of its own for each seed.
+		order := rng{mix(cfg.Seed, 0x33a)}
+		for i := k - 1; i > 0; i-- {
+			j := int(order.next() % uint64(i+1))
+			b[i], b[j] = b[j], b[i]
+			for r := range a {
+				a[r][i], a[r][j] = a[r][j], a[r][i]
+			}
+		}
+	}
+	for i := range a {
+		row := &a[i]
+		c0, c1, c2, c3, c4, c5, c6, c7 := c[i][0], c[i][1], c[i][2], c[i][3], c[i][4], c[i][5], c[i][6], c[i][7]
+		for k, v := range row[:k] {
+			bk := &b[k]
+			c0 += float32(v * bk[0])
+			c1 += float32(v * bk[1])
+			c2 += float32(v * bk[2])
+			c3 += float32(v * bk[3])
+			c4 += float32(v * bk[4])
+			c5 += float32(v * bk[5])
+			c6 += float32(v * bk[6])
+			c7 += float32(v * bk[7])
+		}
+		c[i] = [8]float32{c0, c1, c2, c3, c4, c5, c6, c7}
+	}
+	for r, s := range x.d {
+		v := &w.regs[s]
+		for l := range v {
+			if packedC {
+				f := formats[tF16]
+				v[l] = f.encode(float64(c[l>>2+r*8][l&3*2]), nearest) | f.encode(float64(c[l>>2+r*8][l&3*2+1]), nearest)<<16
+			} else {
+				v[l] = b32(c[l>>2+r>>1*8][l&3*2+r&1])
+			}
+		}
+	}
+	w.block.wk.macs += int64(x.m * x.n * x.k)
+}
+
+// halfTable returns the decoder of a 16-bit format.
+func halfTable(t typ) func(v uint64) float32 {
+	if t == tBF16 {
+		return func(v uint64) float32 { return f32(v << 16) }
+	}
+	return half16
+}
+
+func half16(v uint64) float32 { return float32(formats[tF16].decode(v & 0xffff)) }
+
+func mmaDouble(w *warp, in *instr) {
+	x := in.x.(*mmaInfo)
+	a, b := w.regs[x.a[0]], w.regs[x.b[0]]
+	for r := range 2 {
+		c := w.regs[x.c[r]]
+		d := &w.regs[x.d[r]]
+		for l := range d {
+			v := f64(c[l])
+			for k := range 4 {
+				v = math.FMA(f64(a[l>>2*4+k]), f64(b[(l&3*2+r)*4+k]), v)
+			}
+			d[l] = b64(v)
+		}
+	}
+	w.block.wk.macs += 8 * 8 * 4
+}
+
+func mmaInteger(w *warp, in *instr) {
+	x := in.x.(*mmaInfo)
+	var a [16][32]int64
+	var b [32][8]int64
+	ext := func(v uint64, i int, t typ) int64 {
+		if v = v >> (8 * i) & 0xff; t.isSigned() {
+			return sx(v, 8)
+		}
+		return int64(v)
+	}
+	for r, s := range x.a {
+		row, col := r&1*8, r>>1*16
+		if x.m == 8 {
+			row, col = 0, r*16
+		}
+		for l, v := range w.regs[s] {
+			for i := range 4 {
+				a[l>>2+row][l&3*4+i+col] = ext(v, i, x.at)
+			}
+		}
+	}
+	for r, s := range x.b {
+		for l, v := range w.regs[s] {
+			for i := range 4 {
+				b[l&3*4+i+r*16][l>>2] = ext(v, i, x.bt)
+			}
+		}
+	}
+	for r := range x.d {
+		c := w.regs[x.c[r]]
+		d := &w.regs[x.d[r]]
+		for l := range d {
+			row, col := l>>2+r>>1*8, l&3*2+r&1
+			sum := int64(int32(c[l]))
+			for k := range x.k {
+				sum += a[row][k] * b[k][col]
+			}
+			if x.satfinite {
+				d[l] = saturate32(sum)
+			} else {
+				d[l] = uint64(uint32(sum))
+			}
+		}
+	}
+	w.block.wk.macs += int64(x.m * x.n * x.k)
+}

@@ -1,0 +1,634 @@
+package ptx
+
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+)
+
+// access is a load, store or atomic.
+type access struct {
+	space    space
+	typ      typ
+	size     int // bytes of an element
+	n        int // elements
+	bytes    int // in all, which is also the alignment
+	slots    []int32
+	ext      []int // of a signed load: bits to extend to, or 0
+	narrow   bool  // 32-bit address register
+	strong   bool  // volatile, relaxed, acquire, release
+	readOnly bool  // ld.const, ld.nc
+	direct   bool  // [variable]: in bounds as far as checking at parse time goes
+}
+
+// addressOf fills in base, offset and space of an address operand.
+func (l *lowerer) addressOf(o *operand, sp space, in *instr, x *access) {
+	x.space = sp
+	in.imm = o.offset
+	switch {
+	case o.reg != nil:
+		t := o.reg.typ
+		if t.isFloat() || t == tPred || t.bits() < 32 {
+			l.fail(o.pos, "register %s of type .%v cannot hold an address", o.reg.name, t)
+		}
+		if t.bits() == 32 && (sp == spaceGlobal || sp == spaceGeneric) {
+			l.fail(o.pos, "register %s of 32 bits cannot hold a .%v address", o.reg.name, sp)
+		}
+		x.narrow = t.bits() == 32
+		in.a = l.register(o.reg)
+	case o.sym != nil:
+		v := o.sym
+		if sp == spaceGeneric {
+			if v.space != spaceGlobal && v.space != spaceConst && v.space != spaceParam {
+				l.fail(o.pos, "the .%v address of %s is not generic", v.space, v.name)
+			}
+			if v.space == spaceParam {
+				l.fail(o.pos, "%s is in .param space", v.name)
+			}
+		} else if v.space != sp {
+			l.fail(o.pos, "%s is in .%v space, not .%v", v.name, v.space, sp)
+		}
+		in.a = l.symbol(v, 0, false)
+		x.direct = true
+	default:
+		in.a = l.bits(0)
+	}
+	if sp == spaceShared || sp == spaceGeneric {
+		l.c.unit = min(l.c.unit, x.bytes)
+	}
+}
+
+// checkVector refuses vectors of more than 128 bits, 256 for global memory.
+func (l *lowerer) checkVector(m *match, x *access) {
+	limit := 16
+	if x.space == spaceGlobal {
+		limit = 32
+	}
+	if x.n == 8 && x.size != 4 || x.bytes > limit {
+		l.fail(m.in.pos, "%s.v%d.%v is wider than %d bits", m.op, x.n, x.typ, limit*8)
+	}
+}
+
+func vecLen(m *match) int {
+	if !m.has("vec") {
+		return 1
+	}
+	n, _ := strconv.Atoi(m.get("vec")[1:])
+	return n
+}
+
+func lowerLd(l *lowerer, m *match) {
+	t := m.typ("type")
+	x := &access{typ: t, size: t.bytes(), n: vecLen(m)}
+	x.bytes = x.size * x.n
+	in := instr{run: load, x: x, d: l.sink}
+	args := m.in.args
+	sp := spaceOf(m.get("space"))
+	x.strong = m.has("volatile") || m.has("order")
+	x.readOnly = m.has("nc") || m.op == "ldu"
+	l.addressOf(&args[1], sp, &in, x)
+	l.checkVector(m, x)
+	x.slots = l.vector(&args[0], t, true)
+	dsts := args[0].elems
+	if args[0].kind != argVector {
+		dsts = args[:1]
+	}
+	for i := range dsts {
+		w := regBits(&dsts[i], t)
+		if !t.isSigned() || w == t.bits() {
+			w = 0
+		}
+		x.ext = append(x.ext, w)
+	}
+	l.ordered(sp, x.strong)
+	l.emit(in)
+}
+
+func lowerSt(l *lowerer, m *match) {
+	t := m.typ("type")
+	x := &access{typ: t, size: t.bytes(), n: vecLen(m)}
+	x.bytes = x.size * x.n
+	in := instr{run: store, x: x, d: l.sink}
+	args := m.in.args
+	sp := spaceOf(m.get("space"))
+	x.strong = m.has("volatile") || m.has("order")
+	l.addressOf(&args[0], sp, &in, x)
+	l.checkVector(m, x)
+	if sp == spaceParam && args[0].sym != nil && l.f.entry && args[0].sym.offset < l.f.paramBytes && args[0].sym.index < len(l.f.params) && l.f.params[args[0].sym.index] == args[0].sym {
+		l.fail(args[0].pos, "parameters of an entry are read-only")
+	}
+	x.slots = l.vector(&args[1], t, false)
+	l.ordered(sp, x.strong)
+	l.emit(in)
+}
+
+// ordered notes that blocks of the kernel may communicate through memory.
+func (l *lowerer) ordered(sp space, strong bool) {
+	if strong && (sp == spaceGlobal || sp == spaceGeneric) {
+		l.c.ordered = true
+	}
+}
+
+// addr returns the address of a lane.
+func (x *access) addr(w *warp, in *instr, lane int) uint64 {
+	a := w.regs[in.a][lane] + uint64(in.imm)
+	if x.narrow {
+		a &= 0xffffffff
+	}
+	return a
+}
+
+// load reads memory into registers.
+func load(w *warp, in *instr) {
+	x := in.x.(*access)
+	for m := w.mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		b := w.view(x, l, x.addr(w, in, l), x.bytes, accessRead)
+		switch {
+		case x.size == 4:
+			for i, s := range x.slots {
+				v := uint64(b[4*i]) | uint64(b[4*i+1])<<8 | uint64(b[4*i+2])<<16 | uint64(b[4*i+3])<<24
+				if e := x.ext[i]; e != 0 {
+					v = uint64(sx(v, 32)) & widthMask(e)
+				}
+				w.regs[s][l] = v
+			}
+		default:
+			for i, s := range x.slots {
+				v := get(b[i*x.size : (i+1)*x.size])
+				if e := x.ext[i]; e != 0 {
+					v = uint64(sx(v, x.size*8)) & widthMask(e)
+				}
+				w.regs[s][l] = v
+			}
+		}
+	}
+}
+
+// store writes registers to memory.
+func store(w *warp, in *instr) {
+	x := in.x.(*access)
+	for m := w.mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		w.overlap = false
+		b := w.view(x, l, x.addr(w, in, l), x.bytes, accessWrite)
+		if w.overlap {
+			w.agree(x, l, b)
+		}
+		for i, s := range x.slots {
+			v := w.regs[s][l]
+			for k := range x.size {
+				b[i*x.size+k] = byte(v >> (8 * k))
+			}
+		}
+	}
+}
+
+// agree checks that a lane stores what another lane of the same instruction has
+// stored in the same place.
+func (w *warp) agree(x *access, lane int, b []byte) {
+	for i, s := range x.slots {
+		for k := range x.size {
+			if b[i*x.size+k] != byte(w.regs[s][lane]>>(8*k)) && w.checks(SharedRace) {
+				w.fault(Race, lane, "another lane stores a different value in the same place")
+			}
+		}
+	}
+}
+
+type accessKind uint8
+
+const (
+	accessRead accessKind = iota
+	accessWrite
+	accessAtomic
+)
+
+func (k accessKind) String() string { return [...]string{"read", "write", "atomic"}[k] }
+
+// view checks an access of a lane and returns the memory.
+func (w *warp) view(x *access, lane int, addr uint64, n int, k accessKind) []byte {
+	sp := x.space
+	if sp == spaceGeneric {
+		if addr >= sharedBase && addr < windowEnd {
+			switch {
+			case addr < sharedBase+windowSize:
+				sp, addr = spaceShared, addr-sharedBase
+			case addr < localBase:
+			case addr < localBase+windowSize:
+				sp, addr = spaceLocal, addr-localBase
+			case addr >= paramBase && addr < paramBase+windowSize:
+				sp, addr = spaceParam, addr-paramBase
+			}
+		}
+	}
+	if addr&uint64(n-1) != 0 {
+		w.memFault(Misaligned, lane, sp, addr, "a %v of %d bytes", k, n)
+	}
+	switch sp {
+	case spaceShared:
+		return w.sharedView(x, lane, addr, n, k)
+	case spaceLocal:
+		return w.localView(lane, addr, n, k)
+	case spaceParam:
+		return w.paramView(lane, addr, n, k)
+	}
+	return w.globalView(x, lane, addr, n, k)
+}
+
+func (w *warp) globalView(x *access, lane int, addr uint64, n int, k accessKind) []byte {
+	a := w.cache[0]
+	if a == nil || addr-a.base >= uint64(len(a.data)) {
+		a = w.lookup(addr)
+		if a == nil {
+			w.memFault(OutOfBounds, lane, x.space, addr, "a %v of %d bytes, %s", k, n, w.block.run.dev.mem.near(addr))
+		}
+	}
+	off := addr - a.base
+	if off+uint64(n) > uint64(len(a.data)) {
+		w.memFault(OutOfBounds, lane, x.space, addr, "a %v of %d bytes across the end of %v", k, n, a)
+	}
+	if a.ro != (x.space == spaceConst) {
+		if k != accessRead {
+			w.memFault(ReadOnly, lane, x.space, addr, "%v is constant", a)
+		}
+		if x.space == spaceConst {
+			w.memFault(OutOfBounds, lane, x.space, addr, "%v is not constant", a)
+		}
+	}
+	if !a.ro {
+		w.block.logGlobal(w, x, lane, a, off, n, k)
+	}
+	return a.data[off : off+uint64(n)]
+}
+
+// lookup finds an allocation and moves it to the front of the warp's cache.
+func (w *warp) lookup(addr uint64) *allocation {
+	for i, a := range w.cache {
+		if a != nil && addr-a.base < uint64(len(a.data)) {
+			copy(w.cache[1:i+1], w.cache[:i])
+			w.cache[0] = a
+			return a
+		}
+	}
+	a := w.block.run.dev.mem.find(addr)
+	if a != nil {
+		copy(w.cache[1:], w.cache[:])
+		w.cache[0] = a
+	}
+	return a
+}
+
+func (w *warp) sharedView(x *access, lane int, addr uint64, n int, k accessKind) []byte {
+	b := w.block
+	if addr+uint64(n) > uint64(len(b.shared)) || addr >= windowSize {
+		w.memFault(OutOfBounds, lane, spaceShared, addr, "a %v of %d bytes, the block has %d (%d static, %d dynamic)", k, n, len(b.shared), b.run.k.StaticBytes, b.run.l.Shared)
+	}
+	b.shadow.access(w, x, lane, int64(addr), n, k)
+	return b.shared[addr : addr+uint64(n)]
+}
+
+// localMemory is the stack of each lane of a warp.
+type localMemory struct {
+	data []byte // lanes stacks of size bytes
+	set  bitmap
+	size int64
+}
+
+const maxLocal = 512 << 10 // bytes of a thread
+
+func (m *localMemory) reset() { clear(m.set) }
+
+// grow makes room for a frame's variables, whose contents are undefined.
+func (m *localMemory) grow(w *warp, base, n int64, mask uint32) {
+	need := base + n
+	if need > maxLocal {
+		w.fault(StackOverflow, bits.TrailingZeros32(mask), "%d bytes of local memory, a thread has %d", need, int64(maxLocal))
+	}
+	if need > m.size {
+		size := max(align(need, 64), 2*m.size)
+		data, set := make([]byte, size*lanes), newBitmap(size*lanes)
+		for l := range int64(lanes) {
+			copy(data[l*size:], m.data[l*m.size:(l+1)*m.size])
+			copy(set[l*size/64:], m.set[l*m.size/64:(l+1)*m.size/64])
+		}
+		m.data, m.set, m.size = data, set, size
+	}
+	for k := mask; k != 0; k &= k - 1 {
+		m.set.clear(int64(bits.TrailingZeros32(k))*m.size+base, n)
+	}
+}
+
+func (w *warp) localView(lane int, addr uint64, n int, k accessKind) []byte {
+	m := &w.local
+	top := uint64(0)
+	if w.frame != nil {
+		top = uint64(w.frame.base + w.frame.fn.localBytes)
+	}
+	if addr+uint64(n) > top || addr >= windowSize {
+		w.memFault(OutOfBounds, lane, spaceLocal, addr, "a %v of %d bytes, the thread has %d", k, n, top)
+	}
+	at := int64(lane)*m.size + int64(addr)
+	if k == accessWrite {
+		m.set.set(at, int64(n))
+	} else if !m.set.all(at, int64(n)) && w.checks(UninitializedMemory) {
+		w.memFault(Uninitialized, lane, spaceLocal, addr, "a %v of %d bytes", k, n)
+	}
+	return m.data[at : at+int64(n)]
+}
+
+func (w *warp) paramView(lane int, addr uint64, n int, k accessKind) []byte {
+	f := w.frame
+	if f.fn.entry && addr < uint64(f.fn.paramBytes) {
+		if k != accessRead {
+			w.memFault(ReadOnly, lane, spaceParam, addr, "parameters of a kernel")
+		}
+		p := w.block.run.params
+		if addr+uint64(n) > uint64(len(p)) {
+			w.memFault(OutOfBounds, lane, spaceParam, addr, "a %v of %d bytes, the kernel has %d of parameters", k, n, len(p))
+		}
+		return p[addr : addr+uint64(n)]
+	}
+	if addr+uint64(n) > uint64(f.fn.paramFrame) || addr >= windowSize {
+		w.memFault(OutOfBounds, lane, spaceParam, addr, "a %v of %d bytes, the function has %d of parameters", k, n, f.fn.paramFrame)
+	}
+	at := int64(lane)*f.fn.paramFrame + int64(addr)
+	if k == accessWrite {
+		f.pset.set(at, int64(n))
+	} else if !f.pset.all(at, int64(n)) && w.checks(UninitializedMemory) {
+		w.memFault(Uninitialized, lane, spaceParam, addr, "a %v of %d bytes", k, n)
+	}
+	return f.params[at : at+int64(n)]
+}
+
+// checks reports whether a check is on.
+func (w *warp) checks(c Check) bool { return w.block.run.cfg.Off&c == 0 }
+
+func lowerNothing(l *lowerer, m *match) {
+	l.emit(instr{run: func(*warp, *instr) {}, d: l.sink})
+}
+
+// atomics
+
+func lowerAtom(l *lowerer, m *match) {
+	t := m.typ("type")
+	x := &access{typ: t, size: t.bytes(), n: 1, bytes: t.bytes(), strong: true}
+	args := m.in.args
+	in := instr{run: atomic, x: x, d: l.sink}
+	if m.op == "atom" {
+		in.d = l.dst(&args[0])
+		args = args[1:]
+	}
+	sp := spaceOf(m.get("space"))
+	l.addressOf(&args[0], sp, &in, x)
+	in.b = l.source(&args[1], t)
+	in.c = in.b
+	if len(args) > 2 {
+		in.c = l.source(&args[2], t)
+	}
+	in.f3 = atomicFunc(m.get("op"), t)
+	l.ordered(sp, true)
+	l.emit(in)
+}
+
+// atomicFunc returns the new value, from the old one and the operands.
+func atomicFunc(op string, t typ) func(old, b, c uint64) uint64 {
+	mask := widthMask(t.bits())
+	switch op {
+	case "and":
+		return func(old, b, _ uint64) uint64 { return old & b }
+	case "or":
+		return func(old, b, _ uint64) uint64 { return old | b }
+	case "xor":
+		return func(old, b, _ uint64) uint64 { return old ^ b }
+	case "exch":
+		return func(_, b, _ uint64) uint64 { return b }
+	case "cas":
+		return func(old, b, c uint64) uint64 {
+			if old == b {
+				return c
+			}
+			return old
+		}
+	case "inc":
+		return func(old, b, _ uint64) uint64 {
+			if old >= b {
+				return 0
+			}
+			return old + 1
+		}
+	case "dec":
+		return func(old, b, _ uint64) uint64 {
+			if old == 0 || old > b {
+				return b
+			}
+			return old - 1
+		}
+	case "min", "max":
+		f := minMax(t, op == "max", false)
+		return func(old, b, _ uint64) uint64 { return f(old, b) }
+	}
+	if t.isFloat() {
+		f := packed(t, arith("add", t, nearest))
+		return func(old, b, _ uint64) uint64 { return f(old, b, 0) }
+	}
+	return func(old, b, _ uint64) uint64 { return (old + b) & mask }
+}
+
+// atomic runs the lanes in an order that the seed draws.
+func atomic(w *warp, in *instr) {
+	x := in.x.(*access)
+	rot := int(w.block.draw() & 31)
+	back := w.block.draw()&1 != 0
+	for i := range lanes {
+		l := (i + rot) & 31
+		if back {
+			l = 31 - l
+		}
+		if w.mask>>l&1 == 0 {
+			continue
+		}
+		b := w.view(x, l, x.addr(w, in, l), x.bytes, accessAtomic)
+		old := get(b)
+		v := in.f3(old, w.regs[in.b][l], w.regs[in.c][l])
+		for k := range x.size {
+			b[k] = byte(v >> (8 * k))
+		}
+		w.regs[in.d][l] = old
+	}
+}
+
+// cp.async
+
+// asyncCopy is one pending copy of a lane.
+type asyncCopy struct {
+	dst  int64
+	n    int
+	data [16]byte
+	in   *instr
+}
+
+// asyncCopies are a warp's copies in flight: of each lane, groups in order of
+// commitment, and the group being filled.
+type asyncCopies struct {
+	groups [lanes][][]asyncCopy
+	open   [lanes][]asyncCopy
+}
+
+func (a *asyncCopies) reset() {
+	for l := range lanes {
+		a.groups[l], a.open[l] = a.groups[l][:0], a.open[l][:0]
+	}
+}
+
+type cpAsync struct {
+	dst, src access
+	srcSlot  int32
+	srcImm   int64
+	size     int   // source bytes, if the operand is missing
+	sizeSlot int32 // or -1
+	ignore   int32 // predicate, or -1
+	negate   bool
+}
+
+func lowerCpAsync(l *lowerer, m *match) {
+	args := m.in.args
+	n := int64(args[2].bits)
+	if n != 16 && (m.get("cop") == "cg" || n != 4 && n != 8) {
+		l.fail(args[2].pos, "cp.async.%s of %s bytes", m.get("cop"), args[2].text)
+	}
+	x := &cpAsync{size: int(n), sizeSlot: -1, ignore: -1}
+	x.dst = access{size: int(n), n: 1, bytes: int(n)}
+	x.src = access{size: int(n), n: 1, bytes: int(n)}
+	in := instr{run: cpAsyncRun, x: x, d: l.sink}
+	var src instr
+	l.addressOf(&args[0], spaceShared, &in, &x.dst)
+	l.addressOf(&args[1], spaceGlobal, &src, &x.src)
+	x.srcSlot, x.srcImm = src.a, src.imm
+	rest := args[3:]
+	if len(rest) > 0 && rest[0].kind == argReg && rest[0].reg.typ == tPred {
+		x.ignore, x.negate = l.predSource(&rest[0])
+		rest = rest[1:]
+	} else if len(rest) > 0 {
+		if err := l.checkArg(m, &argSpec{typ: "u32"}, &rest[0]); err != nil {
+			panic(err)
+		}
+		if rest[0].kind == argInt && rest[0].bits > uint64(n) {
+			l.fail(rest[0].pos, "source size %s exceeds the copy's %d bytes", rest[0].text, n)
+		}
+		x.sizeSlot = l.source(&rest[0], tU32)
+		rest = rest[1:]
+	}
+	if len(rest) > 0 {
+		l.fail(rest[0].pos, "cp.async: operand %s is not allowed here", rest[0].text)
+	}
+	l.emit(in)
+}
+
+func cpAsyncRun(w *warp, in *instr) {
+	x := in.x.(*cpAsync)
+	for m := w.mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		n := x.size
+		if x.sizeSlot >= 0 {
+			v := w.regs[x.sizeSlot][l]
+			if v > uint64(x.size) {
+				w.fault(BadOperand, l, "source size %d exceeds the copy's %d bytes", v, x.size)
+			}
+			n = int(v)
+		}
+		if x.ignore >= 0 && (w.preds[x.ignore]>>l&1 != 0) != x.negate {
+			n = 0
+		}
+		c := asyncCopy{dst: int64(x.dst.addr(w, in, l)), n: x.size, in: in}
+		if n > 0 {
+			src := w.regs[x.srcSlot][l] + uint64(x.srcImm)
+			if src&uint64(x.size-1) != 0 {
+				w.memFault(Misaligned, l, spaceGlobal, src, "an asynchronous copy of %d bytes", x.size)
+			}
+			// Bytes past the source size are not read: they count as zero.
+			for at := 0; at < n; {
+				step := 1
+				for step*2 <= n-at && at&step == 0 {
+					step *= 2
+				}
+				step = min(step, 1<<bits.TrailingZeros(uint(at|16)))
+				copy(c.data[at:], w.globalView(&x.src, l, src+uint64(at), step, accessRead))
+				at += step
+			}
+		}
+		if c.dst&int64(x.size-1) != 0 {
+			w.memFault(Misaligned, l, spaceShared, uint64(c.dst), "an asynchronous copy of %d bytes", x.size)
+		}
+		if c.dst+int64(x.size) > int64(len(w.block.shared)) {
+			w.memFault(OutOfBounds, l, spaceShared, uint64(c.dst), "an asynchronous copy of %d bytes, the block has %d", x.size, len(w.block.shared))
+		}
+		w.block.shadow.pending(w, l, c.dst, x.size)
+		poison := w.block.shared[c.dst : c.dst+int64(x.size)]
+		for i := range poison {
+			poison[i] = 0xff
+		}
+		w.async.open[l] = append(w.async.open[l], c)
+	}
+}
+
+func lowerCpCommit(l *lowerer, m *match) {
+	l.emit(instr{d: l.sink, run: func(w *warp, in *instr) {
+		for m := w.mask; m != 0; m &= m - 1 {
+			w.async.commit(bits.TrailingZeros32(m) & 31)
+		}
+	}})
+}
+
+// commit closes the lane's group. Groups may be empty.
+func (a *asyncCopies) commit(l int) {
+	a.groups[l] = append(a.groups[l], append([]asyncCopy(nil), a.open[l]...))
+	a.open[l] = a.open[l][:0]
+}
+
+func lowerCpWait(l *lowerer, m *match) {
+	keep, all := 0, strings.HasSuffix(m.text, "wait_all : @ cpwait")
+	if !all {
+		keep = int(m.in.args[0].bits)
+	}
+	l.emit(instr{d: l.sink, run: func(w *warp, in *instr) {
+		for m := w.mask; m != 0; m &= m - 1 {
+			lane := bits.TrailingZeros32(m) & 31
+			if all {
+				w.async.commit(lane)
+			}
+			g := w.async.groups[lane]
+			done := max(len(g)-keep, 0)
+			for _, group := range g[:done] {
+				for i := range group {
+					w.land(lane, &group[i])
+				}
+			}
+			w.async.groups[lane] = append(g[:0], g[done:]...)
+		}
+	}})
+}
+
+// land makes a copy's bytes visible to its thread.
+func (w *warp) land(lane int, c *asyncCopy) {
+	copy(w.block.shared[c.dst:], c.data[:c.n])
+	w.block.shadow.landed(w, lane, c.dst, c.n)
+}
+
+// exit completes the copies of lanes that end.
+func (a *asyncCopies) exit(w *warp, mask uint32) {
+	for m := mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		a.commit(l)
+		for _, g := range a.groups[l] {
+			for i := range g {
+				w.land(l, &g[i])
+			}
+		}
+		a.groups[l] = a.groups[l][:0]
+	}
+}
+
+// describe is for messages.
+func (x *access) describe() string { return fmt.Sprintf("%d bytes", x.bytes) }

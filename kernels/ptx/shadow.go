@@ -1,0 +1,231 @@
+package ptx
+
+import "math/bits"
+
+// Shared memory has a shadow that says, for each granule, who wrote it last and
+// who read it since, as HiRace does (Jacobson et al., arXiv 2401.04701). Time is
+// a clock of the block that advances at each barrier; a warp knows, for each
+// other, up to which time its accesses happened before (a vector clock). The
+// granule is the smallest access that the kernel makes to shared memory, so that
+// every access covers whole granules.
+
+type granule struct {
+	wclock  uint32 // of the last write; at most the shadow's floor if there is none
+	wstep   uint32 // the writer's step, to know accesses of one instruction
+	rclock  uint32 // latest of the reads since
+	rwarps  uint32 // that read since
+	wpc     *instr
+	rpc     *instr
+	wwarp   uint8
+	wlane   uint8
+	rlane   uint8 // manyLanes if more than one
+	strong  bool  // the write was atomic or volatile
+	rstrong bool  // all reads were
+	pending bool  // destination of an asynchronous copy in flight
+}
+
+const manyLanes = 255
+
+type shadow struct {
+	g     []granule
+	shift int
+	clock uint32
+	floor uint32
+}
+
+func newShadow(n int64, unit int) shadow {
+	s := shadow{shift: bits.TrailingZeros(uint(unit)), clock: 1}
+	s.g = make([]granule, n>>s.shift+16)
+	return s
+}
+
+// start forgets what the block before did.
+func (s *shadow) start() { s.floor = s.clock }
+
+func (s *shadow) tick() uint32 {
+	s.clock++
+	return s.clock
+}
+
+// warpShadow is what a warp knows of time.
+type warpShadow struct {
+	clock uint32
+	seen  [lanes]uint32 // of each warp: its accesses until then happened before
+}
+
+func (h *warpShadow) reset(w *warp) {
+	h.seen = [lanes]uint32{}
+	h.clock = w.block.shadow.tick()
+}
+
+// before reports whether an access of a lane at a time happened before what the
+// lane does now.
+func (w *warp) before(warp, lane uint8, clock uint32, now int) bool {
+	if int(warp) == w.id {
+		return clock < w.sh.clock || int(lane) == now || !w.checks(WarpRace)
+	}
+	return clock <= w.sh.seen[warp]
+}
+
+func (s *shadow) access(w *warp, x *access, lane int, addr int64, n int, k accessKind) {
+	first := int(addr >> s.shift)
+	count := max(n>>s.shift, 1)
+	strong := x.strong
+	for i := first; i < first+count; i++ {
+		g := &s.g[i]
+		written := g.wclock > s.floor
+		if g.pending && written {
+			s.faultPending(w, lane, addr, i, k)
+		}
+		if k == accessWrite {
+			s.write(w, lane, i, g, written, strong)
+			continue
+		}
+		if !written {
+			if w.checks(UninitializedMemory) {
+				w.memFault(Uninitialized, lane, spaceShared, uint64(addr), "a %v of %d bytes", k, n)
+			}
+		} else if !(strong && g.strong) && !(int(g.wwarp) == w.id && g.wclock < w.sh.clock) && !w.before(g.wwarp, g.wlane, g.wclock, lane) {
+			s.race(w, lane, i, k, accessWrite, g.wwarp, g.wlane, g.wpc)
+		}
+		if k == accessAtomic {
+			s.write(w, lane, i, g, written, true)
+			continue
+		}
+		s.noteRead(w, lane, g, strong)
+	}
+}
+
+func (s *shadow) noteRead(w *warp, lane int, g *granule, strong bool) {
+	self := uint32(1) << w.id
+	switch {
+	case g.rwarps == self && g.rclock == w.sh.clock:
+		if int(g.rlane) != lane {
+			g.rlane = manyLanes
+		}
+		g.rstrong = g.rstrong && strong
+	case g.rwarps == 0, g.rwarps == self, g.rclock <= s.floor, s.readsBefore(w, g):
+		g.rwarps, g.rclock, g.rlane, g.rstrong = self, w.sh.clock, uint8(lane), strong
+	default:
+		g.rwarps |= self
+		g.rclock = max(g.rclock, w.sh.clock)
+		g.rlane = manyLanes
+		g.rstrong = g.rstrong && strong
+	}
+	g.rpc = w.in
+}
+
+// readsBefore reports whether the granule's reads all happened before.
+func (s *shadow) readsBefore(w *warp, g *granule) bool {
+	for m := g.rwarps; m != 0; m &= m - 1 {
+		u := bits.TrailingZeros32(m)
+		if u == w.id && g.rclock >= w.sh.clock || u != w.id && g.rclock > w.sh.seen[u] {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *shadow) write(w *warp, lane, i int, g *granule, written, strong bool) {
+	step := uint32(w.steps)
+	if written {
+		switch {
+		case strong && g.strong:
+		case int(g.wwarp) == w.id && g.wstep == step && g.wpc == w.in:
+			// Lanes of one instruction: harmless if they agree.
+			w.overlap = w.overlap || int(g.wlane) != lane
+		case !w.before(g.wwarp, g.wlane, g.wclock, lane):
+			s.race(w, lane, i, accessWrite, accessWrite, g.wwarp, g.wlane, g.wpc)
+		}
+	}
+	if g.rwarps != 0 && g.rclock > s.floor && !(strong && g.rstrong) {
+		for m := g.rwarps; m != 0; m &= m - 1 {
+			u := bits.TrailingZeros32(m)
+			if u == w.id {
+				if g.rclock >= w.sh.clock && int(g.rlane) != lane && g.rwarps == 1<<w.id && w.checks(WarpRace) {
+					s.race(w, lane, i, accessWrite, accessRead, uint8(u), g.rlane, g.rpc)
+				}
+				continue
+			}
+			if g.rclock > w.sh.seen[u] {
+				s.race(w, lane, i, accessWrite, accessRead, uint8(u), manyLanes, g.rpc)
+			}
+		}
+	}
+	g.wclock, g.wstep, g.wpc, g.wwarp, g.wlane, g.strong = w.sh.clock, step, w.in, uint8(w.id), uint8(lane), strong
+	g.rwarps, g.pending = 0, false
+}
+
+func (s *shadow) race(w *warp, lane, i int, k, other accessKind, warp, otherLane uint8, pc *instr) {
+	if !w.checks(SharedRace) {
+		return
+	}
+	who := "warp"
+	if otherLane != manyLanes {
+		t := w.block.warps[warp].tids[otherLane]
+		w.memFault(Race, lane, spaceShared, uint64(i)<<s.shift, "this %v and the %v by thread (%d,%d,%d) in line %d are not ordered: %s",
+			k, other, t.X, t.Y, t.Z, pc.src.pos.Line, w.sourceLine(pc))
+	}
+	w.memFault(Race, lane, spaceShared, uint64(i)<<s.shift, "this %v and the %v by %s %d in line %d are not ordered: %s",
+		k, other, who, warp, pc.src.pos.Line, w.sourceLine(pc))
+}
+
+func (w *warp) sourceLine(in *instr) string {
+	return w.block.run.k.img.module.src.line(in.src.pos.Line)
+}
+
+func (s *shadow) faultPending(w *warp, lane int, addr int64, i int, k accessKind) {
+	g := &s.g[i]
+	t := w.block.warps[g.wwarp].tids[g.wlane]
+	w.memFault(PendingCopy, lane, spaceShared, uint64(addr), "a %v of the destination of thread (%d,%d,%d)'s copy in line %d, which that thread has not waited for: %s",
+		k, t.X, t.Y, t.Z, g.wpc.src.pos.Line, w.sourceLine(g.wpc))
+}
+
+// pending marks the destination of an asynchronous copy.
+func (s *shadow) pending(w *warp, lane int, addr int64, n int) {
+	first := int(addr >> s.shift)
+	for i := first; i < first+max(n>>s.shift, 1); i++ {
+		g := &s.g[i]
+		written := g.wclock > s.floor
+		if g.pending && written {
+			s.faultPending(w, lane, addr, i, accessWrite)
+		}
+		s.write(w, lane, i, g, written, false)
+		g.pending = true
+	}
+}
+
+// landed ends it: the bytes count as written now by the thread that waited.
+func (s *shadow) landed(w *warp, lane int, addr int64, n int) {
+	first := int(addr >> s.shift)
+	for i := first; i < first+max(n>>s.shift, 1); i++ {
+		g := &s.g[i]
+		g.pending = false
+		g.wclock, g.wstep = w.sh.clock, 0
+	}
+}
+
+// barrierClock notes the warp's arrival at a barrier: what it did until now
+// happens before what others do once they are released.
+func (w *warp) barrierClock(id int) {
+	c := &w.block.barriers[id].clocks
+	for u := range c {
+		c[u] = max(c[u], w.sh.seen[u])
+	}
+	c[w.id] = w.sh.clock
+	w.sh.clock = w.block.shadow.tick()
+}
+
+// releaseClocks tells the warps that leave a barrier what happened before.
+func (b *block) releaseClocks(id int, waiting []*warp) {
+	now := b.shadow.tick()
+	for _, w := range waiting {
+		for u, c := range b.barriers[id].clocks {
+			w.sh.seen[u] = max(w.sh.seen[u], c)
+		}
+		w.sh.clock = now
+	}
+}
+
+// warpClock orders the lanes of a warp at bar.warp.sync.
+func (w *warp) warpClock() { w.sh.clock = w.block.shadow.tick() }
