@@ -45,18 +45,28 @@ func (c Config) RowTrainFLOPs(tokens, labels int) float64 {
 	return float64(3*c.ForwardFLOPs(tokens-1, 0, labels)) + float64(T*(T+1)*float64(c.qDim()*c.Layers))
 }
 
-// TrainMemory predicts the bytes that a model and its trainer take from the
-// engine for micro-batches of microTokens tokens: weights, gradients and both
-// moments in float32, activations, the rotary table, and the gradient of the
-// looked-up rows (at most stepTokens distinct ids). The engine's own scratch
-// memory is not in it.
-func TrainMemory(c Config, precision kernels.DType, microTokens, stepTokens int) int64 {
-	bytes := 4 * 4 * c.Parameters()
+// TrainBytes is the memory that a model and its trainer take from the engine,
+// by purpose. The engine's own scratch memory is not in it.
+type TrainBytes struct {
+	Weights     int64 // float32
+	Gradients   int64 // float32, those of the looked-up rows included
+	Moments     int64 // both of AdamW, float32
+	Activations int64 // of a micro-batch, and the rotary table
+}
+
+// Total returns the sum.
+func (b TrainBytes) Total() int64 { return b.Weights + b.Gradients + b.Moments + b.Activations }
+
+// TrainMemory predicts the memory of training in micro-batches of microTokens
+// tokens; at most stepTokens distinct ids are looked up in a step.
+func TrainMemory(c Config, precision kernels.DType, microTokens, stepTokens int) TrainBytes {
+	b := TrainBytes{Weights: 4 * c.Parameters(), Moments: 8 * c.Parameters()}
+	b.Gradients = 4*c.Parameters() + 4*int64(c.Hidden)*int64(sinkRows+min(stepTokens, c.Vocab))
 	for _, s := range trainShapes(c, precision) {
-		bytes += int64(s.dtype.Size()) * int64(s.cols) * int64(microTokens)
+		b.Activations += int64(s.dtype.Size()) * int64(s.cols) * int64(microTokens)
 	}
-	bytes += 4 * int64(c.HeadDim) * int64(max(microTokens, 64))
-	return bytes + 4*int64(c.Hidden)*int64(sinkRows+min(stepTokens, c.Vocab))
+	b.Activations += 4 * int64(c.HeadDim) * int64(max(microTokens, 64))
+	return b
 }
 
 // InferMemory predicts the bytes that a model and its scoring or generation

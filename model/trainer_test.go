@@ -172,7 +172,7 @@ func TestTrainMemory(t *testing.T) {
 				distinct[id] = true
 			}
 		}
-		if got := model.TrainMemory(m.Config, p, 64, len(distinct)); got != c.bytes {
+		if got := model.TrainMemory(m.Config, p, 64, len(distinct)).Total(); got != c.bytes {
 			t.Errorf("%v: predicted %d bytes, allocated %d", p, got, c.bytes)
 		}
 	}

@@ -219,7 +219,7 @@ func (s *study) printCost(w io.Writer, engine kernels.Engine) {
 	var memory int64
 	for _, c := range s.cells {
 		if m := s.models[c.Model]; m != nil && s.prepares[c.Name] != nil {
-			memory = max(memory, trainMemory(s.spec.Run, m.config, c))
+			memory = max(memory, trainMemory(s.spec.Run, m.config, c).Total())
 		}
 	}
 	fmt.Fprintln(w, "cost of what is left")

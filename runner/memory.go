@@ -23,8 +23,7 @@ func microTokens(r schema.Run, c model.Config, cell schema.Cell) int {
 	}
 	step := cell.Data.MaxLength * cell.Train.Batch * cell.Train.Accumulate
 	tokens := step
-	fixed := model.TrainMemory(c, precisionOf(cell.Train.Precision), 0, step)
-	for tokens > cell.Data.MaxLength && model.TrainMemory(c, precisionOf(cell.Train.Precision), tokens, step)-fixed > budget {
+	for tokens > cell.Data.MaxLength && model.TrainMemory(c, precisionOf(cell.Train.Precision), tokens, step).Activations > budget {
 		tokens /= 2
 	}
 	return max(tokens, cell.Data.MaxLength)
@@ -54,7 +53,7 @@ func parseBytes(s string) (int64, error) {
 }
 
 // trainMemory predicts the bytes a cell's training takes.
-func trainMemory(r schema.Run, c model.Config, cell schema.Cell) int64 {
+func trainMemory(r schema.Run, c model.Config, cell schema.Cell) model.TrainBytes {
 	step := cell.Data.MaxLength * cell.Train.Batch * cell.Train.Accumulate
 	return model.TrainMemory(c, precisionOf(cell.Train.Precision), microTokens(r, c, cell), step)
 }

@@ -1,9 +1,11 @@
 package emulated
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync"
 
 	"xrun/kernels/cuda"
 	"xrun/kernels/ptx"
@@ -62,7 +64,7 @@ func (d *Driver) Load(name string, text []byte) (cuda.Module, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
 	}
-	m, err := ptx.Parse(name, text)
+	m, err := parse(name, text)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: loading %s: %w", name, err)
 	}
@@ -71,6 +73,22 @@ func (d *Driver) Load(name string, text []byte) (cuda.Module, error) {
 		return nil, fmt.Errorf("cuda: loading %s: %w", name, err)
 	}
 	return img, nil
+}
+
+// parsed holds every module that was ever parsed: tests open hundreds of
+// devices for the same kernels, and modules are immutable.
+var parsed sync.Map // of [sha256.Size]byte to *ptx.Module
+
+func parse(name string, text []byte) (*ptx.Module, error) {
+	key := sha256.Sum256(append([]byte(name+"\x00"), text...))
+	if m, ok := parsed.Load(key); ok {
+		return m.(*ptx.Module), nil
+	}
+	m, err := ptx.Parse(name, text)
+	if err == nil {
+		parsed.Store(key, m)
+	}
+	return m, err
 }
 
 // Function is what [Driver.Function] returns.
