@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"xrun/kernels"
@@ -75,7 +76,8 @@ func precisionOf(name string) kernels.DType {
 }
 
 // run executes what is missing, in order. A stage that fails takes with it the
-// stages that need it; the others go on.
+// stages that need it; the others go on, unless their results could not be kept
+// either.
 func (x *execution) run() error {
 	for _, st := range x.stages {
 		if err := x.ctx.Err(); err != nil {
@@ -85,6 +87,9 @@ func (x *execution) run() error {
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
+		if unwritable(err) {
+			return withHint(fmt.Errorf("%s: %w", st.title, err), "what is finished is kept; make the disk of %s writable or free some of it, then run the same command to go on", x.store.Root())
+		}
 		if err != nil {
 			x.failures[st] = err
 			x.progress.line("%s: failed: %v", st.title, err)
@@ -92,6 +97,16 @@ func (x *execution) run() error {
 	}
 	x.unload()
 	return nil
+}
+
+// unwritable reports whether an error means that no result can be kept.
+func unwritable(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, lock.ErrLost} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // runStage sees to it that a stage's result is stored, running it if need be.

@@ -1,0 +1,270 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"xrun/runner/disk"
+	"xrun/runner/disk/faults"
+	"xrun/runner/lock"
+	"xrun/runner/store"
+)
+
+// faultStudy writes experiments/smoke.cue with a checkpoint after every step.
+func faultStudy(t *testing.T) (spec string) {
+	t.Helper()
+	b, err := os.ReadFile("../experiments/smoke.cue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec = filepath.Join(t.TempDir(), "smoke.cue")
+	if err := os.WriteFile(spec, append(b, "run: checkpointEvery: 1\n"...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+// runOn runs a study on a disk.
+func runOn(d disk.FS, spec, runs string) (status int, output string) {
+	var out bytes.Buffer
+	e := &env{ctx: context.Background(), stdin: strings.NewReader(""), stdout: &out, stderr: &out, disk: d, locker: lock.New(d)}
+	return report(&out, e.dispatch([]string{spec, "-runs", runs})), out.String()
+}
+
+// runBytes reads a run directory but for what holds times.
+func runBytes(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files, err := runFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for name := range files {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = string(b)
+	}
+	return out
+}
+
+// sameRun compares a run with the one that was left alone.
+func sameRun(t *testing.T, what string, want, got map[string]string) {
+	t.Helper()
+	for name, b := range want {
+		if got[name] != b {
+			t.Errorf("%s: %s differs", what, name)
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s: there is also %s", what, name)
+		}
+	}
+}
+
+// moments chooses the operations at which a fault strikes: some, or with
+// XRUN_FAULTS a number of them, or all. XRUN_FAULTS_PART=i/n takes every n-th of
+// these from the i-th on.
+func moments(t *testing.T, operations, some int, draw *rand.Rand) []int {
+	all := draw.Perm(operations)
+	switch v := os.Getenv("XRUN_FAULTS"); v {
+	case "all":
+		some = operations
+	case "":
+	default:
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatalf("XRUN_FAULTS=%s: want a number or all", v)
+		}
+		some = n
+	}
+	all = all[:min(some, operations)]
+	if v := os.Getenv("XRUN_FAULTS_PART"); v != "" {
+		var i, n int
+		if _, err := fmt.Sscanf(v, "%d/%d", &i, &n); err != nil {
+			t.Fatalf("XRUN_FAULTS_PART=%s: want i/n", v)
+		}
+		var part []int
+		for j := i; j < len(all); j += n {
+			part = append(part, all[j])
+		}
+		all = part
+	}
+	return all
+}
+
+// A run loses power after any of its operations. Whatever the disk then holds
+// of what was not made durable, the next run ends with the bytes of a run that
+// was left alone; and a stage or checkpoint that was made durable is not made
+// again.
+func TestPowerLoss(t *testing.T) {
+	spec, dir := faultStudy(t), t.TempDir()
+	whole := filepath.Join(dir, "whole")
+	if err := os.Mkdir(whole, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	recorder := faults.Record(whole)
+	if status, out := runOn(recorder, spec, whole); status != 0 {
+		t.Fatalf("status %d\n%s", status, out)
+	}
+	ops, want := recorder.Ops(), runBytes(t, filepath.Join(whole, "smoke"))
+	plan, err := readPlan(filepath.Join(whole, "smoke"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	seed := uint64(7)
+	draw := rand.New(rand.NewPCG(seed, 0))
+	resumed, kept, tried := 0, 0, 0
+	for _, n := range moments(t, len(ops)+1, 5, draw) {
+		what := fmt.Sprintf("power lost after operation %d of %d", n, len(ops))
+		if n > 0 {
+			what += fmt.Sprintf(" (%v)", ops[n-1])
+		}
+		runs := filepath.Join(dir, fmt.Sprint(n))
+		fate := rand.New(rand.NewPCG(seed, uint64(n)))
+		// Locks are left out: they would name this living process as their holder.
+		skip := func(name string) bool { return strings.Contains(name, ".lock") }
+		if err := faults.AfterPowerLoss(ops, n, fate, []float64{0, 0.3, 0.7, 1}[fate.IntN(4)], runs, skip); err != nil {
+			t.Fatal(err)
+		}
+		status, out := runOn(disk.OS, spec, runs)
+		if status != 0 {
+			t.Errorf("%s: status %d\n%s", what, status, out)
+			continue
+		}
+		tried++
+		sameRun(t, what, want, runBytes(t, filepath.Join(runs, "smoke")))
+		stages, steps := durable(ops[:n])
+		for _, st := range plan {
+			again := strings.Contains(out, st.Title+": done in")
+			if stages[st.Key] {
+				kept++
+				if again {
+					t.Errorf("%s: %s was durable and ran again", what, st.Title)
+				}
+			} else if step := steps[st.Key]; step > 0 {
+				if m := regexp.MustCompile(regexp.QuoteMeta(st.Title) + `: resuming after step (\d+)`).FindStringSubmatch(out); m != nil {
+					if at, _ := strconv.Atoi(m[1]); at >= step {
+						resumed++
+						continue
+					}
+				}
+				if again {
+					t.Errorf("%s: the checkpoint of %s after step %d was durable and not used\n%s", what, st.Title, step, out)
+				}
+			}
+		}
+		if t.Failed() {
+			t.Logf("operations before:\n%v", ops[max(0, n-30):n])
+		} else {
+			os.RemoveAll(runs)
+		}
+	}
+	t.Logf("%d losses of power among %d operations: %d finished stages found again, %d checkpoints resumed from, nothing lost", tried, len(ops), kept, resumed)
+}
+
+var (
+	objectPath     = regexp.MustCompile(`^\.store/([0-9a-f]{64})$`)
+	checkpointPath = regexp.MustCompile(`^\.store/([0-9a-f]{64})\.part/checkpoints/step-(\d+)$`)
+)
+
+// durable finds the stages whose object, and the steps whose checkpoint, was in
+// place and synced.
+func durable(ops []faults.Op) (stages map[store.Key]bool, steps map[store.Key]int) {
+	stages, steps = map[store.Key]bool{}, map[store.Key]int{}
+	renamed := map[string][]string{}
+	for _, o := range ops {
+		switch o.Kind {
+		case faults.Rename:
+			renamed[filepath.Dir(o.To)] = append(renamed[filepath.Dir(o.To)], o.To)
+		case faults.SyncDir:
+			for _, path := range renamed[o.Path] {
+				if m := objectPath.FindStringSubmatch(path); m != nil {
+					stages[store.Key(m[1])] = true
+				}
+				if m := checkpointPath.FindStringSubmatch(path); m != nil {
+					steps[store.Key(m[1])], _ = strconv.Atoi(m[2])
+				}
+			}
+			delete(renamed, o.Path)
+		}
+	}
+	return stages, steps
+}
+
+// A disk fills up, becomes read-only or fails once at any operation. The run
+// says so or needs not care; once the disk is well, the next run ends with the
+// bytes of a run that was left alone.
+func TestFailingDisk(t *testing.T) {
+	spec, dir := faultStudy(t), t.TempDir()
+	counter := faults.Full(1 << 30)
+	if status, out := runOn(counter, spec, filepath.Join(dir, "whole")); status != 0 {
+		t.Fatalf("status %d\n%s", status, out)
+	}
+	operations, _ := counter.Counts()
+	want := runBytes(t, filepath.Join(dir, "whole", "smoke"))
+	for _, fault := range []struct {
+		name string
+		at   func(int) *faults.Failing
+		says string
+	}{
+		{"full", faults.Full, "no space left on device"},
+		{"read-only", faults.ReadOnly, "read-only file system"},
+		{"failing once", faults.Broken, "input/output error"},
+	} {
+		draw := rand.New(rand.NewPCG(11, 0))
+		tried, failed := 0, 0
+		for _, n := range moments(t, operations, 2, draw) {
+			what := fmt.Sprintf("disk %s at operation %d of %d", fault.name, n, operations)
+			runs := filepath.Join(dir, fault.name, fmt.Sprint(n))
+			d := fault.at(n)
+			status, out := runOn(d, spec, runs)
+			if status != 0 {
+				failed++
+				if status != exitFailed || !strings.Contains(out, "xrun: error: ") || !strings.Contains(out, fault.says) {
+					t.Errorf("%s: status %d\n%s", what, status, out)
+				}
+			} else if _, err := os.Stat(filepath.Join(runs, "smoke", "report.md")); err != nil {
+				t.Errorf("%s: status 0 and no report", what)
+			}
+			unlock(t, runs)
+			if status, out := runOn(disk.OS, spec, runs); status != 0 {
+				t.Errorf("%s: the next run: status %d\n%s", what, status, out)
+				continue
+			}
+			tried++
+			sameRun(t, what, want, runBytes(t, filepath.Join(runs, "smoke")))
+			if !t.Failed() {
+				os.RemoveAll(runs)
+			}
+		}
+		t.Logf("disk %s: %d times among %d operations, %d of them noticed by the run, nothing lost", fault.name, tried, operations, failed)
+	}
+}
+
+// unlock removes the locks that a disk did not let this process remove: they
+// name it, and it lives. A process that ended would not be in the way.
+func unlock(t *testing.T, runs string) {
+	t.Helper()
+	err := filepath.WalkDir(runs, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.Contains(d.Name(), ".lock") {
+			return os.Remove(path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
