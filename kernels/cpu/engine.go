@@ -5,6 +5,7 @@ import (
 
 	"xrun/kernels"
 	"xrun/kernels/gemm"
+	"xrun/kernels/pages"
 	"xrun/kernels/pool"
 )
 
@@ -35,7 +36,6 @@ type Engine struct {
 	live     map[*tensor]struct{} // tensors whose memory is to be released
 
 	tasks         []attentionTask
-	logitsMem     []byte
 	logits        []float32
 	rowOf         []int32
 	pick          []float32
@@ -86,10 +86,11 @@ func (e *Engine) Close() error {
 	if e.pool != nil {
 		e.pool.Close()
 		for t := range e.live {
-			release(t.mem)
+			mem := t.mem
 			*t = tensor{}
+			pages.Free(mem)
 		}
-		release(e.logitsMem)
+		pages.Free(e.logits)
 		*e = Engine{err: e.err}
 	}
 	return e.Sync()

@@ -7,6 +7,7 @@ import (
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
 	"xrun/kernels/num"
+	"xrun/kernels/pages"
 )
 
 // The number of label rows whose logits are in memory at once: many, so that
@@ -23,8 +24,8 @@ const (
 func (e *Engine) logitsFor(vocab int) int {
 	rows := min(lossRows, max(16, lossMemory/4/max(vocab, 1)&^1))
 	if len(e.logits) < rows*vocab {
-		release(e.logitsMem)
-		e.logits, e.logitsMem = allocate(rows * vocab)
+		pages.Free(e.logits)
+		e.logits = pages.Alloc(rows * vocab)
 	}
 	return rows
 }

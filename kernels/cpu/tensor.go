@@ -6,6 +6,7 @@ import (
 
 	"xrun/kernels"
 	"xrun/kernels/cpu/vec"
+	"xrun/kernels/pages"
 )
 
 // tensor is a dense row-major matrix: f or b holds rows*cols elements. A view
@@ -17,7 +18,7 @@ type tensor struct {
 	f          []float32
 	b          []uint16
 	owner      *tensor
-	mem        []byte // to release; nil if the memory is collected
+	mem        []float32 // what a tensor that is no view was allocated
 }
 
 // New returns a zeroed tensor.
@@ -33,17 +34,15 @@ func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	n := rows * cols
 	switch t {
 	case kernels.F32:
-		x.f, x.mem = allocate(n)
+		x.mem = pages.Alloc(n)
+		x.f = x.mem
 	case kernels.BF16:
-		var f []float32
-		f, x.mem = allocate((n + 1) / 2)
-		x.b = halves(f)[:n:n]
+		x.mem = pages.Alloc((n + 1) / 2)
+		x.b = halves(x.mem)[:n:n]
 	default:
 		e.bug("New: invalid type of element")
 	}
-	if x.mem != nil {
-		e.live[x] = struct{}{}
-	}
+	e.live[x] = struct{}{}
 	return x
 }
 
@@ -61,7 +60,7 @@ func (e *Engine) Free(ts ...kernels.Tensor) {
 		delete(e.live, x)
 		mem := x.mem
 		*x = tensor{}
-		release(mem)
+		pages.Free(mem)
 	}
 }
 

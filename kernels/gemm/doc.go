@@ -40,7 +40,11 @@
 // pieces of the result: within one, a panel of b's block (24 KB) stays in L1
 // while it meets 144 rows of a, which stay in L2 (220 KB), and the tile of
 // 6×16 (AVX2) or 12×32 (AVX-512) chains is held in registers, a broadcast, b
-// loaded, c stored once a block. A large result that is only overwritten goes
+// loaded, c stored once a block. Meanwhile the next panel of b is fetched into
+// L2 and a some steps ahead into L1. Everything large lies in huge pages: the
+// rows of c and of a matrix that is packed down its columns would each be a page
+// of their own, more than the processor's translation buffer holds; they cost a
+// tenth of the speed. A large result that is only overwritten goes
 // past the caches. The epilogue runs over a piece while it is still near.
 //
 // Products of at most 8 rows (generation) pack nothing but x: they read w

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"xrun/kernels/pages"
 	"xrun/kernels/pool"
 )
 
@@ -79,7 +80,7 @@ type job struct {
 	packA, packB           bool
 	c                      []float32 // where the chain is kept: element (m0, n0)
 	ldc                    int
-	aGroup, bGroup         int // panels packed by one piece
+	aSplit, bSplit         packSplit
 	aPieces                int
 	rowGroup, colGroup     int // panels of one piece of the result
 	colPieces              int
@@ -121,7 +122,8 @@ func (j *job) release() {
 
 func grow(buf *[]float32, n int) []float32 {
 	if cap(*buf) < n {
-		*buf = make([]float32, n)
+		pages.Free((*buf)[:cap(*buf)])
+		*buf = pages.Alloc(n)
 	}
 	*buf = (*buf)[:n]
 	return *buf
@@ -188,18 +190,15 @@ func (j *job) run(p *pool.Pool) {
 func (j *job) chunk(p *pool.Pool, small bool) {
 	mr, nr := j.path.mr, j.path.nr
 	aPanels, bPanels := ceilDiv(j.m1-j.m0, mr), ceilDiv(j.n1-j.n0, nr)
-	// A piece of packing has about 16K values.
-	depth := max(j.k1-j.k0, 1)
-	j.aGroup = max(16384/(depth*mr), 1)
-	j.bGroup = max(16384/(depth*nr), 1)
+	j.aSplit, j.bSplit = j.split(&j.a, aPanels, mr), j.split(&j.b, bPanels, nr)
 	j.aPieces = 0
 	pieces := 0
 	if j.packA {
-		j.aPieces = ceilDiv(aPanels, j.aGroup)
+		j.aPieces = j.aSplit.pieces()
 		pieces = j.aPieces
 	}
 	if j.packB {
-		pieces += ceilDiv(bPanels, j.bGroup)
+		pieces += j.bSplit.pieces()
 	}
 	each(p, small, pieces, j.packPiece)
 
@@ -227,23 +226,59 @@ func each(p *pool.Pool, small bool, n int, f func(worker, i int)) {
 	}
 }
 
+// packSplit says how the packing of one side of a chunk is cut into pieces of
+// about 16K values: panels at a time, and positions at a time of those.
+type packSplit struct {
+	panels, group  int // of the side, and of one piece
+	depth, segment int // positions of the chunk, and of one piece
+}
+
+// downColumns and downRows are the piece of a side whose chains run down the
+// matrix: memory is read in stretches of some lines of each row.
+const downColumns, downRows = 256, 64
+
+func (j *job) split(s *side, panels, width int) packSplit {
+	depth := j.k1 - j.k0
+	if s.along {
+		return packSplit{panels, max(16384/(max(depth, 1)*width), 1), depth, max(depth, 1)}
+	}
+	return packSplit{panels, downColumns / width, depth, min(downRows, j.kb)}
+}
+
+func (p *packSplit) pieces() int {
+	return ceilDiv(p.panels, p.group) * ceilDiv(p.depth, p.segment)
+}
+
 // runPack packs a group of panels of a or b: [block of k][panel][k][lane].
 func (j *job) runPack(_, i int) {
 	if i < j.aPieces {
-		j.packGroup(j.bufA, &j.a, i*j.aGroup, j.aGroup, j.m0, j.m1, j.path.mr)
+		j.packGroup(j.bufA, &j.a, &j.aSplit, i, j.m0, j.m1, j.path.mr)
 		return
 	}
-	j.packGroup(j.bufB, &j.b, (i-j.aPieces)*j.bGroup, j.bGroup, j.n0, j.n1, j.path.nr)
+	j.packGroup(j.bufB, &j.b, &j.bSplit, i-j.aPieces, j.n0, j.n1, j.path.nr)
 }
 
-func (j *job) packGroup(buf []float32, s *side, first, count, lo, hi, width int) {
-	panels := ceilDiv(hi-lo, width)
+func (j *job) packGroup(buf []float32, s *side, split *packSplit, i, lo, hi, width int) {
+	groups := ceilDiv(split.panels, split.group)
+	first := i % groups * split.group
+	from := j.k0 + i/groups*split.segment
+	to := min(from+split.segment, j.k1)
 	lane := lo + first*width
-	lanes := min(count*width, hi-lane)
-	for k := j.k0; k < j.k1; k += j.kb {
+	lanes := min(split.group*width, hi-lane)
+	for from < to {
+		// The part of the segment that lies in one block.
+		k := j.k0 + (from-j.k0)/j.kb*j.kb
 		end := min(k+j.kb, j.k1)
-		block := buf[(k-j.k0)*panels*width:]
-		j.path.pack(block[first*width*(end-k):], s, lane, lanes, width, k, end)
+		part := min(to, end)
+		panel := buf[(k-j.k0)*split.panels*width+first*width*(end-k)+(from-k)*width:]
+		if part-from == end-k {
+			j.path.pack(panel, s, lane, lanes, width, from, part)
+		} else {
+			for l := 0; l < lanes; l += width {
+				j.path.pack(panel[l*(end-k):], s, lane+l, min(width, lanes-l), width, from, part)
+			}
+		}
+		from = part
 	}
 }
 

@@ -30,6 +30,16 @@ func reductions() {
 	store()
 	done()
 
+	function("xorAVX2", "func(x *float32, n int, l *[16]float32)", "takes the blocks of 16 of Xor into 16 lanes.")
+	l, store = lanes()
+	loop(16, []string{"x"}, func(at func(string, int) Mem) {
+		for h := range l {
+			VXORPS(at("x", 8*h), l[h], l[h])
+		}
+	})
+	store()
+	done()
+
 	function("sumSquares32AVX2", "func(x *float32, n int, l *[16]float32)", "is the blocks of 16 of SumSquares32.")
 	l, store = lanes()
 	loop(16, []string{"x"}, func(at func(string, int) Mem) {

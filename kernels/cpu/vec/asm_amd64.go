@@ -64,6 +64,11 @@ func maxAVX2(x *float32, n int, l *[16]float32)
 //go:noescape
 func scaleMaxAVX2(x *float32, n int, scale float32, l *[16]float32)
 
+// xorAVX2 takes the blocks of 16 of Xor into 16 lanes.
+//
+//go:noescape
+func xorAVX2(x *float32, n int, l *[16]float32)
+
 // sumSquares32AVX2 is the blocks of 16 of SumSquares32.
 //
 //go:noescape

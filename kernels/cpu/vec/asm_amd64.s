@@ -685,6 +685,30 @@ test:
 	VZEROUPPER
 	RET
 
+// func xorAVX2(x *float32, n int, l *[16]float32)
+// Requires: AVX
+TEXT ·xorAVX2(SB), NOSPLIT, $0-24
+	MOVQ    l+16(FP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    x+0(FP), CX
+	MOVQ    n+8(FP), DX
+	XORQ    BX, BX
+	JMP     test
+
+loop:
+	VXORPS (CX)(BX*4), Y0, Y0
+	VXORPS 32(CX)(BX*4), Y1, Y1
+	ADDQ   $0x10, BX
+
+test:
+	CMPQ    BX, DX
+	JLT     loop
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
 // func sumSquares32AVX2(x *float32, n int, l *[16]float32)
 // Requires: AVX
 TEXT ·sumSquares32AVX2(SB), NOSPLIT, $0-24

@@ -39,7 +39,11 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 		Widen(y, b)
 		return [][]float32{y}
 	},
-	"RoundTo":      func(x, y, z, w []float32, s float32) [][]float32 { RoundTo(x, x); return [][]float32{x} },
+	"RoundTo": func(x, y, z, w []float32, s float32) [][]float32 { RoundTo(x, x); return [][]float32{x} },
+	"Xor": func(x, y, z, w []float32, s float32) [][]float32 {
+		u := Xor(x)
+		return [][]float32{{float32(u >> 16), float32(u & 0xffff)}}
+	},
 	"SumSquares32": func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{SumSquares32(x)}} },
 	"Dot":          func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{Dot(x, y)}} },
 	"SumSquares": func(x, y, z, w []float32, s float32) [][]float32 {

@@ -25,6 +25,7 @@ func roundToAVX2(dst *float32, x *float32, n int)                   { panic("vec
 func softmaxGradAVX2(x *float32, n int, sum float32, coef float32)  { panic("vec: no assembly") }
 func maxAVX2(x *float32, n int, l *[16]float32)                     { panic("vec: no assembly") }
 func scaleMaxAVX2(x *float32, n int, scale float32, l *[16]float32) { panic("vec: no assembly") }
+func xorAVX2(x *float32, n int, l *[16]float32)                     { panic("vec: no assembly") }
 func sumSquares32AVX2(x *float32, n int, l *[16]float32)            { panic("vec: no assembly") }
 func dotAVX2(a *float32, b *float32, n int, l *[16]float32)         { panic("vec: no assembly") }
 func normDotAVX2(dy *float32, x *float32, w *float32, n int, inv float32, l *[16]float32) {

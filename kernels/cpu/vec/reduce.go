@@ -17,6 +17,24 @@ func tree(l *[lanes]float32) float32 {
 	return l[0]
 }
 
+// Xor returns the exclusive or of all bits of x: what a kernel that reads memory
+// once is compared with.
+func Xor(x []float32) uint32 {
+	var l [lanes]float32
+	n := blocks(len(x), lanes)
+	if n > 0 {
+		xorAVX2(unsafe.SliceData(x), n, &l)
+	}
+	bits := uint32(0)
+	for _, v := range l {
+		bits ^= math.Float32bits(v)
+	}
+	for _, v := range x[n:] {
+		bits ^= math.Float32bits(v)
+	}
+	return bits
+}
+
 // SumSquares32 returns the tree of float32(x*x).
 func SumSquares32(x []float32) float32 {
 	var l [lanes]float32

@@ -1,0 +1,55 @@
+package cpu
+
+import (
+	"time"
+
+	"xrun/kernels/cpu/vec"
+	"xrun/kernels/gemm"
+	"xrun/kernels/pages"
+	"xrun/kernels/pool"
+)
+
+// Limits is what this machine can do at most on an engine's threads: what the
+// speed of a kernel is compared with.
+type Limits struct {
+	// FMA and BF16 are GFLOP/s of a loop of independent multiply-adds in
+	// registers: gemm.PeakFMA and gemm.PeakBF16.
+	FMA  float64 `json:"fma_gflops"`
+	BF16 float64 `json:"bf16_gflops"`
+	// Copy is GB/s of copying memory, bytes read and bytes written both
+	// counted; Read is GB/s of reading and xoring it.
+	Copy float64 `json:"copy_gbps"`
+	Read float64 `json:"read_gbps"`
+}
+
+// limitBytes is the size of what is read or copied: far beyond the caches.
+const limitBytes = 192 << 20
+
+// Limits measures this machine, in about a quarter of a second. Compare with
+// what is measured in the same minute: a machine that others use too does not
+// keep its speed.
+func (e *Engine) Limits() Limits {
+	l := Limits{FMA: gemm.PeakFMA(e.pool), BF16: gemm.PeakBF16(e.pool)}
+	src, dst := pages.Alloc(limitBytes/4), pages.Alloc(limitBytes/4)
+	defer pages.Free(src)
+	defer pages.Free(dst)
+	for i := range src { // pages that were never written may all be one
+		src[i] = 1
+	}
+	const piece = 1 << 18 // elements
+	l.Copy = memorySpeed(e.pool, 2*limitBytes, func(_, i int) { copy(dst[i*piece:(i+1)*piece], src[i*piece:]) })
+	l.Read = memorySpeed(e.pool, limitBytes, func(_, i int) { vec.Xor(src[i*piece : (i+1)*piece]) })
+	return l
+}
+
+// memorySpeed returns the best GB/s of f over all pieces, which move so many
+// bytes together.
+func memorySpeed(p *pool.Pool, bytes float64, f func(worker, i int)) float64 {
+	best := 0.0
+	for range 5 { // the first only touches the pages
+		start := time.Now()
+		p.Run(limitBytes/4>>18, f)
+		best = max(best, bytes/time.Since(start).Seconds()/1e9)
+	}
+	return best
+}
