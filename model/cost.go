@@ -82,3 +82,7 @@ func InferMemory(c Config, precision kernels.DType, tokens, rows, cached int) in
 	bytes += int64(rows) * int64(c.Hidden) * (4 + size)
 	return bytes + int64(cached)*int64(c.Layers)*int64(2*c.kvDim())*size
 }
+
+// GenerationBytes returns the bytes of weights that one new token of one
+// sequence reads.
+func (m *Model) GenerationBytes() int64 { return 4 * m.Config.MatmulParams() }

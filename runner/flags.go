@@ -32,6 +32,12 @@ type flags struct {
 	proto   string
 	item    int
 	model   string
+	only    string
+	steps   int
+	batch   int
+	length  int
+	labels  string
+	data    string
 }
 
 func newFlags(c *command) *flags {

@@ -13,9 +13,11 @@ import (
 // speed of a kernel is compared with.
 type Limits struct {
 	// FMA and BF16 are GFLOP/s of a loop of independent multiply-adds in
-	// registers: gemm.PeakFMA and gemm.PeakBF16.
+	// registers: gemm.PeakFMA and gemm.PeakBF16. Dot says that the second is of
+	// VDPBF16PS; without it, it is the first.
 	FMA  float64 `json:"fma_gflops"`
 	BF16 float64 `json:"bf16_gflops"`
+	Dot  bool    `json:"vdpbf16ps"`
 	// Copy is GB/s of copying memory, bytes read and bytes written both
 	// counted; Read is GB/s of reading and xoring it.
 	Copy float64 `json:"copy_gbps"`
@@ -29,7 +31,10 @@ const limitBytes = 192 << 20
 // what is measured in the same minute: a machine that others use too does not
 // keep its speed.
 func (e *Engine) Limits() Limits {
-	l := Limits{FMA: gemm.PeakFMA(e.pool), BF16: gemm.PeakBF16(e.pool)}
+	l := Limits{FMA: gemm.PeakFMA(e.pool), Dot: gemm.HasDot()}
+	if l.BF16 = l.FMA; l.Dot {
+		l.BF16 = gemm.PeakBF16(e.pool)
+	}
 	src, dst := pages.Alloc(limitBytes/4), pages.Alloc(limitBytes/4)
 	defer pages.Free(src)
 	defer pages.Free(dst)

@@ -18,6 +18,9 @@ func PeakFMA(p *pool.Pool) float64 {
 	return peak(p, path.peak, path.peakRounds, path.peakFlops)
 }
 
+// HasDot reports whether bf16 products use VDPBF16PS.
+func HasDot() bool { return active().pairs }
+
 // PeakBF16 is [PeakFMA] for the multiply-adds of bf16 products: of VDPBF16PS
 // where the path in use has it, else of ordinary ones.
 func PeakBF16(p *pool.Pool) float64 {

@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"slices"
+	"time"
+
+	"xrun/kernels"
+	"xrun/kernels/cpu"
+	"xrun/kernels/num"
+	"xrun/model"
+)
+
+// Generation is the speed of continuing one sequence greedily.
+type Generation struct {
+	Precision string `json:"precision"`
+	Prompt    int    `json:"prompt_tokens"`
+	Tokens    int    `json:"tokens"`
+	// TokensPerSecond is one over the median time between two tokens.
+	TokensPerSecond float64 `json:"tokens_per_s"`
+	// GBps is the weights' bytes read for a token, by that time; Share its part
+	// of a loop that reads and xors memory.
+	GBps  float64 `json:"weight_gbps"`
+	Share float64 `json:"share_of_limit,omitempty"`
+}
+
+// MeasureGeneration continues a prompt by tokens new ones.
+func MeasureGeneration(e kernels.Engine, load Loader, l *cpu.Limits, p kernels.DType, prompt, tokens int) (*Generation, error) {
+	m, err := load(e, p)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	g := num.NewPhilox(2, 0x62656e63, 0)
+	ids := make([]int32, prompt)
+	for i := range ids {
+		ids[i] = int32(g.Below(uint64(m.Config.Vocab)))
+	}
+	var times []float64
+	last := time.Now()
+	_, err = m.Generate([][]int32{ids}, model.GenerateOptions{MaxNew: tokens + 1, OnToken: func(int, int32) {
+		now := time.Now()
+		times = append(times, now.Sub(last).Seconds())
+		last = now
+	}})
+	if err != nil {
+		return nil, err
+	}
+	times = times[1:] // the prompt's
+	slices.Sort(times)
+	median := times[len(times)/2]
+	r := &Generation{Precision: p.String(), Prompt: prompt, Tokens: tokens, TokensPerSecond: 1 / median}
+	r.GBps = float64(m.GenerationBytes()) / median / 1e9
+	if l != nil {
+		r.Share = share(r.GBps, l.Read)
+	}
+	return r, nil
+}
