@@ -43,10 +43,9 @@ type instr struct {
 	check    bool // maybe or sets is not empty
 	x        any  // particulars
 	src      *inst
-	maybe    []int32 // slots read that may be unwritten, as far as is known before running
-	maybeP   []int32 // the same of predicates
-	sets     []int32 // slots written whose writing is tracked
-	setsP    []int32
+	reads    []watched // registers that may be unwritten, as far as is known before running
+	writes   []watched // registers whose writing is watched
+	copies   bool      // what it writes is as undefined as what it reads
 }
 
 // constant is a slot that holds the same value in every lane.

@@ -8,14 +8,7 @@ func lowerBra(l *lowerer, m *match) {
 }
 
 func lowerBrx(l *lowerer, m *match) {
-	name := m.in.args[1].text
-	var table []token
-	for s := m.in.scope; s != nil && table == nil; s = s.outer {
-		table = s.tables[name]
-	}
-	if table == nil {
-		l.fail(m.in.args[1].pos, "unknown branch table %q", name)
-	}
+	table, _ := l.table(m.in)
 	idx := l.source(&m.in.args[0], tU32)
 	targets := make([]int32, len(table))
 	at := len(l.c.ins)
@@ -23,6 +16,18 @@ func lowerBrx(l *lowerer, m *match) {
 	for i, t := range table {
 		l.tables = append(l.tables, tableFix{at, i, t.text, m.in})
 	}
+}
+
+// table returns the branch table that a brx.idx names.
+func (l *lowerer) table(in *inst) ([]token, string) {
+	name := in.args[1].text
+	for s := in.scope; s != nil; s = s.outer {
+		if t := s.tables[name]; t != nil {
+			return t, name
+		}
+	}
+	l.fail(in.args[1].pos, "unknown branch table %q", name)
+	return nil, ""
 }
 
 // tableFix is an entry of a branch table whose index is not known yet.

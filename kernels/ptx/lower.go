@@ -18,6 +18,8 @@ type lowerer struct {
 	fixups        []fixup
 	zeroP, carryP int32
 	tables        []tableFix
+	flow          *flow
+	maybe, sets   [][]*register // of each statement: registers to watch
 }
 
 // fixup is a branch whose target's index is not known yet.
@@ -90,13 +92,20 @@ func (p *parser) lower(f *function) {
 	l.sink = l.slot()
 	l.sinkP = l.pred()
 	l.start = make([]int32, len(f.body)+1)
+	l.maybe, l.sets = make([][]*register, len(f.body)), make([][]*register, len(f.body))
+	l.flow = l.steps()
+	l.place(l.flow)
 	for i := range f.body {
 		s := &f.body[i]
 		l.start[i] = int32(len(l.c.ins))
 		if s.inst == nil {
 			continue
 		}
-		l.instruction(s.inst)
+		l.cur = s.inst
+		from := len(l.c.ins)
+		m := l.flow.steps[i].m
+		m.lower(l, m)
+		l.watch(i, from)
 	}
 	l.start[len(f.body)] = int32(len(l.c.ins))
 	// Running off the end returns.
@@ -112,7 +121,6 @@ func (p *parser) lower(f *function) {
 	for _, t := range l.tables {
 		l.c.ins[t.at].x.([]int32)[t.i] = l.labelIndex(t.in, t.name)
 	}
-	l.definite()
 }
 
 func (l *lowerer) labelIndex(in *inst, name string) int32 {
@@ -133,12 +141,6 @@ func (l *lowerer) slot() int32 {
 func (l *lowerer) pred() int32 {
 	l.c.preds++
 	return int32(l.c.preds - 1)
-}
-
-func (l *lowerer) instruction(in *inst) {
-	l.cur = in
-	m := l.check(in)
-	m.lower(l, m)
 }
 
 // emit appends an instruction with the guard of the one being lowered.
