@@ -352,12 +352,15 @@ func lowerPredLogic(l *lowerer, m *match) {
 	args := m.in.args
 	p, np := l.predSource(&args[1])
 	q, nq := l.predSource(&args[2])
-	if np || nq {
-		l.fail(m.in.pos, "%s: operands cannot be negated", m.op)
-	}
 	op := m.op
 	l.emit(instr{d: l.predDst(&args[0]), a: p, b: q, run: func(w *warp, in *instr) {
 		p, q := w.preds[in.a], w.preds[in.b]
+		if np {
+			p = ^p
+		}
+		if nq {
+			q = ^q
+		}
 		switch op {
 		case "and":
 			p &= q
@@ -371,9 +374,13 @@ func lowerPredLogic(l *lowerer, m *match) {
 }
 
 func lowerPredNot(l *lowerer, m *match) {
-	p, _ := l.predSource(&m.in.args[1])
+	p, negate := l.predSource(&m.in.args[1])
 	l.emit(instr{d: l.predDst(&m.in.args[0]), a: p, run: func(w *warp, in *instr) {
-		w.preds[in.d] = w.preds[in.d]&^w.mask | ^w.preds[in.a]&w.mask
+		p := w.preds[in.a]
+		if !negate {
+			p = ^p
+		}
+		w.setPred(in.d, p)
 	}})
 }
 

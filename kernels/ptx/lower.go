@@ -151,9 +151,6 @@ func (l *lowerer) emit(i instr) *instr {
 		i.guard = l.predicate(l.cur.guard)
 		i.guardNot = l.cur.guardNot
 	}
-	if i.d2 == 0 {
-		i.d2 = -1
-	}
 	l.c.ins = append(l.c.ins, i)
 	return &l.c.ins[len(l.c.ins)-1]
 }
