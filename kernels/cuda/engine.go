@@ -66,6 +66,10 @@ func New(d Driver, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// stagingBytes is enough for the ids of a large batch, and for copies of
+// weights to keep a bus busy.
+const stagingBytes = 16 << 20
+
 func (e *Engine) start(o Options) (err error) {
 	if v := e.device; v.Major < MinMajor || v.Major == MinMajor && v.Minor < MinMinor {
 		return fmt.Errorf("its compute capability is %d.%d; want at least %d.%d (Ampere)", v.Major, v.Minor, MinMajor, MinMinor)
@@ -77,7 +81,7 @@ func (e *Engine) start(o Options) (err error) {
 		o.SegmentBytes = 64 << 20
 	}
 	if o.StagingBytes == 0 {
-		o.StagingBytes = 16 << 20
+		o.StagingBytes = stagingBytes
 		if e.device.Emulated {
 			o.StagingBytes = 256 << 10
 		}
@@ -136,7 +140,10 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	err := e.Sync()
-	err = errors.Join(err, e.uploads.close(e), e.downloads.close(e), e.memory.close(), e.driver.Close())
+	if e.failed == nil { // a device that failed refuses everything
+		err = errors.Join(err, e.uploads.close(e), e.downloads.close(e), e.memory.close())
+	}
+	err = errors.Join(err, e.driver.Close())
 	*e = Engine{failed: errors.New("the cuda engine is closed")}
 	return err
 }

@@ -42,7 +42,9 @@ func (e *Engine) newHead(x, w *tensor, targets, rows int) *head {
 }
 
 // chunk is how many rows of logits are in memory at once.
-func (h *head) chunk() int { return min(lossRows, max(16, lossMemory/4/max(h.ld, 1))) }
+func (h *head) chunk() int { return lossChunk(h.ld) }
+
+func lossChunk(ld int) int { return min(lossRows, max(16, lossMemory/4/max(ld, 1))) }
 
 func (h *head) logitsAt(i int) Address { return h.results + Address(4*i) }
 func (h *head) statsAt(r int) Address  { return h.results + Address(4*h.targets+8*r) }

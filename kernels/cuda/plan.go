@@ -1,0 +1,69 @@
+package cuda
+
+import "xrun/kernels"
+
+// Training says what [Training.Overhead] must know of a model and of the
+// micro-batches that it is trained in.
+type Training struct {
+	DType    kernels.DType // of activations
+	Matrices [][2]int      // rows and columns of the weight matrices, a tied head once
+	Vocab    int
+	Hidden   int
+	Heads    int
+	Tokens   int // of a micro-batch
+	Labels   int // label rows of a micro-batch
+}
+
+// Overhead is the device memory that the engine takes beside the tensors of a
+// training, in bytes.
+type Overhead struct {
+	Rounded int64 // weight matrices rounded to bf16, kept beside their masters
+	Logits  int64 // of the label rows in memory at once
+	Scratch int64 // parts of products, rows of attention, sums
+	Staging int64 // for copies from the host
+	Context int64 // of the driver: code, stacks, page tables
+}
+
+// Total returns the sum.
+func (o Overhead) Total() int64 { return o.Rounded + o.Logits + o.Scratch + o.Staging + o.Context }
+
+// contextBytes is about what a CUDA context takes before anything is
+// allocated; drivers and devices differ by some hundred MiB. It is a figure of
+// experience with other programs: this engine was never measured on a GPU.
+const contextBytes = 512 << 20
+
+// Overhead predicts what the engine takes with default Options.
+func (t Training) Overhead() Overhead {
+	o := Overhead{Staging: stagingBytes, Context: contextBytes}
+	ld := (t.Vocab + 7) &^ 7
+	chunk := min(t.Labels, lossChunk(ld))
+	o.Logits = int64(chunk) * int64(ld) * 4
+
+	elements, partial := int64(0), int64(0)
+	need := func(p product) {
+		if n := p.splits(); n > 1 {
+			partial = max(partial, int64(n)*int64(p.m)*int64(p.n)*4)
+		}
+	}
+	for _, m := range t.Matrices {
+		size := int64(m[0]) * int64(m[1])
+		elements += size
+		if t.DType == kernels.BF16 {
+			o.Rounded += 2 * size
+		}
+		rows := t.Tokens
+		if m[0] == t.Vocab {
+			rows = chunk
+		}
+		need(product{layout: nn, dtype: t.DType, m: rows, n: m[1], k: m[0]})
+		need(product{layout: tn, dtype: t.DType, m: m[0], n: m[1], k: rows})
+	}
+	o.Scratch = partial + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + 4*int64(t.Tokens) + 16*int64(t.Labels) + elements/sumBlock*8
+	return o
+}
+
+// Memory returns the bytes of device memory in tensors and scratch memory now,
+// the most there were, and how many were taken from the driver for them.
+func (e *Engine) Memory() (inUse, peak, reserved int64) {
+	return e.memory.inUse, e.memory.peak, e.memory.reserved
+}
