@@ -70,20 +70,26 @@ func lowerApprox(l *lowerer, m *match) {
 	}
 	a := approximations[m.op+"."+elem.String()]
 	f := formats[elem]
-	op := m.op
+	op, coarse := m.op, m.has("ftz")
 	eval := func(v uint64, seed uint64, perturb bool) uint64 {
+		if elem == tF64 {
+			if !coarse {
+				return b64(a.f(f64(v))) // rsqrt.approx.f64 is a whole subroutine
+			}
+			// Only the upper half of the operand counts; the lower half of the
+			// result is zero.
+			v &^= 0xffffffff
+		}
 		x := f.decode(v)
 		y := a.f(x)
 		if perturb {
 			y = a.perturb(op, x, y, seed, v)
 		}
+		u := f.encode(y, nearest)
 		if elem == tF64 {
-			// The low 32 bits of the operand count as zero and of the result
-			// are zero.
-			y = a.f(f64(v &^ 0xffffffff))
-			return b64(y) &^ 0xffffffff
+			u &^= 0xffffffff
 		}
-		return f.encode(y, nearest)
+		return u
 	}
 	in := approxInstr{eval: eval, flush: m.has("ftz") && elem != tF64, pair: t != elem, f: f}
 	s := l.args(m, 1)

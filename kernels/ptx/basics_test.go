@@ -7,33 +7,6 @@ import (
 	"testing"
 )
 
-func upload(t *testing.T, d *Device, v []float32) uint64 {
-	b := make([]byte, 4*len(v))
-	for i, x := range v {
-		binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))
-	}
-	p, err := d.Alloc(int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Write(p, b); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func download(t *testing.T, d *Device, p uint64, n int) []float32 {
-	b := make([]byte, 4*n)
-	if err := d.Read(b, p); err != nil {
-		t.Fatal(err)
-	}
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return v
-}
-
 func TestBasics(t *testing.T) {
 	src, err := os.ReadFile("testdata/basics.clang19.ptx")
 	if err != nil {
