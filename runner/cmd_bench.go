@@ -79,7 +79,7 @@ func (e *env) bench(f *flags, args []string) error {
 	}
 	defer engine.Close()
 	r := &bench.Report{Engine: engine.Name(), Model: name}
-	if own, ok := engine.Engine.(interface {
+	if own, ok := engine.(interface {
 		Limits() cpu.Limits
 		Threads() int
 	}); ok {

@@ -29,22 +29,13 @@ checkpoint, with the same bits.`,
 		if err != nil {
 			return err
 		}
-		spec, err := schema.Load(args[0], schema.Options{Tags: tags})
-		if err != nil {
-			return err
-		}
-		engine, err := newEngine(f, spec.Run.Threads)
-		if err != nil {
-			return err
-		}
-		defer engine.Close()
-		s, err := newStudy(e.disk, spec, storeDir(f.runs), identityOf(engine))
+		s, err := openStudy(e.disk, args[0], tags, storeDir(f.runs))
 		if err != nil {
 			return err
 		}
 		s.specPath, s.tags = args[0], f.tags
 		dir := runDir(f.runs, s.spec)
-		verdict, failed, err := s.runAll(e, f, engine, dir)
+		verdict, failed, err := s.runAll(e, f, dir)
 		if err != nil {
 			return err
 		}
@@ -59,7 +50,7 @@ checkpoint, with the same bits.`,
 
 // runAll executes the missing stages and writes the run directory. It returns
 // the report's verdict and how many stages failed.
-func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict string, failed int, err error) {
+func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int, err error) {
 	if err := s.missingError(); err != nil {
 		return "", 0, err
 	}
@@ -78,6 +69,11 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 	if err := s.writePlan(dir); err != nil {
 		return "", 0, err
 	}
+	engine, err := newEngine(f, s.spec.Run.Threads)
+	if err != nil {
+		return "", 0, err
+	}
+	defer engine.Close()
 	x := &execution{study: s, ctx: e.ctx, engine: engine, locker: e.locker, progress: show, failures: map[*stage]error{}}
 	began := time.Now()
 	if err := x.run(); err != nil {
@@ -118,9 +114,6 @@ type provenance struct {
 	Go       string            `json:"go"`
 	Build    string            `json:"build,omitempty"`
 	Engine   string            `json:"engine"`
-	Device   string            `json:"device,omitempty"`     // of a GPU
-	Compute  string            `json:"capability,omitempty"` // of a GPU: compute capability
-	NoGPU    string            `json:"noGPU,omitempty"`      // why -engine auto took the processor
 	Numerics string            `json:"numerics"`
 	Threads  int               `json:"threads"`
 	Inputs   map[string]string `json:"inputs"` // sha256 by name
@@ -131,8 +124,7 @@ func (s *study) writeProvenance(dir string, x *execution, began time.Time) error
 	host, _ := os.Hostname()
 	p := provenance{
 		Spec: s.specPath, Tags: s.tags, Began: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(), Host: host,
-		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Engine: x.engine.Name(),
-		Device: x.engine.device, Compute: x.engine.capability, NoGPU: x.engine.reason, Numerics: x.engine.Numerics(),
+		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Engine: x.engine.Name(), Numerics: x.engine.Numerics(),
 		Threads: runtime.GOMAXPROCS(0), Inputs: map[string]string{},
 	}
 	if b, ok := debug.ReadBuildInfo(); ok {

@@ -20,16 +20,7 @@ goes on.`,
 	define: func(f *flags) { f.defineEngine() },
 	run: func(e *env, f *flags, args []string) error {
 		run, key := args[0], store.Key(args[1])
-		spec, err := readSpec(run)
-		if err != nil {
-			return err
-		}
-		engine, err := newEngine(f, spec.Run.Threads)
-		if err != nil {
-			return err
-		}
-		defer engine.Close()
-		s, err := newStudy(e.disk, spec, storeOf(e.disk, run).Root(), identityOf(engine))
+		s, err := readStudy(e.disk, run, storeOf(e.disk, run).Root())
 		if err != nil {
 			return err
 		}
@@ -39,13 +30,18 @@ goes on.`,
 		st := s.byKey[key]
 		if st == nil {
 			return withHint(fmt.Errorf("no stage %s in %s as this machine sees it", key.Short(), run),
-				"its inputs, its engine (%s) or this build of xrun are not those that planned the run", s.numerics)
+				"its inputs, or this build of xrun, are not those that planned the run")
 		}
 		for _, need := range st.needs {
 			if !s.done(need) {
 				return fmt.Errorf("%s needs %s, which is not done", st.title, need.title)
 			}
 		}
+		engine, err := newEngine(f, s.spec.Run.Threads)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
 		x := &execution{study: s, ctx: e.ctx, engine: engine, locker: e.locker, progress: newProgress(e.stderr), failures: map[*stage]error{}}
 		defer x.unload()
 		err = x.runStage(st)

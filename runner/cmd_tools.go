@@ -31,15 +31,7 @@ config.json, tokenizer files. DIR must not exist.`,
 			return err
 		}
 		run, cell, to := args[0], args[1], args[2]
-		spec, err := readSpec(run)
-		if err != nil {
-			return err
-		}
-		id, ok := recorded(run)
-		if !ok {
-			id = planned
-		}
-		s, err := newStudy(e.disk, spec, storeOf(e.disk, run).Root(), id)
+		s, err := readStudy(e.disk, run, storeDir(filepath.Dir(filepath.Clean(run))))
 		if err != nil {
 			return err
 		}

@@ -19,8 +19,7 @@ var verifyCommand = &command{
 Runs the study of RUN (a run directory, or the report.md in one) again from its
 spec.json in an empty store and compares every file but run.json and
 timing.parquet byte for byte. Names the first stage and every file that differ.
-Exit status 0: all equal; 3: something differs; 4: the engine that computed RUN is
-not on this machine.`,
+Exit status 0: all equal; 3: something differs.`,
 	define: func(f *flags) { f.defineEngine() },
 	run: func(e *env, f *flags, args []string) error {
 		dir := args[0]
@@ -32,16 +31,7 @@ not on this machine.`,
 			return err
 		}
 		defer os.RemoveAll(fresh)
-		spec, err := readSpec(dir)
-		if err != nil {
-			return err
-		}
-		engine, err := engineOf(dir, f, spec.Run.Threads)
-		if err != nil {
-			return err
-		}
-		defer engine.Close()
-		s, err := newStudy(e.disk, spec, storeDir(fresh), identityOf(engine))
+		s, err := readStudy(e.disk, dir, storeDir(fresh))
 		if err != nil {
 			return err
 		}
@@ -50,7 +40,7 @@ not on this machine.`,
 			return err
 		}
 		again := runDir(fresh, s.spec)
-		if _, _, err := s.runAll(e, f, engine, again); err != nil {
+		if _, _, err := s.runAll(e, f, again); err != nil {
 			return err
 		}
 		differing, err := compareRuns(dir, again)

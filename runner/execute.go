@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"xrun/kernels"
+	"xrun/kernels/cpu"
 	"xrun/model"
 	"xrun/reports"
 	"xrun/runner/lock"
@@ -21,7 +22,7 @@ import (
 type execution struct {
 	*study
 	ctx      context.Context
-	engine   *engine
+	engine   kernels.Engine
 	locker   lock.Locker
 	progress *progress
 	log      *stageLog // of the stage being run
@@ -51,6 +52,20 @@ type weightsRef struct {
 type loadedModel struct {
 	ref *weightsRef
 	*model.Model
+}
+
+// newEngine makes the engine that -engine asks for.
+func newEngine(f *flags, threads int) (kernels.Engine, error) {
+	if err := f.engineChoice(); err != nil {
+		return nil, err
+	}
+	if f.engine == "cuda" || f.engine == "emulated" {
+		return nil, withHint(&statusError{exitNoEngine, "engine " + f.engine + ": not in this build"}, "use -engine cpu")
+	}
+	if f.threads > 0 {
+		threads = f.threads
+	}
+	return cpu.New(cpu.Options{Threads: threads})
 }
 
 func precisionOf(name string) kernels.DType {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"xrun/kernels/cpu"
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/runner/data"
@@ -21,12 +22,15 @@ import (
 
 // study is a spec with its inputs opened and its stages laid out.
 type study struct {
-	spec  *schema.Spec
-	cells []schema.Cell
-	in    *inputs
-	disk  disk.FS
-	store *store.Store
-	identity
+	spec     *schema.Spec
+	cells    []schema.Cell
+	in       *inputs
+	disk     disk.FS
+	store    *store.Store
+	numerics string
+	// microShows: the engine's gradients depend on the micro-batch, which is
+	// then part of the keys of training.
+	microShows bool
 
 	models       map[string]*modelInput
 	preparations map[store.Key]*preparation
@@ -91,26 +95,29 @@ func openStudy(fsys disk.FS, path string, tags map[string]string, storeRoot stri
 	if err != nil {
 		return nil, err
 	}
-	return newStudy(fsys, spec, storeRoot, planned)
+	return newStudy(fsys, spec, storeRoot)
 }
 
-// readSpec reads a run directory's spec.json.
-func readSpec(dir string) (*schema.Spec, error) {
+// readStudy lays out the stages of a run directory's spec.json.
+func readStudy(fsys disk.FS, dir, storeRoot string) (*study, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, specName))
 	if err != nil {
 		return nil, withHint(fmt.Errorf("reading the run: %w", err), "name a run directory, which holds %s", specName)
 	}
-	return schema.FromJSON(raw)
+	spec, err := schema.FromJSON(raw)
+	if err != nil {
+		return nil, err
+	}
+	return newStudy(fsys, spec, storeRoot)
 }
 
-// newStudy lays out the stages of a spec for an engine of the given identity.
-func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string, id identity) (*study, error) {
+func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string) (*study, error) {
 	cells, err := spec.Cells()
 	if err != nil {
 		return nil, err
 	}
 	s := &study{
-		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), identity: id,
+		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), numerics: cpu.Numerics,
 		in:     &inputs{digests: store.OpenDigests(fsys, filepath.Join(storeRoot, "digests.json"))},
 		models: map[string]*modelInput{}, preparations: map[store.Key]*preparation{}, byKey: map[store.Key]*stage{},
 		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{},

@@ -29,7 +29,7 @@ type head struct {
 	x, w    *tensor
 	ld      int     // distance of rows of logits, so that operands are aligned
 	logits  Address // of one chunk
-	results Address // logits of targets, then (top, sum) of rows, then best ids
+	results Address // (top, sum) of rows, their best ids, logits of targets
 	targets int
 	rows    int
 }
@@ -46,9 +46,9 @@ func (h *head) chunk() int { return lossChunk(h.ld) }
 
 func lossChunk(ld int) int { return min(lossRows, max(16, lossMemory/4/max(ld, 1))) }
 
-func (h *head) logitsAt(i int) Address { return h.results + Address(4*i) }
-func (h *head) statsAt(r int) Address  { return h.results + Address(4*h.targets+8*r) }
-func (h *head) bestAt(r int) Address   { return h.results + Address(4*h.targets+8*h.rows+4*r) }
+func (h *head) statsAt(r int) Address  { return h.results + Address(8*r) }
+func (h *head) bestAt(r int) Address   { return h.results + Address(8*h.rows+4*r) }
+func (h *head) logitsAt(i int) Address { return h.results + Address(12*h.rows+4*i) }
 
 // compute queues the logits of n rows of x and their statistics, as rows from
 // first of the results.
@@ -69,12 +69,12 @@ func (h *head) pick(to int, rows, targets Address, n, first int) {
 func (h *head) losses() (ce func(i, r int) float64, best func(r int) int32) {
 	f := make([]float32, h.targets+3*h.rows)
 	downloadTo(h.e, f, h.results)
-	stats := f[h.targets:]
+	ids, logits := f[2*h.rows:], f[3*h.rows:]
 	ce = func(i, r int) float64 {
-		top, sum := float64(stats[2*r]), float64(stats[2*r+1])
-		return (top - float64(f[i])) + num.Log(sum)
+		top, sum := float64(f[2*r]), float64(f[2*r+1])
+		return (top - float64(logits[i])) + num.Log(sum)
 	}
-	return ce, func(r int) int32 { return int32(math.Float32bits(stats[2*h.rows+r])) }
+	return ce, func(r int) int32 { return int32(math.Float32bits(ids[r])) }
 }
 
 // CrossEntropy computes ce[r] = -log softmax(x[r]·wᵀ)[targets[r]] and, when dx
