@@ -218,7 +218,12 @@ func (w *warp) barrierClock(id int) {
 
 // releaseClocks tells the warps that leave a barrier what happened before.
 func (b *block) releaseClocks(id int, waiting []*warp) {
+	// Readers of a granule share one clock, that of the last, which a warp that
+	// arrived early has not reached: all that waited are of one time.
 	now := b.shadow.tick()
+	for _, w := range waiting {
+		b.barriers[id].clocks[w.id] = now - 1
+	}
 	for _, w := range waiting {
 		for u, c := range b.barriers[id].clocks {
 			w.sh.seen[u] = max(w.sh.seen[u], c)
