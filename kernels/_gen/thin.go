@@ -9,7 +9,7 @@ import (
 // thinGroups is the number of groups of 8 columns that a thin product of so
 // many rows keeps in flight: enough chains to hide the latency of FMA, in the
 // registers that the transposition leaves.
-func thinGroups(rows int) int { return max(1, min(4, 8/rows)) }
+func thinGroups(rows int) int { return max(1, min(2, 8/rows)) }
 
 // thin generates the products of few rows, in AVX2 for every path.
 func (s *isa) thin() {
@@ -20,21 +20,44 @@ func (s *isa) thin() {
 		s.thinProduct(rows, plain)
 		s.thinProduct(rows, rounded)
 	}
+	s.fetch()
+}
+
+// fetch generates
+//
+//	func fetch(p *float32, lines int)
+//
+// which asks for so many lines of memory and waits for none.
+func (s *isa) fetch() {
+	TEXT("fetch", NOSPLIT, "func(p *float32, lines int)")
+	Doc("fetch asks for lines of 64 bytes from p on.")
+	p := Load(Param("p"), GP64())
+	lines := Load(Param("lines"), GP64())
+	JMP(LabelRef("test"))
+	Label("line")
+	PREFETCHT0(Mem{Base: p})
+	ADDQ(Imm(64), p)
+	DECQ(lines)
+	Label("test")
+	TESTQ(lines, lines)
+	JNZ(LabelRef("line"))
+	RET()
 }
 
 // thinProduct generates
 //
-//	func thin<rows><format>(c, x, w *float32, stride, blocks int)
+//	func thin<rows><format>(c, x, w, next *float32, stride, blocks int)
 //
 // which computes the chains of rows×(8·groups) elements over 4·blocks indices:
 // c[r·8·groups + j] = Σ x[k·rows + r]·w[j·stride + k], stride in bytes. Rows of
 // w are transposed in registers, 4 columns at a time. The rounded form rounds
 // w, takes the odd index of each pair first (x is packed that way) and flushes
-// denormals. The block of w behind this one is prefetched in order of
-// addresses, which memory likes better than many streams.
+// denormals. As many bytes from next on, where the rows after these begin, are
+// prefetched in order of addresses, which memory likes better than many
+// streams.
 func (s *isa) thinProduct(rows int, f format) {
 	groups := thinGroups(rows)
-	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, x *float32, w *float32, stride int, blocks int)")
+	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)")
 	Doc(name("thin%d%s computes %d rows and %d columns, see kernels/_gen/thin.go.", rows, f, rows, 8*groups))
 	c := Load(Param("c"), GP64())
 	x := Load(Param("x"), GP64())
@@ -55,10 +78,7 @@ func (s *isa) thinProduct(rows int, f format) {
 	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 	LEAQ(Mem{Index: stride, Scale: 8, Base: stride}, group)
 	SUBQ(stride, group) // 8 rows
-	ahead := GP64()
-	MOVQ(group, ahead)
-	IMUL3Q(imm(groups), ahead, ahead)
-	ADDQ(w, ahead)
+	ahead := Load(Param("next"), GP64())
 
 	// Y0 to Y3 hold rows, then columns of w; Y4 to Y7 are scratch.
 	acc := func(g, r int) reg.VecPhysical { return s.regs[8+g*rows+r] }

@@ -4065,24 +4065,20 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin1Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin1Plain(SB), NOSPLIT, $0-40
+TEXT ·thin1Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+4, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
 	TESTQ  SI, SI
 	JZ     done
 
@@ -4143,84 +4139,26 @@ block:
 	VFMADD231PS  Y4, Y2, Y9
 	VBROADCASTSS 12(CX), Y4
 	VFMADD231PS  Y4, Y3, Y9
-	ADDQ         R8, R10
-	PREFETCHT0   256(R9)
-	PREFETCHT0   320(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y10
-	VBROADCASTSS 4(CX), Y4
-	VFMADD231PS  Y4, Y1, Y10
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y2, Y10
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y3, Y10
-	ADDQ         R8, R10
-	PREFETCHT0   384(R9)
-	PREFETCHT0   448(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y11
-	VBROADCASTSS 4(CX), Y4
-	VFMADD231PS  Y4, Y1, Y11
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y2, Y11
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y3, Y11
 	ADDQ         $0x10, DX
 	ADDQ         $+16, CX
-	ADDQ         $+512, R9
+	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
 	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
 	VZEROUPPER
 	RET
 
-// func thin1Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin1Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin1Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin1Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -4233,13 +4171,9 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+4, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
 	TESTQ  SI, SI
 	JZ     done
 
@@ -4364,137 +4298,15 @@ block:
 	VFMADD231PS  Y4, Y3, Y9
 	VBROADCASTSS 12(CX), Y4
 	VFMADD231PS  Y4, Y2, Y9
-	ADDQ         R8, R10
-	PREFETCHT0   256(R9)
-	PREFETCHT0   320(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y10
-	VBROADCASTSS 4(CX), Y4
-	VFMADD231PS  Y4, Y0, Y10
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y3, Y10
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y2, Y10
-	ADDQ         R8, R10
-	PREFETCHT0   384(R9)
-	PREFETCHT0   448(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y11
-	VBROADCASTSS 4(CX), Y4
-	VFMADD231PS  Y4, Y0, Y11
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y3, Y11
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y2, Y11
 	ADDQ         $0x10, DX
 	ADDQ         $+16, CX
-	ADDQ         $+512, R9
+	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
 	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4533,28 +4345,22 @@ DATA thinRounding<>+120(SB)/4, $0x7fc00000
 DATA thinRounding<>+124(SB)/4, $0x7fc00000
 GLOBL thinRounding<>(SB), RODATA|NOPTR, $128
 
-// func thin2Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin2Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin2Plain(SB), NOSPLIT, $0-40
+TEXT ·thin2Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+4, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
 	TESTQ  SI, SI
 	JZ     done
 
@@ -4631,104 +4437,28 @@ block:
 	VFMADD231PS  Y4, Y3, Y10
 	VBROADCASTSS 28(CX), Y5
 	VFMADD231PS  Y5, Y3, Y11
-	ADDQ         R8, R10
-	PREFETCHT0   256(R9)
-	PREFETCHT0   320(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y12
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y0, Y13
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y1, Y12
-	VBROADCASTSS 12(CX), Y5
-	VFMADD231PS  Y5, Y1, Y13
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y2, Y12
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y2, Y13
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y3, Y12
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y3, Y13
-	ADDQ         R8, R10
-	PREFETCHT0   384(R9)
-	PREFETCHT0   448(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y14
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y0, Y15
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y1, Y14
-	VBROADCASTSS 12(CX), Y5
-	VFMADD231PS  Y5, Y1, Y15
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y2, Y14
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y2, Y15
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y3, Y14
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y3, Y15
 	ADDQ         $0x10, DX
 	ADDQ         $+32, CX
-	ADDQ         $+512, R9
+	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
 	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y12, 64(AX)
-	VMOVUPS Y14, 96(AX)
-	VMOVUPS Y9, 128(AX)
-	VMOVUPS Y11, 160(AX)
-	VMOVUPS Y13, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	VMOVUPS Y9, 64(AX)
+	VMOVUPS Y11, 96(AX)
 	VZEROUPPER
 	RET
 
-// func thin2Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin2Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin2Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin2Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -4741,17 +4471,11 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+4, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
 	TESTQ  SI, SI
 	JZ     done
 
@@ -4892,175 +4616,33 @@ block:
 	VFMADD231PS  Y4, Y2, Y10
 	VBROADCASTSS 28(CX), Y5
 	VFMADD231PS  Y5, Y2, Y11
-	ADDQ         R8, R10
-	PREFETCHT0   256(R9)
-	PREFETCHT0   320(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y12
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y1, Y13
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y0, Y12
-	VBROADCASTSS 12(CX), Y5
-	VFMADD231PS  Y5, Y0, Y13
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y3, Y12
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y3, Y13
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y2, Y12
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y2, Y13
-	ADDQ         R8, R10
-	PREFETCHT0   384(R9)
-	PREFETCHT0   448(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y14
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y1, Y15
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y0, Y14
-	VBROADCASTSS 12(CX), Y5
-	VFMADD231PS  Y5, Y0, Y15
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y3, Y14
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y3, Y15
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y2, Y14
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y2, Y15
 	ADDQ         $0x10, DX
 	ADDQ         $+32, CX
-	ADDQ         $+512, R9
+	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
 	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y12, 64(AX)
-	VMOVUPS Y14, 96(AX)
-	VMOVUPS Y9, 128(AX)
-	VMOVUPS Y11, 160(AX)
-	VMOVUPS Y13, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	VMOVUPS Y9, 64(AX)
+	VMOVUPS Y11, 96(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin3Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin3Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin3Plain(SB), NOSPLIT, $0-40
+TEXT ·thin3Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+2, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5175,14 +4757,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin3Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin3Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin3Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin3Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5195,9 +4777,7 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+2, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5377,20 +4957,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin4Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin4Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin4Plain(SB), NOSPLIT, $0-40
+TEXT ·thin4Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+2, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5525,14 +5103,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin4Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin4Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin4Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin4Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5545,9 +5123,7 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	MOVQ   R8, R9
-	IMUL3Q $+2, R9, R9
-	ADDQ   DX, R9
+	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5747,19 +5323,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin5Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin5Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin5Plain(SB), NOSPLIT, $0-40
+TEXT ·thin5Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5844,14 +5419,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin5Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin5Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin5Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin5Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5864,8 +5439,7 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5983,19 +5557,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin6Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin6Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin6Plain(SB), NOSPLIT, $0-40
+TEXT ·thin6Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6090,14 +5663,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin6Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin6Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin6Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin6Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6110,8 +5683,7 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6239,19 +5811,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin7Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin7Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin7Plain(SB), NOSPLIT, $0-40
+TEXT ·thin7Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6356,14 +5927,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin7Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin7Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin7Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin7Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6376,8 +5947,7 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6515,19 +6085,18 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin8Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin8Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·thin8Plain(SB), NOSPLIT, $0-40
+TEXT ·thin8Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6642,14 +6211,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin8Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin8Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin8Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin8Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6662,8 +6231,7 @@ entered:
 	LEAQ   (BX)(BX*2), DI
 	LEAQ   (BX)(BX*8), R8
 	SUBQ   BX, R8
-	IMUL3Q $+1, R8, R8
-	ADDQ   DX, R8
+	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6809,6 +6377,23 @@ done:
 	VMOVUPS Y15, 224(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
+	RET
+
+// func fetch(p *float32, lines int)
+// Requires: MMX+
+TEXT ·fetch(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+	JMP  test
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+
+test:
+	TESTQ CX, CX
+	JNZ   line
 	RET
 
 // func finishF32(dst *float32, c *float32, bias *float32, res *float32, blocks int)

@@ -48,7 +48,7 @@
 // past the caches. The epilogue runs over a piece while it is still near.
 //
 // Products of at most 8 rows (generation) pack nothing but x: they read w
-// once, 8 to 32 rows at a time, transpose it in registers and fetch ahead in
+// once, 8 or 16 rows at a time, transpose it in registers and fetch ahead in
 // order of addresses, so as to run at the speed of memory.
 //
 // # Paths

@@ -377,8 +377,8 @@ func (j *job) runThinProduct(p *pool.Pool) {
 	}
 	j.growEdges(p)
 	pack(grow(&j.bufA, j.m*j.k), &j.a, 0, j.m, j.m, 0, j.k)
-	// Pieces of at least 64K weights: about 30 microseconds.
-	j.thinWidth = max(even(j.n, ceilDiv(j.n, 4*p.Threads()), 32), even(65536/max(j.k, 1), 1<<20, 32))
+	// Few pieces, because the beginning of each is waited for.
+	j.thinWidth = even(j.n, ceilDiv(j.n, 2*p.Threads()), 16)
 	each(p, j.m*j.n*j.k < smallWork, ceilDiv(j.n, j.thinWidth), j.thinPiece)
 }
 

@@ -92,6 +92,9 @@ func (r *Report) Print(w io.Writer) {
 		t := table(w, fmt.Sprintf("greedy generation in %s, one sequence, %d tokens behind %d", g.Precision, g.Tokens, g.Prompt))
 		fmt.Fprintf(t, "  tokens\t%.2f a second\n", g.TokensPerSecond)
 		fmt.Fprintf(t, "  weights read\t%.1f GB/s\t%s\n", g.GBps, percent(g.Share))
+		for _, o := range g.Ops {
+			fmt.Fprintf(t, "  %s\t%.3f s\t%.1f GB/s\t%s\n", o.Op, o.Seconds, o.Bytes/o.Seconds/1e9, percent(o.Share))
+		}
 		flush(t)
 	}
 }

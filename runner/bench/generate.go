@@ -19,13 +19,15 @@ type Generation struct {
 	TokensPerSecond float64 `json:"tokens_per_s"`
 	// GBps is the weights' bytes read for a token, by that time; Share its part
 	// of a loop that reads and xors memory.
-	GBps  float64 `json:"weight_gbps"`
-	Share float64 `json:"share_of_limit,omitempty"`
+	GBps  float64   `json:"weight_gbps"`
+	Share float64   `json:"share_of_limit,omitempty"`
+	Ops   []*OpTime `json:"ops"` // over all tokens but the first
 }
 
 // MeasureGeneration continues a prompt by tokens new ones.
 func MeasureGeneration(e kernels.Engine, load Loader, l *cpu.Limits, p kernels.DType, prompt, tokens int) (*Generation, error) {
-	m, err := load(e, p)
+	t := newTimed(e)
+	m, err := load(t, p)
 	if err != nil {
 		return nil, err
 	}
@@ -39,19 +41,27 @@ func MeasureGeneration(e kernels.Engine, load Loader, l *cpu.Limits, p kernels.D
 	last := time.Now()
 	_, err = m.Generate([][]int32{ids}, model.GenerateOptions{MaxNew: tokens + 1, OnToken: func(int, int32) {
 		now := time.Now()
+		if len(times) == 0 {
+			t.reset()
+		}
 		times = append(times, now.Sub(last).Seconds())
 		last = now
 	}})
 	if err != nil {
 		return nil, err
 	}
-	times = times[1:] // the prompt's
+	times = times[1:] // the first is the prompt's
 	slices.Sort(times)
 	median := times[len(times)/2]
 	r := &Generation{Precision: p.String(), Prompt: prompt, Tokens: tokens, TokensPerSecond: 1 / median}
 	r.GBps = float64(m.GenerationBytes()) / median / 1e9
-	if l != nil {
-		r.Share = share(r.GBps, l.Read)
+	r.Ops = t.order
+	if l == nil {
+		return r, nil
+	}
+	r.Share = share(r.GBps, l.Read)
+	for _, o := range r.Ops {
+		o.Share = share(o.Bytes/o.Seconds/1e9, l.Read)
 	}
 	return r, nil
 }

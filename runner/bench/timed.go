@@ -11,7 +11,7 @@ type OpTime struct {
 	Op      string  `json:"op"`
 	Calls   int     `json:"calls"`
 	Seconds float64 `json:"seconds"`
-	// FLOPs are those of matrix products and attention, Bytes what the others
+	// FLOPs are those of matrix products and attention, Bytes what an operation
 	// must move at least.
 	FLOPs float64 `json:"flops,omitempty"`
 	Bytes float64 `json:"bytes,omitempty"`
@@ -130,7 +130,7 @@ func (t *timed) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps float
 func (t *timed) Linear(dst, x, w, bias, residual kernels.Tensor) {
 	start := time.Now()
 	t.Engine.Linear(dst, x, w, bias, residual)
-	t.since(start, "linear", 2*elements(dst)*float64(x.Cols()), 0)
+	t.since(start, "linear", 2*elements(dst)*float64(x.Cols()), size(dst, x, w))
 }
 
 func (t *timed) LinearGradInput(dx, dy, w kernels.Tensor, add bool) {
@@ -200,7 +200,7 @@ func (t *timed) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows, 
 			distinct++
 		}
 	}
-	t.since(start, "log_prob", 2*float64(distinct)*elements(w), 0)
+	t.since(start, "log_prob", 2*float64(distinct)*elements(w), size(w))
 }
 
 func (t *timed) SumSquares(dst []float64, xs ...kernels.Tensor) {
