@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
-	"strings"
 )
 
 func count(m *match) int {
@@ -117,11 +116,8 @@ type mmaInfo struct {
 // column te + i + 4er); of B in row te + i + 4er and column g; element r of C
 // in row g + 8(r/2) and column 2t + r mod 2.
 func lowerMma(l *lowerer, m *match) {
-	shape := strings.FieldsFunc(m.get("shape"), func(c rune) bool { return c == 'm' || c == 'n' || c == 'k' })
 	x := &mmaInfo{at: typeByName[m.get("atype")], bt: typeByName[m.get("btype")], ct: typeByName[m.get("ctype")], satfinite: m.has("satfinite")}
-	x.m, _ = strconv.Atoi(shape[0])
-	x.n, _ = strconv.Atoi(shape[1])
-	x.k, _ = strconv.Atoi(shape[2])
+	x.m, x.n, x.k = shapeOf(m.get("shape"))
 	args := m.in.args
 	x.d = l.vector(&args[0], x.ct, true)
 	x.a = l.vector(&args[1], tB32, false)

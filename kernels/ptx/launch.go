@@ -172,7 +172,11 @@ func (m *Module) reachable(f *function) ([]*function, error) {
 	seen := map[*function]bool{f: true}
 	list := []*function{f}
 	for i := 0; i < len(list); i++ {
-		for _, g := range list[i].code.calls {
+		next := list[i].code.calls
+		if list[i].code.indirect {
+			next = append(m.addressed(), next...)
+		}
+		for _, g := range next {
 			if seen[g] {
 				continue
 			}
@@ -187,6 +191,29 @@ func (m *Module) reachable(f *function) ([]*function, error) {
 		}
 	}
 	return list, nil
+}
+
+// addressed returns the functions whose address is taken somewhere.
+func (m *Module) addressed() []*function {
+	var list []*function
+	for _, f := range m.funcs {
+		if !f.defined {
+			continue
+		}
+		for _, c := range f.code.consts {
+			if c.fn != nil && c.fn.defined && !c.fn.entry {
+				list = append(list, c.fn)
+			}
+		}
+	}
+	for _, v := range m.vars {
+		for _, r := range v.relocs {
+			if f := m.byName[r.name]; f != nil && f.defined && !f.entry {
+				list = append(list, f)
+			}
+		}
+	}
+	return list
 }
 
 // run is one launch.

@@ -21,5 +21,6 @@ func lowerings() map[string]func(*lowerer, *match) {
 		"shfl": lowerShfl, "oldshfl": lowerOldShfl, "vote": lowerVote, "oldvote": lowerOldVote, "match": lowerMatch,
 		"activemask": lowerActivemask, "redux": lowerRedux, "elect": lowerElect,
 		"ldmatrix": lowerLdmatrix, "stmatrix": lowerStmatrix, "movmatrix": lowerMovmatrix, "mma": lowerMma,
+		"wmmaload": lowerWmmaLoad, "wmmastore": lowerWmmaStore, "wmma": lowerWmma, "video": lowerVideo,
 	}
 }

@@ -91,7 +91,7 @@ var specification = struct {
 func formsOf(op string) []*form {
 	specification.once.Do(func() {
 		specification.forms = map[string][]*form{}
-		for _, text := range []string{specInteger, specFloat, specCompare, specMove, specMemory, specControl, specWarp, specMatrix} {
+		for _, text := range []string{specInteger, specFloat, specCompare, specMove, specMemory, specControl, specWarp, specMatrix, specWmma, specVideo} {
 			for _, line := range strings.Split(text, "\n") {
 				if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "//") {
 					continue
