@@ -12,6 +12,7 @@ import (
 
 	"xrun/reports"
 	"xrun/runner/disk"
+	"xrun/runner/lock"
 	"xrun/schema"
 )
 
@@ -65,6 +66,9 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 	defer held.Release()
 	if err := s.store.Make(); err != nil {
 		return "", 0, err
+	}
+	if h, held, dead := lock.State(gcLock(s.store)); held && !dead {
+		return "", 0, withHint(fmt.Errorf("the store is being collected by %v", h), "run the same command when it is done")
 	}
 	if err := s.writePlan(dir); err != nil {
 		return "", 0, err

@@ -4,6 +4,5 @@ package runner
 // first word is none of these is a run of a spec.
 var commands = []*command{
 	vetCommand, planCommand, describeCommand, statusCommand, reportCommand, diffCommand, verifyCommand, exportCommand, generateCommand, evalCommand,
-	benchCommand,
-	stageCommand,
+	benchCommand, storeCommand, stageCommand,
 }

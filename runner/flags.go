@@ -38,6 +38,8 @@ type flags struct {
 	length  int
 	labels  string
 	data    string
+
+	dryRun, setAside bool
 }
 
 func newFlags(c *command) *flags {

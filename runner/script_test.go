@@ -1,6 +1,7 @@
 package runner_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"truncate": truncate,
 			"copydir":  copyDir,
 			"poke":     poke,
+			"damage":   damage,
+			"drop":     drop,
 		},
 	})
 }
@@ -56,6 +59,47 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	b[at] ^= 0xff
 	ts.Check(os.WriteFile(path, b, 0o666))
+}
+
+// stored finds the first stored stage, in the order of a run's plan, that
+// satisfies is.
+func stored(ts *testscript.TestScript, run string, is func(dir, title string) bool) string {
+	raw, err := os.ReadFile(filepath.Join(run, "plan.json"))
+	ts.Check(err)
+	var stages []struct{ Title, Key string }
+	ts.Check(json.Unmarshal(raw, &stages))
+	for _, st := range stages {
+		dir := filepath.Join(filepath.Dir(run), ".store", st.Key)
+		if _, err := os.Stat(dir); err == nil && is(dir, st.Title) {
+			return dir
+		}
+	}
+	ts.Fatalf("no such stage of %s is stored", run)
+	return ""
+}
+
+// damage RUN FILE inverts the middle byte of the first stored file of that name.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("want RUN FILE")
+	}
+	dir := stored(ts, ts.MkAbs(args[0]), func(dir, _ string) bool {
+		_, err := os.Stat(filepath.Join(dir, args[1]))
+		return err == nil
+	})
+	path := filepath.Join(dir, args[1])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	b[len(b)/2] ^= 0xff
+	ts.Check(os.WriteFile(path, b, 0o666))
+}
+
+// drop RUN TITLE removes a stage's result from the store.
+func drop(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("want RUN TITLE")
+	}
+	ts.Check(os.RemoveAll(stored(ts, ts.MkAbs(args[0]), func(_, title string) bool { return title == args[1] })))
 }
 
 // poke FILE OFFSET VALUE sets one byte; a negative offset counts from the end.

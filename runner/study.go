@@ -118,7 +118,7 @@ func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string) (*study, error)
 	}
 	s := &study{
 		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), numerics: cpu.Numerics,
-		in:     &inputs{digests: store.OpenDigests(fsys, filepath.Join(storeRoot, "digests.json"))},
+		in:     &inputs{digests: store.OpenDigests(fsys, storeRoot)},
 		models: map[string]*modelInput{}, preparations: map[store.Key]*preparation{}, byKey: map[store.Key]*stage{},
 		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{},
 		prepares: map[string]*preparation{},

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
 	"xrun/runner/disk"
 )
 
@@ -22,10 +23,15 @@ type Digests struct {
 	changed bool
 }
 
-// OpenDigests reads the memory kept at path; an absent or unreadable one is
-// empty.
-func OpenDigests(fsys disk.FS, path string) *Digests {
-	d := &Digests{fs: fsys, path: path, known: map[string]string{}}
+// OpenDigests reads the memory kept in a store's directory; an absent or
+// unreadable one is empty. Without a root nothing is kept.
+func OpenDigests(fsys disk.FS, root string) *Digests {
+	d := &Digests{fs: fsys, known: map[string]string{}}
+	if root == "" {
+		return d
+	}
+	path := filepath.Join(root, digestsName)
+	d.path = path
 	if raw, err := os.ReadFile(path); err == nil {
 		if json.Unmarshal(raw, &d.known) != nil || d.known == nil {
 			d.known = map[string]string{}
@@ -67,7 +73,7 @@ func (d *Digests) File(path string) (string, error) {
 func (d *Digests) Save() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.changed {
+	if !d.changed || d.path == "" {
 		return
 	}
 	raw, err := Canonical(d.known)

@@ -19,6 +19,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -108,6 +109,7 @@ const (
 
 	partSuffix    = ".part"
 	damagedSuffix = ".damaged"
+	digestsName   = "digests.json"
 	// LockSuffix is the ending of a stage's lock.
 	LockSuffix = ".lock"
 	tmpPrefix  = "tmp-"
@@ -195,11 +197,15 @@ func (o *Object) Read(name string) ([]byte, error) {
 	return b, nil
 }
 
-// Verify checks the digests of the named files, or of every file if none is
-// named, and of input.json against the key.
+// Verify checks the digests of the named files. Without names it checks all of
+// them, and that input.json is what the key is the digest of.
 func (o *Object) Verify(names ...string) error {
 	if len(names) == 0 {
 		names = o.names()
+		raw, err := os.ReadFile(filepath.Join(o.dir, inputName))
+		if err != nil || len(o.Key) == 64 && hexSum(bytes.TrimSuffix(raw, []byte("\n"))) != string(o.Key) {
+			return &DamagedError{Key: o.Key, File: inputName, Reason: "its digest is not the key"}
+		}
 	}
 	for _, n := range names {
 		f, ok := o.Files[n]

@@ -115,7 +115,7 @@ func TestDigestsFollowContent(t *testing.T) {
 		when := time.Now().Add(-age)
 		os.Chtimes(path, when, when)
 	}
-	d := OpenDigests(disk.OS, filepath.Join(dir, "digests.json"))
+	d := OpenDigests(disk.OS, dir)
 	sum := func() string {
 		t.Helper()
 		s, err := d.File(path)
@@ -127,7 +127,7 @@ func TestDigestsFollowContent(t *testing.T) {
 	write("one", time.Hour)
 	first := sum()
 	d.Save()
-	d = OpenDigests(disk.OS, filepath.Join(dir, "digests.json"))
+	d = OpenDigests(disk.OS, dir)
 	if sum() != first {
 		t.Error("the remembered digest differs")
 	}
