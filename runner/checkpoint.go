@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,6 +71,11 @@ func (c *checkpoints) sweep() error {
 }
 
 func checkpointKey(step int) store.Key { return store.Key(fmt.Sprintf("step-%010d", step)) }
+
+func stepOf(k store.Key) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(string(k), "step-"))
+	return n
+}
 
 // names lists the complete checkpoints, oldest first.
 func (c *checkpoints) names() ([]store.Key, error) {

@@ -42,6 +42,7 @@ type study struct {
 	evaluates map[string][]*stage     // by cell name or base name, in suite order
 	heldouts  map[string]*stage       // likewise
 	samples   map[string]*stage       // likewise
+	bases     map[string]bool         // base models whose stages are laid out
 	prepares  map[string]*preparation // by cell name
 	missing   []error                 // inputs that are not here
 
@@ -120,7 +121,7 @@ func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string) (*study, error)
 		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), numerics: cpu.Numerics,
 		in:     &inputs{digests: store.OpenDigests(fsys, storeRoot)},
 		models: map[string]*modelInput{}, preparations: map[store.Key]*preparation{}, byKey: map[store.Key]*stage{},
-		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{},
+		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{}, bases: map[string]bool{},
 		prepares: map[string]*preparation{},
 	}
 	if err := s.openSuites(); err != nil {
@@ -215,7 +216,8 @@ func (s *study) addCell(c schema.Cell) error {
 	s.prepares[c.Name] = p
 	prep := s.stage(&stage{kind: "prepare", title: "prepare " + c.Data.Source, key: p.key, input: p.input, run: runPrepare(p)})
 	base := modelKey{Weights: m.weights, Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
-	if name := baseName(c.Model); s.spec.Eval.Base && s.samples[name] == nil {
+	if name := baseName(c.Model); s.spec.Eval.Base && !s.bases[name] {
+		s.bases[name] = true
 		ref := &weightsRef{name: name, input: m, precision: s.spec.Eval.Precision}
 		if err := s.addMeasures(name, ref, base, p, prep, c); err != nil {
 			return err

@@ -157,19 +157,44 @@ func (t *training) rows(indices []int) []model.Row {
 }
 
 // stepError says what went wrong in a step, with what it was made of. Where the
-// numbers went wrong, the state before the step is kept as a checkpoint: the
-// last good one.
+// numbers went wrong and the weights before the step are sound, they are kept as
+// a checkpoint: the last good one.
 func (t *training) stepError(step int, indices []int, err error) error {
 	var bad *model.NonFiniteError
 	if !errors.As(err, &bad) {
 		return fmt.Errorf("step %d (items %s): %w", step+1, t.items(indices), err)
 	}
+	if step > 0 && t.finite() {
+		t.checkpoints.now(t)
+	}
 	good := "the base weights"
-	if step > 0 && t.checkpoints.now(t) == nil {
-		good = fmt.Sprintf("the checkpoint after step %d", step)
+	if keys, err := t.checkpoints.names(); err == nil && len(keys) > 0 {
+		good = fmt.Sprintf("the checkpoint after step %d", stepOf(keys[len(keys)-1]))
 	}
 	return fmt.Errorf("step %d of %d: the %s is %v; its items are %s; the last good state is %s; a lower learning rate, a warm-up or clipping may help",
 		step+1, t.key.Steps, bad.What, bad.Value, t.items(indices), good)
+}
+
+// finite reports whether every weight is a finite number.
+func (t *training) finite() bool {
+	e := t.model.Engine()
+	for _, p := range t.model.Params() {
+		rows := max(1, 1<<20/p.Tensor.Cols())
+		for lo := 0; lo < p.Tensor.Rows(); lo += rows {
+			part := p.Tensor.Slice(lo, min(lo+rows, p.Tensor.Rows()))
+			values := make([]float32, part.Rows()*part.Cols())
+			e.Read(values, part)
+			if e.Sync() != nil {
+				return false
+			}
+			for _, v := range values {
+				if v-v != 0 {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // items names the data items of a step, for an error.
