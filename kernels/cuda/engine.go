@@ -58,9 +58,11 @@ const (
 
 // New returns an engine over d, which belongs to it from now on: Close closes
 // it, and so does New when it fails.
-func New(d Driver, o Options) (*Engine, error) {
+func New(d Driver, o Options) (*Engine, error) { return newEngine(d, o, PTX()) }
+
+func newEngine(d Driver, o Options, modules map[string][]byte) (*Engine, error) {
 	e := &Engine{driver: d, device: d.Device(), modules: map[string]Module{}, functions: map[kernel]Function{}, scratches: map[string]scratch{}}
-	if err := e.start(o); err != nil {
+	if err := e.start(o, modules); err != nil {
 		return nil, fmt.Errorf("starting the cuda engine on %s: %w", e.device.Name, errors.Join(err, d.Close()))
 	}
 	return e, nil
@@ -70,7 +72,7 @@ func New(d Driver, o Options) (*Engine, error) {
 // weights to keep a bus busy.
 const stagingBytes = 16 << 20
 
-func (e *Engine) start(o Options) (err error) {
+func (e *Engine) start(o Options, modules map[string][]byte) (err error) {
 	if v := e.device; v.Major < MinMajor || v.Major == MinMajor && v.Minor < MinMinor {
 		return fmt.Errorf("its compute capability is %d.%d; want at least %d.%d (Ampere)", v.Major, v.Minor, MinMajor, MinMinor)
 	}
@@ -96,7 +98,7 @@ func (e *Engine) start(o Options) (err error) {
 	if err := e.downloads.start(e, o); err != nil {
 		return err
 	}
-	return e.load()
+	return e.load(modules)
 }
 
 // Name returns "cuda".

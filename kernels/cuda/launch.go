@@ -33,8 +33,8 @@ func PTX() map[string][]byte {
 
 // load compiles every module, so that a driver that cannot is found out at
 // the start.
-func (e *Engine) load() error {
-	for name, ptx := range PTX() {
+func (e *Engine) load(modules map[string][]byte) error {
+	for name, ptx := range modules {
 		m, err := e.driver.Load(name, ptx)
 		if err != nil {
 			return fmt.Errorf("compiling the kernels of %s.cu: %w", name, err)
