@@ -26,6 +26,7 @@ const (
 // instr is a decoded instruction.
 type instr struct {
 	run      func(*warp, *instr)
+	id       int32 // of its module: from 1
 	kind     opKind
 	guardNot bool
 	uniform  bool

@@ -12,13 +12,13 @@ func lowerFloatArith(l *lowerer, m *match) {
 	if plain && !m.has("ftz") && !m.has("sat") {
 		switch {
 		case t == tF32 && m.op == "add":
-			l.op2(m, addF32, nil)
+			l.op2(m, runAddF32, nil)
 			return
 		case t == tF32 && m.op == "sub":
-			l.op2(m, subF32, nil)
+			l.op2(m, runSubF32, nil)
 			return
 		case t == tF32 && m.op == "mul":
-			l.op2(m, mulF32, nil)
+			l.op2(m, runMulF32, nil)
 			return
 		}
 	}
@@ -29,7 +29,7 @@ func lowerFloatArith(l *lowerer, m *match) {
 func lowerFma(l *lowerer, m *match) {
 	t := m.typ("type")
 	if t == tF32 && m.get("rnd") == "rn" && !m.has("ftz") && !m.has("sat") {
-		l.op3(m, fmaF32, nil)
+		l.op3(m, runFmaF32, nil)
 		return
 	}
 	l.op3(m, nil, packed(t, modified(m, t, arith("fma", t, roundingOf(m.get("rnd"))))))

@@ -74,9 +74,9 @@ func lowerAdd(l *lowerer, m *match) {
 	case t.bits() == 16:
 		l.op2(m, add[uint16], nil)
 	case t.bits() == 32:
-		l.op2(m, add[uint32], nil)
+		l.op2(m, runAdd32, nil)
 	default:
-		l.op2(m, add[uint64], nil)
+		l.op2(m, runAdd64, nil)
 	}
 }
 
@@ -92,7 +92,7 @@ func lowerSub(l *lowerer, m *match) {
 	case t.bits() == 16:
 		l.op2(m, sub[uint16], nil)
 	case t.bits() == 32:
-		l.op2(m, sub[uint32], nil)
+		l.op2(m, runSub32, nil)
 	default:
 		l.op2(m, sub[uint64], nil)
 	}
@@ -126,7 +126,7 @@ func lowerMul(l *lowerer, m *match) {
 	}
 	if m.get("mode") == "lo" && t.bits() >= 32 {
 		if t.bits() == 32 {
-			l.op2(m, mul[uint32], nil)
+			l.op2(m, runMul32, nil)
 		} else {
 			l.op2(m, mul[uint64], nil)
 		}
@@ -138,9 +138,9 @@ func lowerMul(l *lowerer, m *match) {
 func lowerMulWide(l *lowerer, m *match) {
 	switch m.typ("type") {
 	case tU32:
-		l.op2(m, mulWide32, nil)
+		l.op2(m, runMulWide, nil)
 	case tS32:
-		l.op2(m, mulWideS32, nil)
+		l.op2(m, runMulWideS, nil)
 	case tU16:
 		l.op2(m, nil, func(a, b uint64) uint64 { return a * b })
 	default:
@@ -160,7 +160,7 @@ func lowerMad(l *lowerer, m *match) {
 	case m.has("sat"):
 		l.op3(m, nil, func(a, b, c uint64) uint64 { return saturate32(int64(int32(p(a, b))) + int64(int32(c))) })
 	case m.get("mode") == "lo" && t.bits() == 32:
-		l.op3(m, mad[uint32], nil)
+		l.op3(m, runMad32, nil)
 	case m.get("mode") == "lo" && t.bits() == 64:
 		l.op3(m, mad[uint64], nil)
 	default:
@@ -480,11 +480,11 @@ func lowerDot(l *lowerer, m *match) {
 func lowerLogic(l *lowerer, m *match) {
 	switch m.op {
 	case "and":
-		l.op2(m, and, nil)
+		l.op2(m, runAnd, nil)
 	case "or":
-		l.op2(m, or, nil)
+		l.op2(m, runOr, nil)
 	case "xor":
-		l.op2(m, xor, nil)
+		l.op2(m, runXor, nil)
 	}
 }
 
@@ -553,7 +553,7 @@ func lowerShf(l *lowerer, m *match) {
 func lowerShl(l *lowerer, m *match) {
 	switch m.typ("type").bits() {
 	case 32:
-		l.op2(m, shl[uint32], nil)
+		l.op2(m, runShl32, nil)
 	case 64:
 		l.op2(m, shl[uint64], nil)
 	default:
@@ -566,6 +566,10 @@ func lowerShr(l *lowerer, m *match) {
 	n, mask := t.bits(), widthMask(t.bits())
 	if t.isSigned() {
 		l.op2(m, nil, func(a, s uint64) uint64 { return uint64(sx(a, n)>>min(s, 63)) & mask })
+		return
+	}
+	if n == 32 {
+		l.op2(m, runShr32, nil)
 		return
 	}
 	l.op2(m, shr, nil)

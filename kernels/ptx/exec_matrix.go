@@ -133,66 +133,59 @@ func lowerMma(l *lowerer, m *match) {
 	l.emit(instr{kind: opSync, uniform: true, run: run, x: x, d: l.sink})
 }
 
-// perRegister returns the number of elements in a register of A or B.
-func (x *mmaInfo) perRegister() int {
-	switch x.at.bits() {
-	case 8:
-		return 4
-	case 16:
-		return 2
-	}
-	return 1
-}
-
 // mmaFloat multiplies f16, bf16 and tf32. Products are exact; each step of the
 // sum over k rounds to float32.
 func mmaFloat(w *warp, in *instr) {
 	x := in.x.(*mmaInfo)
-	var a [16][16]float32
-	var b [16][8]float32
-	e := x.perRegister()
-	if e == 2 {
-		half := halfTable(x.at)
+	var a [16][16]uint32
+	var b, c [16][8]uint32
+	switch x.at {
+	case tBF16:
 		for r, s := range x.a {
-			v := &w.regs[s]
-			for l := range v {
+			r0, c0 := r&1*8, r>>1*8
+			for l, v := range &w.regs[s] {
+				p := (*[2]uint32)(a[l>>2+r0][l&3*2+c0:])
+				p[0], p[1] = uint32(v)<<16, uint32(v)&0xffff0000
+			}
+		}
+		for r, s := range x.b {
+			k0 := r * 8
+			for l, v := range &w.regs[s] {
+				b[l&3*2+k0][l>>2], b[l&3*2+k0+1][l>>2] = uint32(v)<<16, uint32(v)&0xffff0000
+			}
+		}
+	case tF16:
+		for r, s := range x.a {
+			for l, v := range &w.regs[s] {
 				row, col := l>>2+r&1*8, l&3*2+r>>1*8
-				a[row][col] = half(v[l])
-				a[row][col+1] = half(v[l] >> 16)
+				a[row][col], a[row][col+1] = halfBits(v), halfBits(v>>16)
 			}
 		}
 		for r, s := range x.b {
-			v := &w.regs[s]
-			for l := range v {
-				k := l&3*2 + r*8
-				b[k][l>>2] = half(v[l])
-				b[k+1][l>>2] = half(v[l] >> 16)
+			for l, v := range &w.regs[s] {
+				b[l&3*2+r*8][l>>2], b[l&3*2+r*8+1][l>>2] = halfBits(v), halfBits(v>>16)
 			}
 		}
-	} else {
+	default: // tf32: the low 13 bits do not count
 		for r, s := range x.a {
-			v := &w.regs[s]
-			for l := range v {
-				a[l>>2+r&1*8][l&3+r>>1*4] = f32(v[l] &^ 0x1fff)
+			for l, v := range &w.regs[s] {
+				a[l>>2+r&1*8][l&3+r>>1*4] = uint32(v) &^ 0x1fff
 			}
 		}
 		for r, s := range x.b {
-			v := &w.regs[s]
-			for l := range v {
-				b[l&3+r*4][l>>2] = f32(v[l] &^ 0x1fff)
+			for l, v := range &w.regs[s] {
+				b[l&3+r*4][l>>2] = uint32(v) &^ 0x1fff
 			}
 		}
 	}
-	var c [16][8]float32
 	packedC := x.ct == tF16
 	for r, s := range x.c {
-		v := &w.regs[s]
-		for l := range v {
+		r0 := r >> 1 * 8
+		for l, v := range &w.regs[s] {
 			if packedC {
-				c[l>>2+r*8][l&3*2] = half16(v[l])
-				c[l>>2+r*8][l&3*2+1] = half16(v[l] >> 16)
+				c[l>>2+r*8][l&3*2], c[l>>2+r*8][l&3*2+1] = halfBits(v), halfBits(v>>16)
 			} else {
-				c[l>>2+r>>1*8][l&3*2+r&1] = f32(v[l])
+				c[l>>2+r0][l&3*2+r&1] = uint32(v)
 			}
 		}
 	}
@@ -208,45 +201,48 @@ func mmaFloat(w *warp, in *instr) {
 			}
 		}
 	}
-	for i := range a {
-		row := &a[i]
-		c0, c1, c2, c3, c4, c5, c6, c7 := c[i][0], c[i][1], c[i][2], c[i][3], c[i][4], c[i][5], c[i][6], c[i][7]
-		for k, v := range row[:k] {
-			bk := &b[k]
-			c0 += float32(v * bk[0])
-			c1 += float32(v * bk[1])
-			c2 += float32(v * bk[2])
-			c3 += float32(v * bk[3])
-			c4 += float32(v * bk[4])
-			c5 += float32(v * bk[5])
-			c6 += float32(v * bk[6])
-			c7 += float32(v * bk[7])
-		}
-		c[i] = [8]float32{c0, c1, c2, c3, c4, c5, c6, c7}
+	if vectors {
+		mulAdd16(&c, &a, &b, k)
+	} else {
+		mulAddPlain(&c, &a, &b, k)
 	}
 	for r, s := range x.d {
-		v := &w.regs[s]
-		for l := range v {
+		d := &w.regs[s]
+		r0 := r >> 1 * 8
+		for l := range d {
 			if packedC {
 				f := formats[tF16]
-				v[l] = f.encode(float64(c[l>>2+r*8][l&3*2]), nearest) | f.encode(float64(c[l>>2+r*8][l&3*2+1]), nearest)<<16
-			} else {
-				v[l] = b32(c[l>>2+r>>1*8][l&3*2+r&1])
+				d[l] = f.encode(f.widen(c[l>>2+r*8][l&3*2]), nearest) | f.encode(f.widen(c[l>>2+r*8][l&3*2+1]), nearest)<<16
+				continue
 			}
+			v := c[l>>2+r0][l&3*2+r&1]
+			if v&0x7fffffff > 0x7f800000 {
+				v = 0x7fffffff
+			}
+			d[l] = uint64(v)
 		}
 	}
 	w.block.wk.macs += int64(x.m * x.n * x.k)
 }
 
-// halfTable returns the decoder of a 16-bit format.
-func halfTable(t typ) func(v uint64) float32 {
-	if t == tBF16 {
-		return func(v uint64) float32 { return f32(v << 16) }
-	}
-	return half16
-}
+func (format) widen(v uint32) float64 { return float64(math.Float32frombits(v)) }
+
+func halfBits(v uint64) uint32 { return math.Float32bits(half16(v)) }
 
 func half16(v uint64) float32 { return float32(formats[tF16].decode(v & 0xffff)) }
+
+// mulAddPlain is c += a b with k ascending, one rounding to float32 a step.
+func mulAddPlain(c *[16][8]uint32, a *[16][16]uint32, b *[16][8]uint32, k int) {
+	for i := range c {
+		for j := range c[i] {
+			s := math.Float32frombits(c[i][j])
+			for kk := range k {
+				s = fma32(math.Float32frombits(a[i][kk]), math.Float32frombits(b[kk][j]), s)
+			}
+			c[i][j] = math.Float32bits(s)
+		}
+	}
+}
 
 func mmaDouble(w *warp, in *instr) {
 	x := in.x.(*mmaInfo)

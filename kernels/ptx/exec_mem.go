@@ -1,7 +1,7 @@
 package ptx
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -101,6 +101,9 @@ func lowerLd(l *lowerer, m *match) {
 		}
 		x.ext = append(x.ext, w)
 	}
+	if len(x.slots) == 1 {
+		in.d = x.slots[0]
+	}
 	l.ordered(sp, x.strong)
 	l.emit(in)
 }
@@ -139,20 +142,86 @@ func (x *access) addr(w *warp, in *instr, lane int) uint64 {
 	return a
 }
 
+// globalAccess is a loop over lanes that access global memory: it keeps the
+// allocation and the page of the log that the last lane used.
+type globalAccess struct {
+	a    *allocation
+	p    *page
+	base int64 // of p
+}
+
+// view is what warp.view does, for the plain case; nil means that the case is not
+// plain.
+func (g *globalAccess) view(w *warp, x *access, addr uint64, write bool) []byte {
+	a := g.a
+	if a == nil {
+		if a = w.cache[0]; a == nil {
+			return nil
+		}
+		g.a = a
+	}
+	off, n := addr-a.base, uint64(x.bytes)
+	if off >= uint64(len(a.data)) || uint64(len(a.data))-off < n || addr&(n-1) != 0 || a.ro || x.strong {
+		g.a, g.p = nil, nil
+		return nil
+	}
+	if g.p == nil || int64(off)&^(pageBytes-1) != g.base {
+		g.p, g.base = w.block.log.at(a, int64(off)), int64(off)&^(pageBytes-1)
+	}
+	p := g.p
+	i := off & (pageBytes - 1) >> 6
+	mask := ones(int64(n)) << (off & 63)
+	if write {
+		p.wrote[i] |= mask
+		p.pcs[i] = w.in.id
+		if w.block.run.k.serial && !a.full {
+			a.init[off>>6] |= mask
+		}
+	} else {
+		if !a.full && (a.init[off>>6]|p.wrote[i])&mask != mask {
+			return nil
+		}
+		p.read[i] |= mask
+		if p.pcs[i] == 0 {
+			p.pcs[i] = w.in.id
+		}
+	}
+	return a.data[off : off+n : off+n]
+}
+
+// global reports whether an access is to global memory in the first place.
+func (x *access) global() bool { return x.space == spaceGlobal || x.space == spaceGeneric }
+
 // load reads memory into registers.
 func load(w *warp, in *instr) {
 	x := in.x.(*access)
+	var g globalAccess
+	global := x.global()
+	word := x.size == 4 && x.n == 1 && x.ext[0] == 0
 	for m := w.mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
-		b := w.view(x, l, x.addr(w, in, l), x.bytes, accessRead)
+		addr := x.addr(w, in, l)
+		var b []byte
+		if global {
+			b = g.view(w, x, addr, false)
+		}
+		if b == nil {
+			b = w.view(x, l, addr, x.bytes, accessRead)
+		}
 		switch {
+		case word:
+			w.regs[in.d][l] = uint64(binary.LittleEndian.Uint32(b))
 		case x.size == 4:
 			for i, s := range x.slots {
-				v := uint64(b[4*i]) | uint64(b[4*i+1])<<8 | uint64(b[4*i+2])<<16 | uint64(b[4*i+3])<<24
+				v := uint64(binary.LittleEndian.Uint32(b[4*i:]))
 				if e := x.ext[i]; e != 0 {
 					v = uint64(sx(v, 32)) & widthMask(e)
 				}
 				w.regs[s][l] = v
+			}
+		case x.size == 8:
+			for i, s := range x.slots {
+				w.regs[s][l] = binary.LittleEndian.Uint64(b[8*i:])
 			}
 		default:
 			for i, s := range x.slots {
@@ -169,17 +238,33 @@ func load(w *warp, in *instr) {
 // store writes registers to memory.
 func store(w *warp, in *instr) {
 	x := in.x.(*access)
+	var g globalAccess
+	global := x.global()
 	for m := w.mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
-		w.overlap = false
-		b := w.view(x, l, x.addr(w, in, l), x.bytes, accessWrite)
-		if w.overlap {
-			w.agree(x, l, b)
+		addr := x.addr(w, in, l)
+		var b []byte
+		if global {
+			b = g.view(w, x, addr, true)
+		}
+		if b == nil {
+			w.overlap = false
+			b = w.view(x, l, addr, x.bytes, accessWrite)
+			if w.overlap {
+				w.agree(x, l, b)
+			}
 		}
 		for i, s := range x.slots {
 			v := w.regs[s][l]
-			for k := range x.size {
-				b[i*x.size+k] = byte(v >> (8 * k))
+			switch x.size {
+			case 4:
+				binary.LittleEndian.PutUint32(b[4*i:], uint32(v))
+			case 8:
+				binary.LittleEndian.PutUint64(b[8*i:], v)
+			case 2:
+				binary.LittleEndian.PutUint16(b[2*i:], uint16(v))
+			default:
+				b[i] = byte(v)
 			}
 		}
 	}
@@ -528,6 +613,7 @@ func lowerCpAsync(l *lowerer, m *match) {
 
 func cpAsyncRun(w *warp, in *instr) {
 	x := in.x.(*cpAsync)
+	var g globalAccess
 	for m := w.mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		n := x.size
@@ -549,6 +635,12 @@ func cpAsyncRun(w *warp, in *instr) {
 			}
 			// Bytes past the source size are not read: they count as zero.
 			for at := 0; at < n; {
+				if at == 0 && n == x.size {
+					if b := g.view(w, &x.src, src, false); b != nil {
+						copy(c.data[:], b)
+						break
+					}
+				}
 				step := 1
 				for step*2 <= n-at && at&step == 0 {
 					step *= 2
@@ -629,6 +721,3 @@ func (a *asyncCopies) exit(w *warp, mask uint32) {
 		a.groups[l] = a.groups[l][:0]
 	}
 }
-
-// describe is for messages.
-func (x *access) describe() string { return fmt.Sprintf("%d bytes", x.bytes) }

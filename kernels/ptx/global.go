@@ -26,25 +26,20 @@ type page struct {
 	read   [pageBytes / 64]uint64
 	wrote  [pageBytes / 64]uint64
 	atomic [pageBytes / 64]uint64
-	pcs    [pageBytes / 64]*instr // last write, else last read, of each 64 bytes
+	pcs    [pageBytes / 64]int32 // last write, else a read, of each 64 bytes
 }
 
 type globalLog struct {
 	pages map[pageKey]*page
-	last  [4]*page
+	last  [16]*page // by the low bits of the page
 	free  []*page
 }
 
 func (g *globalLog) at(a *allocation, off int64) *page {
 	base := off &^ (pageBytes - 1)
-	for i, p := range g.last {
-		if p != nil && p.base == base && p.a == a {
-			if i != 0 {
-				copy(g.last[1:i+1], g.last[:i])
-				g.last[0] = p
-			}
-			return p
-		}
+	last := &g.last[(base/pageBytes+int64(a.id)*5)&15]
+	if p := *last; p != nil && p.base == base && p.a == a {
+		return p
 	}
 	key := pageKey{a.id, base}
 	p := g.pages[key]
@@ -58,8 +53,7 @@ func (g *globalLog) at(a *allocation, off int64) *page {
 		p.a, p.base = a, base
 		g.pages[key] = p
 	}
-	copy(g.last[1:], g.last[:])
-	g.last[0] = p
+	*last = p
 	return p
 }
 
@@ -80,12 +74,12 @@ func (b *block) logGlobal(w *warp, x *access, lane int, a *allocation, off uint6
 	switch {
 	case k == accessRead && !x.strong:
 		p.read[i] |= mask
-		if p.pcs[i] == nil {
-			p.pcs[i] = w.in
+		if p.pcs[i] == 0 {
+			p.pcs[i] = w.in.id
 		}
 	case k == accessWrite && !x.strong:
 		p.wrote[i] |= mask
-		p.pcs[i] = w.in
+		p.pcs[i] = w.in.id
 	case k == accessRead:
 	default:
 		p.atomic[i] |= mask
@@ -99,7 +93,7 @@ func (b *block) logGlobal(w *warp, x *access, lane int, a *allocation, off uint6
 type launchPage struct {
 	page
 	readers, writers [pageBytes / 64]int64 // a block that did, +1
-	rpcs             [pageBytes / 64]*instr
+	rpcs             [pageBytes / 64]int32
 }
 
 // globalRaces gathers the logs in the order of blocks.
@@ -131,7 +125,7 @@ func (r *run) merge(b *block) error {
 	})
 	g.waiting[b.serial], g.linear[b.serial] = pages, b.linear
 	clear(b.log.pages)
-	b.log.last = [4]*page{}
+	b.log.last = [16]*page{}
 	if r.k.serial {
 		delete(g.waiting, b.serial)
 		return nil
@@ -199,12 +193,13 @@ func (r *run) globalRace(p *page, q *launchPage, i int, conflict uint64, linear 
 	src := r.k.img.module.src
 	f := &Fault{Kind: Race, Module: src.name, Kernel: r.k.Name, Block: id, Lane: -1, Warp: -1,
 		Space: "global", Addr: p.a.base + uint64(p.base+at)}
-	if p.pcs[i] != nil {
-		f.Pos = p.pcs[i].src.pos
+	m := r.k.img.module
+	if in := m.instruction(p.pcs[i]); in != nil {
+		f.Pos = in.src.pos
 		f.Source = src.line(f.Line)
 	}
 	f.Msg = fmt.Sprintf("this block %ss memory that block (%d,%d,%d) of the same launch %s, in %v", [...]string{"read", "write"}[k], o.X, o.Y, o.Z, what, p.a)
-	if pc != nil {
+	if pc := m.instruction(pc); pc != nil {
 		f.Msg += fmt.Sprintf("; see line %d: %s", pc.src.pos.Line, src.line(pc.src.pos.Line))
 	}
 	return f

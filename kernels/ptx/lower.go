@@ -151,6 +151,8 @@ func (l *lowerer) emit(i instr) *instr {
 		i.guard = l.predicate(l.cur.guard)
 		i.guardNot = l.cur.guardNot
 	}
+	l.module.count++
+	i.id = l.module.count
 	l.c.ins = append(l.c.ins, i)
 	return &l.c.ins[len(l.c.ins)-1]
 }

@@ -18,6 +18,7 @@ type Module struct {
 	funcs   []*function
 	byName  map[string]*function
 	kernels []*function
+	count   int32 // instructions
 }
 
 // Param is a parameter of a kernel and its place in the parameter buffer.
@@ -45,6 +46,21 @@ type Kernel struct {
 	unit    int                    // smallest access to shared memory
 	dynamic int64                  // offset of dynamic shared memory
 	serial  bool                   // its blocks may communicate
+}
+
+// instruction returns the decoded instruction of an id.
+func (m *Module) instruction(id int32) *instr {
+	for _, f := range m.funcs {
+		if !f.defined {
+			continue
+		}
+		for i := range f.code.ins {
+			if f.code.ins[i].id == id {
+				return &f.code.ins[i]
+			}
+		}
+	}
+	return nil
 }
 
 // Kernels returns the names of the module's entry functions in file order.

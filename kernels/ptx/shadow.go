@@ -14,8 +14,8 @@ type granule struct {
 	wstep   uint32 // the writer's step, to know accesses of one instruction
 	rclock  uint32 // latest of the reads since
 	rwarps  uint32 // that read since
-	wpc     *instr
-	rpc     *instr
+	wpc     int32  // instruction of the write
+	rpc     int32  // of a read
 	wwarp   uint8
 	wlane   uint8
 	rlane   uint8 // manyLanes if more than one
@@ -112,7 +112,7 @@ func (s *shadow) noteRead(w *warp, lane int, g *granule, strong bool) {
 		g.rlane = manyLanes
 		g.rstrong = g.rstrong && strong
 	}
-	g.rpc = w.in
+	g.rpc = w.in.id
 }
 
 // readsBefore reports whether the granule's reads all happened before.
@@ -131,7 +131,7 @@ func (s *shadow) write(w *warp, lane, i int, g *granule, written, strong bool) {
 	if written {
 		switch {
 		case strong && g.strong:
-		case int(g.wwarp) == w.id && g.wstep == step && g.wpc == w.in:
+		case int(g.wwarp) == w.id && g.wstep == step && g.wpc == w.in.id:
 			// Lanes of one instruction: harmless if they agree.
 			w.overlap = w.overlap || int(g.wlane) != lane
 		case !w.before(g.wwarp, g.wlane, g.wclock, lane):
@@ -152,14 +152,15 @@ func (s *shadow) write(w *warp, lane, i int, g *granule, written, strong bool) {
 			}
 		}
 	}
-	g.wclock, g.wstep, g.wpc, g.wwarp, g.wlane, g.strong = w.sh.clock, step, w.in, uint8(w.id), uint8(lane), strong
+	g.wclock, g.wstep, g.wpc, g.wwarp, g.wlane, g.strong = w.sh.clock, step, w.in.id, uint8(w.id), uint8(lane), strong
 	g.rwarps, g.pending = 0, false
 }
 
-func (s *shadow) race(w *warp, lane, i int, k, other accessKind, warp, otherLane uint8, pc *instr) {
+func (s *shadow) race(w *warp, lane, i int, k, other accessKind, warp, otherLane uint8, id int32) {
 	if !w.checks(SharedRace) {
 		return
 	}
+	pc := w.block.run.k.img.module.instruction(id)
 	who := "warp"
 	if otherLane != manyLanes {
 		t := w.block.warps[warp].tids[otherLane]
@@ -177,8 +178,9 @@ func (w *warp) sourceLine(in *instr) string {
 func (s *shadow) faultPending(w *warp, lane int, addr int64, i int, k accessKind) {
 	g := &s.g[i]
 	t := w.block.warps[g.wwarp].tids[g.wlane]
+	pc := w.block.run.k.img.module.instruction(g.wpc)
 	w.memFault(PendingCopy, lane, spaceShared, uint64(addr), "a %v of the destination of thread (%d,%d,%d)'s copy in line %d, which that thread has not waited for: %s",
-		k, t.X, t.Y, t.Z, g.wpc.src.pos.Line, w.sourceLine(g.wpc))
+		k, t.X, t.Y, t.Z, pc.src.pos.Line, w.sourceLine(pc))
 }
 
 // pending marks the destination of an asynchronous copy.

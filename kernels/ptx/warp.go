@@ -46,6 +46,7 @@ type warp struct {
 	all    uint32 // lanes that exist
 	live   uint32 // lanes that have not exited
 	steps  int64  // instructions executed
+	lanes  int64  // by threads
 
 	// Of the instruction being executed.
 	in    *instr
@@ -101,7 +102,7 @@ func (w *warp) thread(lane int) Dim { return w.tids[lane] }
 
 // start puts the warp at the kernel's first instruction.
 func (w *warp) start() {
-	w.live, w.state, w.steps = w.all, warpReady, 0
+	w.live, w.state, w.steps, w.lanes = w.all, warpReady, 0, 0
 	w.local.reset()
 	w.async.reset()
 	w.sh.reset(w)
@@ -289,7 +290,7 @@ func (w *warp) execute(i int, end int64) {
 		if in.check {
 			w.checkWritten(in, s.mask)
 		}
-		w.block.wk.lanes += int64(bits.OnesCount32(mask))
+		w.lanes += int64(bits.OnesCount32(mask))
 		switch in.kind {
 		case opPlain:
 			if mask != 0 {
@@ -409,6 +410,7 @@ func (w *warp) exit(i int, mask uint32) {
 	if w.live == 0 {
 		w.state = warpDone
 		w.block.wk.steps += w.steps
+		w.block.wk.lanes += w.lanes
 		w.block.exited()
 	}
 }
