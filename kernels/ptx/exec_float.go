@@ -8,6 +8,11 @@ func lowerFloatArith(l *lowerer, m *match) {
 	if !m.has("rnd") {
 		l.f.contractible = append(l.f.contractible, m.in.pos)
 	}
+	if l.fusing && m.op == "mul" {
+		l.noteMul(m)
+	} else if l.fusing && l.fuse(m) {
+		return
+	}
 	plain := m.get("rnd") == "" || m.get("rnd") == "rn"
 	if plain && !m.has("ftz") && !m.has("sat") {
 		switch {

@@ -14,6 +14,12 @@ type symbol struct {
 }
 
 func (d *Device) load(m *Module) (*Image, error) {
+	if d.cfg.Fuse {
+		var err error
+		if m, err = m.fused(); err != nil {
+			return nil, err
+		}
+	}
 	img := &Image{dev: d, module: m, globals: map[string]symbol{}, kernels: map[string]*Kernel{}, placed: map[*variable]symbol{}}
 	for _, v := range m.vars {
 		if v.space != spaceGlobal && v.space != spaceConst {

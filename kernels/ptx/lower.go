@@ -19,6 +19,8 @@ type lowerer struct {
 	zeroP, carryP int32
 	tables        []tableFix
 	flow          *flow
+	products      map[*register]fusable
+	pendingMul    *fusable
 	maybe, sets   [][]*register // of each statement: registers to watch
 }
 
@@ -80,6 +82,7 @@ func (p *parser) lower(f *function) {
 	l := &lowerer{
 		parser: p, f: f, c: &code{unit: 16}, regs: map[*register]int32{}, constant: map[constant]int32{},
 		special: map[special]int32{}, local: map[int64]int32{}, allPreds: map[*register]int32{},
+		products: map[*register]fusable{},
 	}
 	f.code = l.c
 	l.zeroP, l.carryP = -1, -1
@@ -99,6 +102,7 @@ func (p *parser) lower(f *function) {
 		s := &f.body[i]
 		l.start[i] = int32(len(l.c.ins))
 		if s.inst == nil {
+			clear(l.products)
 			continue
 		}
 		l.cur = s.inst
@@ -106,6 +110,9 @@ func (p *parser) lower(f *function) {
 		m := l.flow.steps[i].m
 		m.lower(l, m)
 		l.watch(i, from)
+		if l.fusing {
+			l.endStatement(i)
+		}
 	}
 	l.start[len(f.body)] = int32(len(l.c.ins))
 	// Running off the end returns.

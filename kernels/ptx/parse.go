@@ -16,13 +16,17 @@ const (
 // Parse reads and checks a PTX module. name appears in errors. An error is of
 // type *SyntaxError.
 func Parse(name string, src []byte) (*Module, error) {
+	return parse(name, string(src), false)
+}
+
+func parse(name, src string, fuse bool) (*Module, error) {
 	if len(src) > maxSource {
 		return nil, &SyntaxError{Module: name, Pos: Pos{1, 1}, Msg: "file is larger than 256 MiB"}
 	}
 	// Drivers take PTX as a string that ends in NUL.
-	text := strings.TrimRight(string(src), "\x00")
+	text := strings.TrimRight(src, "\x00")
 	s := newSource(name, text)
-	p := &parser{lexer: lexer{source: s, lineNo: 1}}
+	p := &parser{lexer: lexer{source: s, lineNo: 1}, fusing: fuse}
 	p.module = &Module{Name: name, src: s, byName: map[string]*function{}}
 	p.global = newScope(nil)
 	p.scope = p.global
@@ -42,6 +46,7 @@ type parser struct {
 	scope  *scope
 	fn     *function // being parsed
 	depth  int
+	fusing bool // lower with fused multiply-adds
 }
 
 func (p *parser) run() (err error) {

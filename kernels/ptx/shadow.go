@@ -226,6 +226,12 @@ func (b *block) releaseClocks(id int, waiting []*warp) {
 	for _, w := range waiting {
 		b.barriers[id].clocks[w.id] = now - 1
 	}
+	// Warps that have ended count as arrived.
+	for _, w := range b.warps {
+		if w.state == warpDone {
+			b.barriers[id].clocks[w.id] = now - 1
+		}
+	}
 	for _, w := range waiting {
 		for u, c := range b.barriers[id].clocks {
 			w.sh.seen[u] = max(w.sh.seen[u], c)

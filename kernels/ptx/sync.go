@@ -28,14 +28,14 @@ func (w *warp) converge(i int) bool {
 	for rest := w.mask; rest != 0; {
 		lane := bits.TrailingZeros32(rest)
 		m := uint32(member[lane])
-		if m>>lane&1 == 0 {
-			w.fault(InactiveLane, lane, "the lane is not in its member mask %#x", m)
-		}
 		var same uint32
 		for k := rest; k != 0; k &= k - 1 {
 			if l := bits.TrailingZeros32(k); uint32(member[l]) == m {
 				same |= 1 << l
 			}
+		}
+		if out := same &^ m; out != 0 {
+			w.fault(InactiveLane, bits.TrailingZeros32(out), "the lane is not in its member mask %#x", m)
 		}
 		rest &^= same
 		if m&w.live&^same != 0 {
