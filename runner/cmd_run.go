@@ -23,9 +23,18 @@ Runs the study that SPEC (CUE or YAML) describes: trains every cell of its
 matrix, evaluates base and tuned models, and writes RUNS/NAME/report.md with its
 tables, plots and TensorBoard events. Finished stages are found in RUNS/.store by
 content key and never run twice; an interrupted run continues from its last
-checkpoint, with the same bits.`,
-	define: func(f *flags) { f.defineTags(); f.defineRuns(); f.defineEngine() },
+checkpoint, with the same bits.
+
+With -executor slurm the stages run as job arrays of a Slurm cluster that shares
+RUNS with this machine (run.resources says what each asks for). This process
+submits, waits and writes the report; run again after it was killed or
+interrupted, it finds its jobs and submits nothing twice. An interrupt asks whether
+to cancel them.`,
+	define: func(f *flags) { f.defineTags(); f.defineRuns(); f.defineEngine(); f.defineExecutor() },
 	run: func(e *env, f *flags, args []string) error {
+		if err := oneOf("executor", f.executor, "local", "slurm"); err != nil {
+			return err
+		}
 		tags, err := f.tagMap()
 		if err != nil {
 			return err
@@ -80,7 +89,11 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 	defer engine.Close()
 	x := &execution{study: s, ctx: e.ctx, engine: engine, locker: e.locker, progress: show, failures: map[*stage]error{}}
 	began := time.Now()
-	if err := x.run(); err != nil {
+	execute := x.run
+	if f.executor == "slurm" {
+		execute = func() error { return x.runOnSlurm(e, f) }
+	}
+	if err := execute(); err != nil {
 		if errors.Is(err, e.ctx.Err()) {
 			return "", 0, withHint(&statusError{exitInterrupted, "interrupted; what is finished is kept"}, "run the same command to continue")
 		}

@@ -40,6 +40,11 @@ type flags struct {
 	data    string
 
 	dryRun, setAside bool
+
+	executor   string
+	cancelJobs bool
+	outcome    string
+	job        string
 }
 
 func newFlags(c *command) *flags {
@@ -115,6 +120,11 @@ func (f *flags) defineRuns() {
 func (f *flags) defineEngine() {
 	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu`: where to compute")
 	f.set.IntVar(&f.threads, "threads", 0, "worker threads; 0 = one per processor (changes no bit of the result)")
+}
+
+func (f *flags) defineExecutor() {
+	f.set.StringVar(&f.executor, "executor", "local", "`local|slurm`: run stages in this process, or as Slurm jobs")
+	f.set.BoolVar(&f.cancelJobs, "cancel-jobs", false, "when interrupted, cancel the Slurm jobs without asking; without it they are kept, or a terminal is asked")
 }
 
 func (f *flags) tagMap() (map[string]string, error) {

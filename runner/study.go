@@ -82,7 +82,9 @@ type stage struct {
 	disk   int64         // bytes of the result that matter: weights
 	suite  *suites.Suite // of an evaluation
 	model  *modelInput   // of an evaluation
-	run    func(*execution, *stage) error
+	// weights names the model that a stage measures: base:NAME or a cell.
+	weights string
+	run     func(*execution, *stage) error
 }
 
 // baseName is how the tables call an untuned model.
@@ -101,15 +103,24 @@ func openStudy(fsys disk.FS, path string, tags map[string]string, storeRoot stri
 
 // readStudy lays out the stages of a run directory's spec.json.
 func readStudy(fsys disk.FS, dir, storeRoot string) (*study, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, specName))
+	raw, err := readSpec(dir)
 	if err != nil {
-		return nil, withHint(fmt.Errorf("reading the run: %w", err), "name a run directory, which holds %s", specName)
+		return nil, err
 	}
 	spec, err := schema.FromJSON(raw)
 	if err != nil {
 		return nil, err
 	}
 	return newStudy(fsys, spec, storeRoot)
+}
+
+// readSpec reads the spec as resolved out of a run directory.
+func readSpec(dir string) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, specName))
+	if err != nil {
+		return nil, withHint(fmt.Errorf("reading the run: %w", err), "name a run directory, which holds %s", specName)
+	}
+	return raw, nil
 }
 
 func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string) (*study, error) {
@@ -343,7 +354,7 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 		}
 		s.evaluates[name] = append(s.evaluates[name], s.stage(&stage{
 			kind: "evaluate", title: "evaluate " + name + " on " + suite.Name(), key: key, input: input,
-			needs: needsOf(ref), suite: suite, model: ref.input, run: runEvaluate(ref, suite),
+			needs: needsOf(ref), suite: suite, model: ref.input, weights: name, run: runEvaluate(ref, suite),
 		}))
 	}
 	if len(s.spec.Samples) == 0 {
@@ -359,7 +370,7 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 	if err != nil {
 		return err
 	}
-	s.samples[name] = s.stage(&stage{kind: "sample", title: "sample " + name, key: key, input: input, needs: needsOf(ref), run: runSample(ref, p, prompts)})
+	s.samples[name] = s.stage(&stage{kind: "sample", title: "sample " + name, key: key, input: input, needs: needsOf(ref), weights: name, run: runSample(ref, p, prompts)})
 	return nil
 }
 
@@ -376,7 +387,7 @@ func (s *study) addHeldout(name string, ref *weightsRef, mk modelKey, p *prepara
 	if err != nil {
 		return err
 	}
-	s.heldouts[name] = s.stage(&stage{kind: "heldout", title: "held-out loss of " + name, key: key, input: input, needs: []*stage{prep}, run: runHeldout(ref, p)})
+	s.heldouts[name] = s.stage(&stage{kind: "heldout", title: "held-out loss of " + name, key: key, input: input, needs: []*stage{prep}, weights: name, run: runHeldout(ref, p)})
 	return nil
 }
 

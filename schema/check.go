@@ -21,6 +21,7 @@ func (c *checker) check(s *Spec) {
 	c.checkData(s)
 	c.checkEval(s)
 	c.checkSamples(s)
+	c.checkResources(s)
 	c.checkExclude(s, axes)
 }
 

@@ -130,15 +130,17 @@ type Run struct {
 	Resources       *Resources `json:"resources,omitempty"`
 }
 
-// Resources are what a Slurm job of one stage asks for, in sbatch's own forms.
+// Resources are what a task of a Slurm job array asks for, in sbatch's own
+// forms; what is left out is the cluster's default.
 type Resources struct {
-	Partition string `json:"partition,omitempty"`
-	Account   string `json:"account,omitempty"`
-	QOS       string `json:"qos,omitempty"`
-	Time      string `json:"time,omitempty"`
-	Memory    string `json:"memory,omitempty"`
-	CPUs      int    `json:"cpus,omitempty"`
-	GPUs      int    `json:"gpus,omitempty"`
+	Partition  string `json:"partition,omitempty"`
+	Account    string `json:"account,omitempty"`
+	QOS        string `json:"qos,omitempty"`
+	Constraint string `json:"constraint,omitempty"` // features of nodes, such as "a100"
+	Time       string `json:"time,omitempty"`       // see [SlurmTime]
+	Memory     string `json:"memory,omitempty"`
+	CPUs       int    `json:"cpus,omitempty"`
+	GPUs       int    `json:"gpus,omitempty"`
 }
 
 // Prompt is a sample to generate from, before and after training: an

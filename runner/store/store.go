@@ -46,6 +46,12 @@ func (k Key) Short() string {
 	return string(k[:12])
 }
 
+// Valid reports whether k has the form of a content key.
+func (k Key) Valid() bool {
+	_, err := hex.DecodeString(string(k))
+	return len(k) == 2*sha256.Size && err == nil && strings.ToLower(string(k)) == string(k)
+}
+
 // KeyOf returns the content key of a stage's input: sha256 of its canonical
 // JSON, which is returned too.
 func KeyOf(input any) (Key, []byte, error) {
@@ -395,6 +401,17 @@ func writeBytes(b []byte) func(io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	}
+}
+
+// Names returns the names of everything in the store's directory: a quick look
+// at what may be finished. A store that cannot be read holds nothing.
+func (s *Store) Names() map[string]bool {
+	names := map[string]bool{}
+	entries, _ := os.ReadDir(s.root)
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	return names
 }
 
 // Keys lists the finished objects in order.
