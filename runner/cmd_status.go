@@ -34,6 +34,7 @@ type stageStatus struct {
 	Checkpoint int          `json:"checkpoint,omitempty"` // the step after which the next attempt goes on
 	Holder     *lock.Holder `json:"holder,omitempty"`     // the process that runs it
 	Log        string       `json:"log,omitempty"`
+	Slurm      string       `json:"slurm,omitempty"` // its job, in Slurm's words
 }
 
 // statusOf finds the state of every stage of a run, in the order of its plan,
@@ -92,7 +93,8 @@ where), failed (and why), stopped (interrupted or killed: the next run continues
 it), blocked by one that failed, or waiting; how often it was tried; how far it
 is, from the log it writes once a minute; and where that log is. Reads the run
 directory and the store beside it only, so it may be asked while the run goes on,
-from any machine that sees them.
+from any machine that sees them. Of stages that were submitted to Slurm it also
+says what squeue and scontrol know of their jobs.
 
 Exit status 1 when a stage failed.`,
 	define: func(f *flags) { f.set.BoolVar(&f.json, "json", false, "print JSON") },
@@ -102,6 +104,9 @@ Exit status 1 when a stage failed.`,
 			return err
 		}
 		stages := statusOf(storeOf(e.disk, args[0]), plan)
+		if err := joinSlurm(e.ctx, e.disk, args[0], stages); err != nil {
+			fmt.Fprintf(e.stderr, "xrun: what Slurm knows is missing: %v\n", err)
+		}
 		if f.json {
 			b, err := json.MarshalIndent(stages, "", "  ")
 			if err != nil {
@@ -156,6 +161,15 @@ func printStatus(w io.Writer, run string, stages []stageStatus) {
 
 // detail is what a person wants to know of a stage beside its state.
 func (st stageStatus) detail() string {
+	s := st.here()
+	if s != "" && st.Slurm != "" {
+		s += "; "
+	}
+	return s + st.Slurm
+}
+
+// here is what the store and the stage's log tell.
+func (st stageStatus) here() string {
 	switch {
 	case st.State == stateRunning:
 		s := "by " + st.Holder.String()

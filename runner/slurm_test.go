@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -185,6 +186,13 @@ func TestSlurmGivesTheBytesOfALocalRun(t *testing.T) {
 	t2 := s.next(&had)
 	s.slurm("scancel", "--signal=USR1", "--batch", t2.id) // as before a time limit
 
+	status := s.status()
+	for _, want := range []string{`running.*job \d+_\d+ RUNNING on n\d`, `waiting.*job \d+_\d+ PENDING`} {
+		if !regexp.MustCompile(want).MatchString(status) {
+			t.Errorf("status does not say %s\n%s", want, status)
+		}
+	}
+
 	// The run is killed, and another one finds its jobs.
 	x.Process.Kill()
 	x.Wait()
@@ -298,6 +306,17 @@ func TestSlurmFailedCell(t *testing.T) {
 		t.Errorf("jobs that wait for the failed one are left\n%s", s.slurm("squeue", "--array"))
 	}
 	t.Logf("a failed cell took %v", time.Since(began).Round(time.Second))
+}
+
+// status is what xrun status says of the run.
+func (s *slurmStudy) status() string {
+	c := exec.Command(os.Args[0], "status", filepath.Join(s.runs, strings.TrimSuffix(filepath.Base(s.spec), ".cue")))
+	c.Env = append(s.env(), asProgram+"=1")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		s.t.Errorf("xrun status: %v\n%s", err, out)
+	}
+	return string(out)
 }
 
 func (s *slurmStudy) report() string {
