@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -35,6 +36,7 @@ type study struct {
 	models       map[string]*modelInput
 	preparations map[store.Key]*preparation
 	suites       []*suites.Suite
+	suiteDigests []string
 	stages       []*stage
 	byKey        map[store.Key]*stage
 
@@ -168,6 +170,7 @@ func (s *study) openSuites() error {
 			var suite *suites.Suite
 			if suite, err = suites.Open(root.suites(), want); err == nil {
 				s.suites = append(s.suites, suite)
+				s.suiteDigests = append(s.suiteDigests, suite.Digest())
 				continue
 			}
 		}
@@ -346,12 +349,12 @@ func scheduleOf(c schema.Cell, steps int) model.Schedule {
 
 // addMeasures lays out the evaluations and samples of one model.
 func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *preparation, after *stage, c schema.Cell) error {
-	for _, suite := range s.suites {
-		k := evaluateKey{Kind: "evaluate", Version: evaluateVersion, Model: mk, Suite: suite.Digest(), Precision: s.spec.Eval.Precision, Numerics: s.numerics}
-		key, input, err := store.KeyOf(k)
-		if err != nil {
-			return err
-		}
+	keys, err := s.evaluateKeys(mk)
+	if err != nil {
+		return err
+	}
+	for i, suite := range s.suites {
+		key, input := store.KeyOfCanonical(keys[i]), keys[i]
 		s.evaluates[name] = append(s.evaluates[name], s.stage(&stage{
 			kind: "evaluate", title: "evaluate " + name + " on " + suite.Name(), key: key, input: input,
 			needs: needsOf(ref), suite: suite, model: ref.input, weights: name, run: runEvaluate(ref, suite),
@@ -372,6 +375,23 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 	}
 	s.samples[name] = s.stage(&stage{kind: "sample", title: "sample " + name, key: key, input: input, needs: needsOf(ref), weights: name, run: runSample(ref, p, prompts)})
 	return nil
+}
+
+// evaluateKeys returns the canonical JSON of a model's evaluateKey for every
+// suite. Only the suite's digest differs, which is hexadecimal, so the rest is
+// encoded once: a plan of 100,000 stages spends its time here otherwise.
+func (s *study) evaluateKeys(mk modelKey) ([][]byte, error) {
+	const stand = "SUITE"
+	b, err := store.Canonical(evaluateKey{Kind: "evaluate", Version: evaluateVersion, Model: mk, Suite: stand, Precision: s.spec.Eval.Precision, Numerics: s.numerics})
+	if err != nil {
+		return nil, err
+	}
+	before, after, _ := bytes.Cut(b, []byte(`"`+stand+`"`))
+	out := make([][]byte, len(s.suites))
+	for i := range s.suites {
+		out[i] = fmt.Appendf(nil, "%s%q%s", before, s.suiteDigests[i], after)
+	}
+	return out, nil
 }
 
 func needsOf(ref *weightsRef) []*stage {

@@ -59,9 +59,11 @@ func KeyOf(input any) (Key, []byte, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	sum := sha256.Sum256(b)
-	return Key(hex.EncodeToString(sum[:])), b, nil
+	return KeyOfCanonical(b), b, nil
 }
+
+// KeyOfCanonical returns the content key of canonical JSON.
+func KeyOfCanonical(b []byte) Key { return Key(hexSum(b)) }
 
 // Store is a directory of objects.
 type Store struct {
