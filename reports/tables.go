@@ -89,8 +89,9 @@ type Sample struct {
 // "ledger" (mask ledger, Key = counter), "example" (a decoded training example:
 // Key = "prompt" or "target" or "end", in Order), "model" (one line of the
 // module tree per row, in Order), "suite" (counts and warnings), "keys" (stage
-// keys), "reproduce" (commands), "warning", "deviation" (from a published run, in
-// words), "failure" (a cell that is missing, and why).
+// keys), "digests" (what each stage made), "reproduce" (commands), "warning",
+// "deviation" (from a published run, in words), "failure" (a cell that is
+// missing, and why).
 type Fact struct {
 	Section string  `parquet:"section"`
 	Cell    string  `parquet:"cell"`

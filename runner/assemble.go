@@ -46,6 +46,7 @@ func (s *study) assemble(failures map[*stage]error) (*reports.Run, error) {
 	a.training0()
 	a.ledgers()
 	a.suiteFacts()
+	a.stageFacts()
 	a.reproduce()
 	if a.spec.Scale == "paper" {
 		for _, d := range deviations {
@@ -198,8 +199,20 @@ func (a *assembly) suiteFacts() {
 			a.fact("suite", "", s.Name(), n)
 		}
 	}
+}
+
+// stageFacts are the stages in the order of the plan: what determines each, and
+// what each made.
+func (a *assembly) stageFacts() {
 	for _, st := range a.stages {
 		a.fact("keys", "", st.title, string(st.key))
+	}
+	// What each stage made, so that verify can tell which was the first to make
+	// something else.
+	for _, st := range a.stages {
+		if o, err := a.store.Get(st.key); err == nil {
+			a.fact("digests", "", st.title, o.Digest)
+		}
 	}
 }
 

@@ -165,33 +165,41 @@ func firstDifference(a, b string) (int, error) {
 	return min(len(x), len(y)), nil
 }
 
-// firstDifferingStage names the first stage whose content key differs between
-// two run directories, in the order of the plan.
+// firstDifferingStage names the first stage, in the order of the plan, whose
+// inputs (its content key) or whose result (its digest) differs between two run
+// directories.
 func firstDifferingStage(a, b string) string {
-	left, err := reports.ReadTables(a)
+	left, err := reports.ReadTable[reports.Fact](filepath.Join(a, reports.FactsFile))
 	if err != nil {
 		return ""
 	}
-	right, err := reports.ReadTables(b)
+	right, err := reports.ReadTable[reports.Fact](filepath.Join(b, reports.FactsFile))
 	if err != nil {
 		return ""
 	}
-	keys := map[string]string{}
-	for _, f := range left.Facts {
-		if f.Section == "keys" {
-			keys[f.Key] = f.Value
+	facts := func(all []reports.Fact, section string) map[string]string {
+		m := map[string]string{}
+		for _, f := range all {
+			if f.Section == section {
+				m[f.Key] = f.Value
+			}
 		}
+		return m
 	}
-	for _, f := range right.Facts {
+	keys, before, after := facts(left, "keys"), facts(left, "digests"), facts(right, "digests")
+	for _, f := range right {
 		if f.Section != "keys" {
 			continue
 		}
-		switch old, ok := keys[f.Key]; {
+		old, ok := keys[f.Key]
+		switch {
 		case !ok:
 			return fmt.Sprintf("first stage that differs: %s is new", f.Key)
 		case old != f.Value:
 			return fmt.Sprintf("first stage that differs: %s, whose inputs changed (key %s, was %s)", f.Key, store.Key(f.Value).Short(), store.Key(old).Short())
+		case before[f.Key] != "" && after[f.Key] != "" && before[f.Key] != after[f.Key]:
+			return fmt.Sprintf("first stage that differs: %s, whose inputs are the same and whose result is not", f.Key)
 		}
 	}
-	return ""
+	return "no stage differs: the run directory was changed after it was written, or another build wrote its report"
 }
