@@ -321,10 +321,9 @@ DEVICE void gradQueriesF(float *dq, const float *q, const float *k, const float 
       const float p = exponential(x[j] * scale - o.top) * o.inverse;
       grads[r * (met + 1) + j * 4 + tidX() % 4] = ((d[j] - o.delta) * p) * scale;
     }
-    warpBarrier();
+    warpBarrier(); // a row's threads are in one warp
 #pragma unroll 1
     for (int j = 0; j < min(met, visible - key); j++) addLine<SIZE>(acc, grads[r * (met + 1) + j], tk, j);
-    warpBarrier();
   }
   if (row < rows.count) storeLine<SIZE>(dq, acc, rows.line(row), s.size);
 }
@@ -367,7 +366,6 @@ DEVICE void gradKeysF(float *dk, float *dv, const float *q, const float *k, cons
       addLine<SIZE>(gv, probs[r * (met + 1) + j], td, j);
       addLine<SIZE>(gk, grads[r * (met + 1) + j], tq, j);
     }
-    warpBarrier();
   }
   if (key >= t.length) return;
   storeLine<SIZE>(dk, gk, keyLine(r), s.size);

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"xrun/kernels"
+	"xrun/kernels/cuda"
 	"xrun/kernels/enginetest"
 )
 
@@ -15,5 +16,5 @@ import (
 var tolerance = enginetest.Tolerance{Chain: 0x1p-19, Element: 0x1p-20, Round: 0x1.02p-8, Loss: 0x1p-19}
 
 func TestConformance(t *testing.T) {
-	enginetest.Run(t, func(t testing.TB) kernels.Engine { return emulatedEngine(t, 0) }, tolerance)
+	enginetest.Run(t, func(t testing.TB) kernels.Engine { return newEngine(t, 0, cuda.Options{}) }, tolerance)
 }
