@@ -1,13 +1,9 @@
 package runner
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"xrun/reports"
@@ -24,6 +20,11 @@ matrix, evaluates base and tuned models, and writes RUNS/NAME/report.md with its
 tables, plots and TensorBoard events. Finished stages are found in RUNS/.store by
 content key and never run twice; an interrupted run continues from its last
 checkpoint, with the same bits.
+
+The first interrupt (Ctrl-C or SIGTERM) lets the training step end, writes a
+checkpoint and says how to go on; the second stops at once. Exit status: 0 done;
+1 failed, or some cell failed and the report says which; 2 wrong usage; 4 the
+engine is not here; 130 interrupted.
 
 With -executor slurm the stages run as job arrays of a Slurm cluster that shares
 RUNS with this machine (run.resources says what each asks for). This process
@@ -95,7 +96,7 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 	}
 	if err := execute(); err != nil {
 		if errors.Is(err, e.ctx.Err()) {
-			return "", 0, withHint(&statusError{exitInterrupted, "interrupted; what is finished is kept"}, "run the same command to continue")
+			return "", 0, withHint(&statusError{exitInterrupted, "interrupted; what is finished is kept"}, "to go on: %s", e.commandLine())
 		}
 		return "", 0, err
 	}
@@ -111,68 +112,11 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 			return "", 0, err
 		}
 	}
-	if err := s.writeProvenance(dir, x, began); err != nil {
+	if err := s.writeProvenance(e, dir, x, began); err != nil {
 		return "", 0, err
 	}
 	s.in.digests.Save()
 	return verdict, len(x.failures), nil
-}
-
-// provenance is run.json: what ran where, for people and for verify's messages.
-// It and timing.parquet are the only files of a run that differ between two
-// machines.
-type provenance struct {
-	Spec     string            `json:"spec"`
-	Tags     []string          `json:"tags,omitempty"`
-	Began    string            `json:"began"`
-	Seconds  float64           `json:"seconds"`
-	Host     string            `json:"host"`
-	System   string            `json:"system"`
-	Go       string            `json:"go"`
-	Build    string            `json:"build,omitempty"`
-	Engine   string            `json:"engine"`
-	Numerics string            `json:"numerics"`
-	Threads  int               `json:"threads"`
-	Inputs   map[string]string `json:"inputs"` // sha256 by name
-	Failures []string          `json:"failures,omitempty"`
-}
-
-func (s *study) writeProvenance(dir string, x *execution, began time.Time) error {
-	host, _ := os.Hostname()
-	p := provenance{
-		Spec: s.specPath, Tags: s.tags, Began: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(), Host: host,
-		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Engine: x.engine.Name(), Numerics: x.engine.Numerics(),
-		Threads: runtime.GOMAXPROCS(0), Inputs: map[string]string{},
-	}
-	if b, ok := debug.ReadBuildInfo(); ok {
-		for _, set := range b.Settings {
-			if set.Key == "vcs.revision" {
-				p.Build = set.Value
-			}
-		}
-	}
-	for name, m := range s.models {
-		p.Inputs[name] = m.weights
-	}
-	for _, c := range s.cells {
-		if sum, err := s.in.digestFile(c.Data.Source); err == nil {
-			p.Inputs[c.Data.Source] = sum
-		}
-	}
-	for _, suite := range s.suites {
-		p.Inputs[suite.Name()] = suite.Digest()
-	}
-	for st, err := range x.failures {
-		p.Failures = append(p.Failures, st.title+": "+err.Error())
-	}
-	b, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := writeBytes(s.disk, filepath.Join(dir, "run.json"), append(b, '\n')); err != nil {
-		return err
-	}
-	return writeRows(disk.Dir{FS: s.disk, Path: dir}, "timing.parquet", x.timings)
 }
 
 var vetCommand = &command{

@@ -22,6 +22,7 @@ type env struct {
 	ctx            context.Context
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	args           []string // of the command line, for saying how to go on
 	disk           disk.FS
 	locker         lock.Locker
 }
@@ -75,7 +76,7 @@ func withHint(err error, format string, args ...any) error {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
-	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, disk: disk.OS, locker: lock.New(disk.OS)}
+	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, args: args, disk: disk.OS, locker: lock.New(disk.OS)}
 	return report(stderr, e.dispatch(args))
 }
 
@@ -89,7 +90,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(stderr, "xrun: interrupted; stopping after this step (once more to stop at once)")
+		fmt.Fprintln(stderr, "xrun: interrupted; finishing this step (once more to stop at once)")
 		cancel()
 		if _, ok := <-signals; ok {
 			os.Exit(exitInterrupted)
@@ -123,6 +124,18 @@ func report(stderr io.Writer, err error) int {
 		return exitInterrupted
 	}
 	return exitFailed
+}
+
+// commandLine is what to type for the same run again.
+func (e *env) commandLine() string {
+	words := []string{"xrun"}
+	for _, a := range e.args {
+		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$`*?[]{}()<>|&;#~!") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
 }
 
 func (e *env) dispatch(args []string) error {

@@ -117,7 +117,9 @@ func (t *training) loop() error {
 	var tokens int64
 	for step := len(t.steps); step < t.key.Steps; step++ {
 		if err := t.x.ctx.Err(); err != nil {
-			t.checkpoints.now(t)
+			if t.checkpoints.now(t) == nil {
+				t.x.progress.line("%s: stopped after step %d of %d, with a checkpoint", t.stage.title, step, t.key.Steps)
+			}
 			return err
 		}
 		epoch, at := step/t.perEpoch, step%t.perEpoch*c.Train.Batch*c.Train.Accumulate
