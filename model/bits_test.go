@@ -75,20 +75,23 @@ func train(t testing.TB, m *model.Model, r model.Recipe, steps int) ([]model.Ste
 	return log, m.Digest()
 }
 
-// Training gives the same bits for every micro-batch and number of threads.
+// Training gives the same bits for every micro-batch and number of threads, and
+// however many blocks are computed again.
 func TestTrainingBits(t *testing.T) {
 	for _, arch := range []string{model.Qwen2, model.Llama} {
 		for _, p := range precisions {
 			for _, weight := range []float64{0, 0.25, 1} {
 				t.Run(fmt.Sprint(arch, "/", p, "/", weight), func(t *testing.T) {
 					wantLog, want := train(t, random(t, engine(t, 1), small(arch), p), smallRecipe(weight, 0), 3)
-					for _, how := range []struct{ threads, micro int }{{1, 1}, {1, 75}, {2, 0}, {2, 1}, {3, 40}} {
-						log, got := train(t, random(t, engine(t, how.threads), small(arch), p), smallRecipe(weight, how.micro), 3)
+					for _, how := range []struct{ threads, micro, again int }{{1, 1, 0}, {1, 75, 1}, {2, 0, 2}, {2, 1, 9}, {3, 40, 0}, {7, 33, 0}} {
+						r := smallRecipe(weight, how.micro)
+						r.Recompute = how.again
+						log, got := train(t, random(t, engine(t, how.threads), small(arch), p), r, 3)
 						if got != want {
-							t.Errorf("threads %d, micro-batch %d: digest %x, want %x", how.threads, how.micro, got, want)
+							t.Errorf("threads %d, micro-batch %d, %d blocks again: digest %x, want %x", how.threads, how.micro, how.again, got, want)
 						}
 						if d := cmp.Diff(wantLog, log); d != "" {
-							t.Errorf("threads %d, micro-batch %d: steps differ (-want +got):\n%s", how.threads, how.micro, d)
+							t.Errorf("threads %d, micro-batch %d, %d blocks again: steps differ (-want +got):\n%s", how.threads, how.micro, how.again, d)
 						}
 					}
 				})

@@ -57,15 +57,15 @@ type TrainBytes struct {
 // Total returns the sum.
 func (b TrainBytes) Total() int64 { return b.Weights + b.Gradients + b.Moments + b.Activations }
 
-// TrainMemory predicts the memory of training in micro-batches of microTokens
-// tokens; at most stepTokens distinct ids are looked up in a step.
-func TrainMemory(c Config, precision kernels.DType, microTokens, stepTokens int) TrainBytes {
+// TrainMemory predicts the memory of training on steps up to an extent, with so
+// many blocks computed again.
+func TrainMemory(c Config, precision kernels.DType, recompute int, e Extent) TrainBytes {
 	b := TrainBytes{Weights: 4 * c.Parameters(), Moments: 8 * c.Parameters()}
-	b.Gradients = 4*c.Parameters() + 4*int64(c.Hidden)*int64(sinkRows+min(stepTokens, c.Vocab))
-	for _, s := range trainShapes(c, precision) {
-		b.Activations += int64(s.dtype.Size()) * int64(s.cols) * int64(microTokens)
+	b.Gradients = 4*c.Parameters() + 4*int64(c.Hidden)*int64(sinkRows+min(e.Step, c.Vocab))
+	for _, s := range trainShapes(c, precision, recompute) {
+		b.Activations += int64(s.dtype.Size()) * int64(s.cols) * int64(e.Tokens)
 	}
-	b.Activations += 4 * int64(c.HeadDim) * int64(max(microTokens, 64))
+	b.Activations += 4 * int64(c.HeadDim) * int64(max(e.Longest, 64))
 	return b
 }
 

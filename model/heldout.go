@@ -21,6 +21,22 @@ type RowLoss struct {
 // else bounds it.
 const batchTokens = 2048
 
+// HeldOutTokens returns the most tokens that HeldOut computes at once.
+func HeldOutTokens(rows []Row) int {
+	most, n := 0, 0
+	for _, r := range rows {
+		if len(r.Tokens) < 2 {
+			continue
+		}
+		if n > 0 && n+len(r.Tokens)-1 > batchTokens {
+			n = 0
+		}
+		n += len(r.Tokens) - 1
+		most = max(most, n)
+	}
+	return most
+}
+
 // HeldOut computes the losses of rows without training on them, positions from
 // 0. Sums are float64, in order of the tokens.
 func (m *Model) HeldOut(rows []Row) ([]RowLoss, error) {

@@ -114,11 +114,16 @@ func (m *Model) attend(l *layer, a *activations, seqs []kernels.Sequence) {
 // mlp sets out = a.x1 + down_proj(silu(gate_proj(n)) * up_proj(n)) where n =
 // norm(a.x1). out may be a.x1.
 func (m *Model) mlp(l *layer, a *activations, s *scratch, out kernels.Tensor) {
+	m.gateUp(l, a, s)
+	m.e.SwiGLU(s.prod, a.gate, a.up)
+	m.linear(out, s.prod, l.down, a.x1)
+}
+
+// gateUp computes gate and up of a block from a.x1.
+func (m *Model) gateUp(l *layer, a *activations, s *scratch) {
 	m.e.RMSNorm(s.norm, a.x1, l.postNorm, m.eps())
 	m.linear(a.gate, s.norm, l.gate, nil)
 	m.linear(a.up, s.norm, l.up, nil)
-	m.e.SwiGLU(s.prod, a.gate, a.up)
-	m.linear(out, s.prod, l.down, a.x1)
 }
 
 func (m *Model) linear(dst, x kernels.Tensor, l linear, residual kernels.Tensor) {

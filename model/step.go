@@ -122,3 +122,41 @@ func (b *microBatch) fill(rows []plannedRow, p *stepPlan, limit int) []plannedRo
 	b.ce = sized(b.ce, len(b.labels))
 	return rows[n:]
 }
+
+// Extent is the size of the largest micro-batch of some steps.
+type Extent struct {
+	Tokens  int // computed at once
+	Labels  int // label rows at once
+	Longest int // sequence
+	Step    int // tokens computed in a step
+}
+
+// Extent returns what a step over rows takes, without doing it. Tokens behind a
+// row's last target are not computed, nor are rows without a target.
+func (r *Recipe) Extent(rows []Row) Extent {
+	var e Extent
+	tokens, labels := 0, 0
+	for _, row := range rows {
+		first := 1
+		if r.PromptWeight == 0 {
+			first = max(1, row.Prompt)
+		}
+		n := len(row.Tokens)
+		if first >= n {
+			continue
+		}
+		if r.MicroTokens > 0 && tokens > 0 && tokens+n-1 > r.MicroTokens {
+			tokens, labels = 0, 0
+		}
+		tokens += n - 1
+		labels += n - first
+		e.Step += n - 1
+		e = e.Max(Extent{Tokens: tokens, Labels: labels, Longest: n - 1})
+	}
+	return e
+}
+
+// Max returns the larger of each figure.
+func (e Extent) Max(f Extent) Extent {
+	return Extent{max(e.Tokens, f.Tokens), max(e.Labels, f.Labels), max(e.Longest, f.Longest), max(e.Step, f.Step)}
+}

@@ -60,6 +60,7 @@ type Trainer struct {
 type trainBuffers struct {
 	tokens int
 	layers []activations
+	again  activations // of the block that is computed again; x is its own
 	s      scratch
 	g      gradients
 	last   kernels.Tensor // [R, hidden] the last block's output
@@ -228,6 +229,11 @@ func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bo
 	e.ScatterRows(g.dx, gl.dx, b.labels)
 
 	for i := final; i >= 0; i-- {
+		if i < t.recomputed() {
+			m.keysValues(&m.w.layers[i], &layers[i], &s, &b.batch)
+			m.attend(&m.w.layers[i], &layers[i], b.seqs)
+			m.gateUp(&m.w.layers[i], &layers[i], &s)
+		}
 		if i < final {
 			m.mlpGrad(&m.w.layers[i], &t.grads.layers[i], &layers[i], &s, &g, b.starts, carry)
 		}
@@ -236,6 +242,9 @@ func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bo
 	e.EmbedGrad(lookup, g.dx, b.slots, carry)
 }
 
+// recomputed returns how many blocks are computed again.
+func (t *Trainer) recomputed() int { return min(t.recipe.Recompute, t.m.Config.Layers-1) }
+
 // reserve makes the buffers large enough for a micro-batch.
 func (t *Trainer) reserve(tokens int) {
 	f, e, c, p := &t.buffers, t.m.e, t.m.Config, t.m.Precision
@@ -243,11 +252,16 @@ func (t *Trainer) reserve(tokens int) {
 		return
 	}
 	f.free(e)
-	f.tokens = max(tokens, t.recipe.MicroTokens)
-	for _, s := range trainShapes(c, p) {
+	f.tokens = tokens
+	for _, s := range trainShapes(c, p, t.recipe.Recompute) {
 		x := e.New(s.dtype, f.tokens, s.cols)
 		f.all = append(f.all, x)
 		s.place(f, x)
+	}
+	for i := range t.recomputed() {
+		x := f.layers[i].x
+		f.layers[i] = f.again
+		f.layers[i].x = x
 	}
 	if p != kernels.F32 { // q and k before rotary are gone when their gradients come
 		f.s.q, f.s.k = f.g.dq, f.g.dk
@@ -266,23 +280,17 @@ type bufferShape struct {
 	place func(f *trainBuffers, x kernels.Tensor)
 }
 
-// trainShapes lists the buffers of training. It is the one place that says
-// what a micro-batch costs in memory.
-func trainShapes(c Config, p kernels.DType) []bufferShape {
+// trainShapes lists the buffers of training that computes so many blocks again.
+// It is the one place that says what a micro-batch costs in memory.
+func trainShapes(c Config, p kernels.DType, recompute int) []bufferShape {
 	var out []bufferShape
 	add := func(d kernels.DType, cols int, place func(f *trainBuffers, x kernels.Tensor)) {
 		out = append(out, bufferShape{d, cols, place})
 	}
 	const f32 = kernels.F32
 	q, kv, mid := c.qDim(), c.kvDim(), c.Intermediate
-	for i := range c.Layers {
-		layer := func(f *trainBuffers) *activations {
-			if f.layers == nil {
-				f.layers = make([]activations, c.Layers)
-			}
-			return &f.layers[i]
-		}
-		add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { layer(f).x = x })
+	recompute = min(recompute, c.Layers-1)
+	inner := func(layer func(f *trainBuffers) *activations) {
 		add(p, q, func(f *trainBuffers, x kernels.Tensor) { layer(f).q = x })
 		add(p, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).k = x })
 		add(p, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).v = x })
@@ -291,6 +299,21 @@ func trainShapes(c Config, p kernels.DType) []bufferShape {
 		add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { layer(f).x1 = x })
 		add(p, mid, func(f *trainBuffers, x kernels.Tensor) { layer(f).gate = x })
 		add(p, mid, func(f *trainBuffers, x kernels.Tensor) { layer(f).up = x })
+	}
+	for i := range c.Layers {
+		layer := func(f *trainBuffers) *activations {
+			if f.layers == nil {
+				f.layers = make([]activations, c.Layers)
+			}
+			return &f.layers[i]
+		}
+		add(f32, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { layer(f).x = x })
+		if i >= recompute {
+			inner(layer)
+		}
+	}
+	if recompute > 0 {
+		inner(func(f *trainBuffers) *activations { return &f.again })
 	}
 	add(p, c.Hidden, func(f *trainBuffers, x kernels.Tensor) { f.s.norm = x })
 	add(p, mid, func(f *trainBuffers, x kernels.Tensor) { f.s.prod = x })

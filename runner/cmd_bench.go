@@ -34,6 +34,7 @@ else should run meanwhile.`,
 		f.set.IntVar(&f.batch, "batch", 4, "`rows` of a step")
 		f.set.IntVar(&f.length, "length", 1024, "most `tokens` of a row")
 		f.set.StringVar(&f.labels, "labels", "output", "`output|all`: tokens that the loss counts")
+		f.set.BoolVar(&f.recompute, "recompute", false, "compute activations again in the backward pass")
 		f.set.StringVar(&f.data, "data", "", "instruction `file` whose rows are trained on, in Alpaca's template")
 		f.set.StringVar(&f.model, "tokenizer", "", "model `directory` whose tokenizer cuts -data; MODEL's by default")
 	},
@@ -112,6 +113,17 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 		}}
 		if f.labels == "all" {
 			o.Recipe.PromptWeight = 1
+		}
+		var extent model.Extent
+		for i := 0; i < len(rows); i += f.batch {
+			extent = extent.Max(o.Recipe.Extent(rows[i : i+f.batch]))
+		}
+		if f.recompute {
+			o.Recipe.Recompute = c.Layers
+		}
+		o.Planned = model.TrainMemory(c, p, o.Recipe.Recompute, extent).Total()
+		if e, ok := engine.(*cpu.Engine); ok {
+			o.Planned += e.Overhead(overheadOf(c, extent, extent.Labels))
 		}
 		s, err := bench.MeasureSteps(engine, load, rows, r.Limits, o)
 		if err != nil {

@@ -216,17 +216,14 @@ func (s *study) printCost(w io.Writer, engine kernels.Engine) {
 		tokens += st.tokens
 		disk += st.disk
 	}
-	var memory int64
-	for _, c := range s.cells {
-		if m := s.models[c.Model]; m != nil && s.prepares[c.Name] != nil {
-			memory = max(memory, trainMemory(s.spec.Run, m.config, c).Total())
-		}
-	}
+	memory, checkpoint := s.memory(engine)
 	fmt.Fprintln(w, "cost of what is left")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "  tokens\t%s\n", thousands(tokens))
 	fmt.Fprintf(t, "  arithmetic\t%s\n", flopText(flops))
-	fmt.Fprintf(t, "  memory\t%s at most\n", byteText(memory))
+	if memory > 0 {
+		fmt.Fprintf(t, "  memory\t%s at most, and %s while a checkpoint is written where there is room\n", byteText(memory), byteText(checkpoint))
+	}
 	fmt.Fprintf(t, "  disk\t%s\n", byteText(disk))
 	speed := measureSpeed(engine, precisionOf(s.spec.Train.Precision))
 	const share = 0.6 // of the matrix products' speed that a whole training step reaches

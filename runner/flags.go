@@ -39,6 +39,7 @@ type flags struct {
 	labels  string
 	data    string
 
+	recompute        bool
 	dryRun, setAside bool
 
 	executor   string

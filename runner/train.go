@@ -97,11 +97,12 @@ func (t *training) close() {
 
 func (t *training) recipe() model.Recipe {
 	c := t.cell
+	plan := planTraining(t.x.spec.Run, t.model.Config, c, t.prep.Rows)
 	return model.Recipe{
 		PromptWeight: float64(c.Labels), Padding: model.Side(c.Padding), Batch: c.Train.Batch,
 		LR: c.Train.LR, Beta1: c.Train.Beta1, Beta2: c.Train.Beta2, Eps: c.Train.Eps,
 		WeightDecay: c.Train.WeightDecay, Decay: model.Decay(c.Train.Decay), Clip: c.Train.Clip,
-		Schedule: t.key.Schedule, MicroTokens: microTokens(t.x.spec.Run, t.model.Config, c),
+		Schedule: t.key.Schedule, MicroTokens: microTokens(t.x.spec.Run, t.model.Config, c), Recompute: plan.recompute,
 	}
 }
 
@@ -122,14 +123,14 @@ func (t *training) loop() error {
 			}
 			return err
 		}
-		epoch, at := step/t.perEpoch, step%t.perEpoch*c.Train.Batch*c.Train.Accumulate
+		epoch := step / t.perEpoch
 		if epoch != orderEpoch {
 			order, orderEpoch = epochOrder(len(t.prep.Rows), c.Seed, epoch, c.Data.Shuffle), epoch
 		}
-		rows := t.rows(order[at:min(at+c.Train.Batch*c.Train.Accumulate, len(order))])
-		r, err := t.trainer.Step(rows)
+		items := stepItems(order, step%t.perEpoch, c.Train)
+		r, err := t.trainer.Step(modelRows(t.prep.Rows, items))
 		if err != nil {
-			return t.stepError(step, order[at:min(at+c.Train.Batch*c.Train.Accumulate, len(order))], err)
+			return t.stepError(step, items, err)
 		}
 		tokens += int64(r.Tokens)
 		t.steps = append(t.steps, reports.Step{
@@ -147,15 +148,6 @@ func (t *training) loop() error {
 		}
 	}
 	return nil
-}
-
-func (t *training) rows(indices []int) []model.Row {
-	rows := make([]model.Row, len(indices))
-	for i, j := range indices {
-		r := t.prep.Rows[j]
-		rows[i] = model.Row{Tokens: r.Tokens, Prompt: r.Prompt}
-	}
-	return rows
 }
 
 // stepError says what went wrong in a step, with what it was made of. Where the

@@ -19,10 +19,14 @@ const (
 	lossMemory = 320 << 20
 )
 
+// lossChunk returns how many rows of logits are in memory at once: an even
+// number.
+func lossChunk(vocab int) int { return min(lossRows, max(16, lossMemory/4/max(vocab, 1)&^1)) }
+
 // logitsFor makes room for the logits of a chunk, and returns how many rows
-// that is: an even number. Pages that are not touched take no memory.
+// that is. Pages that are not touched take no memory.
 func (e *Engine) logitsFor(vocab int) int {
-	rows := min(lossRows, max(16, lossMemory/4/max(vocab, 1)&^1))
+	rows := lossChunk(vocab)
 	if len(e.logits) < rows*vocab {
 		pages.Free(e.logits)
 		e.logits = pages.Alloc(rows * vocab)

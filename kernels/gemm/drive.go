@@ -58,6 +58,10 @@ const (
 	streamBlock = 512
 )
 
+// Scratch is the most float32 values that products keep for the packed form of
+// one operand, or about as many for results before the epilogue.
+const Scratch = chunkWords
+
 // job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
 // their memory.
 type job struct {

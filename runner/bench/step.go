@@ -43,6 +43,9 @@ type StepOptions struct {
 	Precision kernels.DType
 	Recipe    model.Recipe
 	Steps     int // measured ones; one more goes before them
+	// Planned is what the steps are said to take beside what the process has
+	// already.
+	Planned int64
 }
 
 // MeasureSteps trains Recipe.Batch rows a step, from the first on, and measures
@@ -54,6 +57,7 @@ func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, l *cpu.Limits
 	}
 	debug.FreeOSMemory()
 	ResetPeakMemory()
+	planned := Resident() + o.Planned
 	t := newTimed(e)
 	m, err := load(t, o.Precision)
 	if err != nil {
@@ -90,7 +94,7 @@ func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, l *cpu.Limits
 		}
 		s.Padded += longest * len(group)
 	}
-	s.PeakBytes = PeakMemory()
+	s.PeakBytes, s.PlannedBytes = PeakMemory(), planned
 	s.finish(t.order, l, o.Precision)
 	return s, nil
 }

@@ -1,0 +1,27 @@
+package cpu
+
+import "xrun/kernels/gemm"
+
+// Training says what [Engine.Overhead] must know of the largest micro-batch.
+type Training struct {
+	Vocab, Hidden, HeadDim int
+	Inner                  int // width of the MLP
+	Tokens                 int
+	Labels                 int // label rows
+	Longest                int // tokens of a sequence
+}
+
+// heapGrowth is what the collected heap grows by.
+const heapGrowth = 4 << 20
+
+// Overhead predicts the bytes that the engine takes in training beside its
+// tensors: logits of the label rows in memory at once, packed operands, and each
+// thread's keys, values and scores.
+func (e *Engine) Overhead(t Training) int64 {
+	logits := int64(min(t.Labels, lossChunk(t.Vocab))) * int64(t.Vocab)
+	ld := int64(t.Longest+15) &^ 15
+	attention := 5*ld*int64(t.HeadDim) + 2*strip*ld
+	widest := max(t.Inner, t.Hidden)
+	packed := 2*min(gemm.Scratch, t.Tokens*widest) + min(gemm.Scratch, t.Hidden*max(t.Vocab, t.Inner))
+	return 4*(logits+attention*5/4*int64(e.Threads())+int64(packed)) + heapGrowth
+}
