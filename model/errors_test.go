@@ -1,6 +1,8 @@
 package model_test
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -65,6 +67,34 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("accepted, but %v", err)
 		}
 		if _, err := c.MarshalTransformers("float32"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzState restores training states that anyone may have edited: it ends with an
+// error or a usable state.
+func FuzzState(f *testing.F) {
+	e := engine(f, 1)
+	c := small(model.Qwen2)
+	c.Vocab, c.Hidden, c.Intermediate, c.Layers, c.Heads, c.KVHeads, c.HeadDim = 5, 4, 4, 1, 2, 1, 2
+	m := random(f, e, c, kernels.F32)
+	tr, err := model.NewTrainer(m, smallRecipe(0, 64))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { tr.Close() })
+	var b bytes.Buffer
+	if err := tr.WriteState(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add(b.Bytes()[:b.Len()/2])
+	f.Fuzz(func(t *testing.T, state []byte) {
+		if tr.ReadState(bytes.NewReader(state), int64(len(state))) != nil {
+			return
+		}
+		if err := tr.WriteState(io.Discard); err != nil {
 			t.Error(err)
 		}
 	})

@@ -79,14 +79,55 @@ func (in *inputs) model(name string) (dir, error) {
 		if err != nil {
 			return dir{}, err
 		}
-		return dir{FS: os.DirFS(snapshot), name: name, path: snapshot}, nil
+		return modelDir(name, snapshot)
 	}
 	d, err := in.directory(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return dir{}, withHint(fmt.Errorf("finding model %s: no such directory", name),
 			"name a directory with config.json, tokenizer.json and model.safetensors, a hub id such as Qwen/Qwen2.5-0.5B, or builtin:tiny")
 	}
-	return d, err
+	if err != nil || d.path == "" {
+		return d, err
+	}
+	return modelDir(name, d.path)
+}
+
+// modelDir opens a directory that may come from anywhere, such as an archive
+// somebody else made: nothing outside it can be read through it, by whatever link
+// or path. The hub's cache keeps the files of a snapshot elsewhere in the model's
+// own folder, which is then the limit.
+func modelDir(name, path string) (dir, error) {
+	limit, inner := path, "."
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		snapshots := filepath.Dir(real)
+		if repo := filepath.Dir(snapshots); filepath.Base(snapshots) == "snapshots" && strings.HasPrefix(filepath.Base(repo), "models--") {
+			limit, inner = repo, "snapshots/"+filepath.Base(real)
+		}
+	}
+	root, err := os.OpenRoot(limit)
+	if err != nil {
+		return dir{}, fmt.Errorf("opening model %s: %w", name, err)
+	}
+	sub, err := fs.Sub(confined{root.FS()}, inner)
+	return dir{FS: sub, name: name, path: path}, err
+}
+
+// confined opens the plain files and directories of a root. A pipe in the place
+// of a file would make reading it wait for ever.
+type confined struct{ fs.FS }
+
+func (c confined) Open(name string) (fs.File, error) {
+	st, err := fs.Stat(c.FS, name)
+	if err != nil {
+		if strings.Contains(err.Error(), "escapes from parent") {
+			return nil, withHint(err, "a link leads out of the model's directory; copy the file, or name the directory where it is")
+		}
+		return nil, err
+	}
+	if !st.Mode().IsRegular() && !st.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("is not a plain file")}
+	}
+	return c.FS.Open(name)
 }
 
 // hubSnapshot finds the newest downloaded snapshot of a hub model, laid out as
@@ -169,6 +210,11 @@ type inputFile interface {
 // digest returns the sha256 of one file of a directory.
 func (in *inputs) digest(d dir, name string) (string, error) {
 	if d.path != "" {
+		f, err := d.FS.Open(name) // which keeps to the directory, as a path does not
+		if err != nil {
+			return "", err
+		}
+		f.Close()
 		return in.digests.File(filepath.Join(d.path, filepath.FromSlash(name)))
 	}
 	return digestFS(d.FS, name)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,6 +142,28 @@ func FuzzTasks(f *testing.F) {
 		if json.Unmarshal(b, &o) == nil {
 			o.of("x")
 		}
+	})
+}
+
+// FuzzRunFiles reads what a run directory and the store tell of stages: plans and
+// logs that anyone may have edited.
+func FuzzRunFiles(f *testing.F) {
+	f.Add([]byte(`[{"kind":"train","title":"train a","key":"k","needs":["l"]},{"key":"l","needs":["k"]}]`))
+	f.Add([]byte("2026-11-26T05:06:14Z attempt 2 on host7\n2026-11-26T05:06:14Z checkpoint after step x, written\nfailed\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		for _, name := range []string{planName, "log.txt"} {
+			if err := os.WriteFile(filepath.Join(dir, name), b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		readLog(filepath.Join(dir, "log.txt"))
+		if plan, err := readPlan(dir); err == nil {
+			stages := statusOf(store.At(disk.OS, dir), plan)
+			printStatus(io.Discard, dir, stages)
+		}
+		readJobPlan(filepath.Join(dir, planName))
+		readOutcome(filepath.Join(dir, planName))
 	})
 }
 

@@ -435,3 +435,39 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFromJSON reads a run directory's spec.json, which anyone may have edited.
+func FuzzFromJSON(f *testing.F) {
+	spec, err := load("x.cue", []byte(`question: "q", matrix: {model: ["builtin:tiny"], seed: [1, 2]}, data: source: "a.json"`), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	out, err := spec.JSON()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out)
+	f.Add([]byte(`{"matrix":{"model":[]}}`))
+	f.Add([]byte(`{"matrix":{"seed":[1e400]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		spec, err := schema.FromJSON(b)
+		if err != nil {
+			return
+		}
+		if _, err := spec.JSON(); err != nil {
+			t.Error(err)
+		}
+		spec.Cells()
+	})
+}
+
+// FuzzSlurmTime: what is read as a time limit is above zero and no overflow.
+func FuzzSlurmTime(f *testing.F) {
+	f.Add("1-02:03:04")
+	f.Add("90")
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, err := schema.SlurmTime(s); err == nil && d <= 0 {
+			t.Errorf("%q is read as %v", s, d)
+		}
+	})
+}

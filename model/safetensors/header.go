@@ -17,8 +17,15 @@ import (
 // format's own implementation.
 const MaxHeader = 100_000_000
 
-// maxDims bounds the rank of a tensor; no model has more than a handful.
-const maxDims = 16
+// What a header may hold, so that a small file cannot take much memory: the
+// largest mixtures of experts have some 90,000 tensors in all their shards
+// together, entries of 150 bytes, and no model a rank above a handful.
+const (
+	maxTensors  = 1 << 17
+	maxEntry    = 4 << 10
+	maxMetadata = 16 << 20
+	maxDims     = 16
+)
 
 // header is a parsed file header. base is the offset of the data section.
 type header struct {
@@ -96,10 +103,20 @@ func (h *header) parse(text []byte, file string) error {
 		}
 		seen[name] = true
 		if name == "__metadata__" {
-			if err := d.Decode(&h.metadata); err != nil {
+			var raw json.RawMessage
+			if err := d.Decode(&raw); err != nil {
 				return broken(err)
 			}
+			if len(raw) > maxMetadata {
+				return &FormatError{file, off, fmt.Sprintf("the metadata has %d bytes; at most %d are read", len(raw), maxMetadata)}
+			}
+			if err := json.Unmarshal(raw, &h.metadata); err != nil {
+				return &FormatError{file, off, "reading the metadata: " + err.Error()}
+			}
 			continue
+		}
+		if len(h.tensors) == maxTensors {
+			return &FormatError{file, off, fmt.Sprintf("the header lists more than %d tensors", maxTensors)}
 		}
 		info, err := parseEntry(d, name, file, off)
 		if err != nil {
@@ -129,11 +146,19 @@ func parseEntry(d *json.Decoder, name, file string, off int64) (Info, error) {
 		Shape   []uint64 `json:"shape"`
 		Offsets []uint64 `json:"data_offsets"`
 	}
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil {
+	var raw json.RawMessage
+	if err := d.Decode(&raw); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return Info{}, err
 		}
+		return Info{}, &FormatError{file, off, fmt.Sprintf("tensor %q: %v", name, err)}
+	}
+	if len(raw) > maxEntry {
+		return Info{}, &FormatError{file, off, fmt.Sprintf("tensor %q: its entry has %d bytes; at most %d are read", name, len(raw), maxEntry)}
+	}
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&e); err != nil {
 		return Info{}, &FormatError{file, off, fmt.Sprintf("tensor %q: %v", name, err)}
 	}
 	fail := func(format string, args ...any) (Info, error) {

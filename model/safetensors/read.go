@@ -194,6 +194,9 @@ func parseIndex(text []byte) (map[string]string, error) {
 			if !ok || !plainName(f) {
 				return nil, fail(d.InputOffset(), "tensor %q: the shard %q is not a plain file name", n, fmt.Sprint(file))
 			}
+			if len(where) == maxTensors {
+				return nil, fail(d.InputOffset(), "weight_map lists more than %d tensors", maxTensors)
+			}
 			if _, twice := where[n]; twice {
 				return nil, fail(d.InputOffset(), "tensor %q is listed twice", n)
 			}

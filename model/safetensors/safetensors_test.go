@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -242,6 +243,83 @@ func TestWriteErrors(t *testing.T) {
 	if err := safetensors.Write(&bytes.Buffer{}, []safetensors.Tensor{tensor, tensor}, nil); err == nil {
 		t.Error("a name was written twice")
 	}
+}
+
+// A header cannot make a reader take much more memory than the file is long:
+// neither by millions of entries, nor by one of them, nor by metadata.
+func TestHeaderMemory(t *testing.T) {
+	var many, numbers, metadata strings.Builder
+	for i := range 140_000 {
+		fmt.Fprintf(&many, `,"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`, i)
+		fmt.Fprintf(&metadata, `,"%d":"%0120d"`, i, i)
+		numbers.WriteString(",1")
+	}
+	for want, header := range map[string]string{
+		"the header lists more than 131072 tensors": "{" + many.String()[1:] + "}",
+		"its entry has 280":                         `{"t":{"dtype":"F32","shape":[` + numbers.String()[1:] + `],"data_offsets":[0,4]}}`,
+		"the metadata has ":                         `{"__metadata__":{` + metadata.String()[1:] + `}}`,
+		"cannot unmarshal object":                   `{"__metadata__":{"a":{}}}`,
+		"exceeded max depth":                        `{"t":` + strings.Repeat("[", 1_000_000),
+	} {
+		b := file(header, nil)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		_, err := open(b)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(32*len(b)+64<<20) {
+			t.Errorf("%s: %d bytes were taken for a header of %d", want, took, len(b))
+		}
+	}
+}
+
+// An index of shards can name nothing beyond its directory, nor what is no
+// plain file.
+func TestHostileIndex(t *testing.T) {
+	for _, shard := range []string{"/etc/passwd", "../m.safetensors", "a/../../m.safetensors", "a/m.safetensors", "..", ".", "", `a\\b`, "C:x", "dir"} {
+		fsys := fstest.MapFS{
+			safetensors.IndexFile: {Data: []byte(`{"weight_map":{"t":"` + shard + `"}}`)},
+			"dir":                 {Mode: fs.ModeDir | 0o755},
+		}
+		if _, err := safetensors.Open(fsys); err == nil || !strings.Contains(err.Error(), "plain file name") && !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("shard %q: %v", shard, err)
+		}
+	}
+	var many strings.Builder
+	for i := range 140_000 {
+		fmt.Fprintf(&many, `,"%d":"s"`, i)
+	}
+	for want, index := range map[string]string{
+		"lists more than 131072 tensors": `{"weight_map":{` + many.String()[1:] + `}}`,
+		"exceeded max depth":             `{"metadata":` + strings.Repeat("[", 1_000_000),
+	} {
+		if _, err := safetensors.Open(fstest.MapFS{safetensors.IndexFile: {Data: []byte(index)}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
+
+// Whatever an index says, what it opens is one of the directory's own files.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte(`{"metadata":{"total_size":4},"weight_map":{"t":"a.safetensors","u":"b.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":{"t":"../a.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":{"t":"a.safetensors","t":"b.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":[`))
+	f.Fuzz(func(t *testing.T, index []byte) {
+		s, err := safetensors.Open(fstest.MapFS{safetensors.IndexFile: {Data: index}, "a.safetensors": shard("t", 1), "b.safetensors": shard("u", 2)})
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		for _, name := range s.Names() {
+			if info, ok := s.Info(name); !ok || info.File != "a.safetensors" && info.File != "b.safetensors" {
+				t.Errorf("%q is said to be in %q", name, info.File)
+			}
+		}
+	})
 }
 
 func FuzzHeader(f *testing.F) {
