@@ -5,11 +5,22 @@ import "math"
 // lowerCvt converts one value.
 func lowerCvt(l *lowerer, m *match) {
 	d, a := m.typ("dtype"), m.typ("atype")
+	if m.has("sat") && !d.isFloat() && !a.isFloat() && within(a, d) {
+		l.fail(m.in.pos, "cvt.sat from .%v to .%v, which holds every value", a, d)
+	}
 	out := regBits(&m.in.args[0], d)
 	if m.get("dtype") == "tf32" {
 		out = 32
 	}
 	l.op1(m, nil, conversion(m, d, a, out))
+}
+
+// within reports whether integer type d holds every value of a.
+func within(a, d typ) bool {
+	if a.isSigned() == d.isSigned() {
+		return a.bits() <= d.bits()
+	}
+	return d.isSigned() && a.bits() < d.bits()
 }
 
 // integerRange returns the least and greatest value of an integer type.

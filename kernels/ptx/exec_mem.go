@@ -59,13 +59,14 @@ func (l *lowerer) addressOf(o *operand, sp space, in *instr, x *access) {
 	}
 }
 
-// checkVector refuses vectors of more than 128 bits, 256 for global memory.
+// checkVector refuses vectors of more than 128 bits, or 256 where the vector is
+// of a kind that only sm_100 has.
 func (l *lowerer) checkVector(m *match, x *access) {
 	limit := 16
-	if x.space == spaceGlobal {
+	if x.n == 8 || x.n == 4 && x.size == 8 {
 		limit = 32
 	}
-	if x.n == 8 && x.size != 4 || x.bytes > limit {
+	if x.bytes > limit {
 		l.fail(m.in.pos, "%s.v%d.%v is wider than %d bits", m.op, x.n, x.typ, limit*8)
 	}
 }

@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"fmt"
 	"math/bits"
 )
 
@@ -16,6 +17,7 @@ func lowerShfl(l *lowerer, m *match) {
 
 // lowerOldShfl is shfl without .sync, of targets before sm_70.
 func lowerOldShfl(l *lowerer, m *match) {
+	l.beforeVolta(m)
 	args := m.in.args
 	s := l.args(m, 1)
 	in := instr{run: shfl, d: l.dst(&args[0]), d2: l.dst2(&args[0]), a: s[0], b: s[1], c: s[2], e: l.bits(fullMask), x: m.get("mode")}
@@ -82,8 +84,20 @@ func (l *lowerer) emitVote(in instr, m *match) {
 	l.emit(in)
 }
 
+// beforeVolta refuses warp instructions without .sync where lanes need not run
+// together.
+func (l *lowerer) beforeVolta(m *match) {
+	var major, minor, sm int
+	fmt.Sscanf(l.module.Version, "%d.%d", &major, &minor)
+	fmt.Sscanf(l.module.Target[0], "sm_%d", &sm)
+	if sm >= 70 && (major > 6 || major == 6 && minor >= 4) {
+		l.fail(m.in.pos, "%s without .sync does not exist on sm_70 and later", m.op)
+	}
+}
+
 // lowerOldVote is vote without .sync: of the lanes that are active.
 func lowerOldVote(l *lowerer, m *match) {
+	l.beforeVolta(m)
 	p, negate := l.predSource(&m.in.args[1])
 	l.emitVote(instr{run: vote, c: p, x: &voteInfo{m.get("mode"), negate}}, m)
 }
@@ -174,6 +188,9 @@ func lowerRedux(l *lowerer, m *match) {
 
 func lowerElect(l *lowerer, m *match) {
 	args := m.in.args
+	if args[0].second == nil {
+		l.fail(args[0].pos, "elect.sync needs a predicate destination d|p")
+	}
 	d2 := l.sinkP
 	if p := l.dst2(&args[0]); p >= 0 {
 		d2 = p

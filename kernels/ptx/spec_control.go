@@ -32,7 +32,7 @@ barrier[.cta].red.reduce(and or)[.aligned].type(pred) : =type, u32, u32, pred! @
 bar.warp.sync : b32 @ warpsync
 membar.level(cta gl sys) : @ fence
 fence[.sem(sc acq_rel acquire release)].scope(cta cluster gpu sys) : @ fence
-fence.proxy.kind(alias async async.global async.shared::cta async.shared::cluster) : @ fence
+fence.proxy.kind(alias async.global async.shared::cta async.shared::cluster async) : @ fence
 `
 
 // Instructions of a whole warp (PTX ISA 9.7.9, 9.7.13).

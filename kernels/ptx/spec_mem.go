@@ -3,14 +3,14 @@ package ptx
 // Loads, stores and atomics (PTX ISA 9.7.9, 9.7.13).
 const specMemory = `
 ld[.weak][.space(const global local param param::entry param::func shared shared::cta shared::cluster)][.cop(ca cg cs lu cv)]$evict$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
-ld.volatile[.space(const global local param shared shared::cta shared::cluster)]$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
+ld.volatile[.space(global shared shared::cta shared::cluster)]$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
 ld.order(relaxed acquire).scope(cta cluster gpu sys)[.space(global shared shared::cta shared::cluster)]$evict$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
 ld.mmio.order(relaxed).scope(sys)[.space(global)].$mem : =type*vec~_, addr
-ld[.weak].space(global)[.cop(ca cg cs)].nc$evict$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
-ld[.weak].space(global)$evict.nc$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
+ld.space(global)[.cop(ca cg cs)].nc$evict$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
+ld.space(global)$evict.nc$l2[.vec(v2 v4 v8)].$mem : =type*vec~_, addr
 ldu[.space(global)][.vec(v2 v4)].$mem : =type*vec~_, addr @ ld
 st[.weak][.space(global local param param::func shared shared::cta shared::cluster)][.cop(wb cg cs wt)]$evict[.vec(v2 v4 v8)].$mem : addr, type*vec~
-st.volatile[.space(global local param shared shared::cta shared::cluster)][.vec(v2 v4 v8)].$mem : addr, type*vec~
+st.volatile[.space(global shared shared::cta shared::cluster)][.vec(v2 v4 v8)].$mem : addr, type*vec~
 st.order(relaxed release).scope(cta cluster gpu sys)[.space(global shared shared::cta shared::cluster)]$evict[.vec(v2 v4 v8)].$mem : addr, type*vec~
 st.mmio.order(relaxed).scope(sys)[.space(global)].$mem : addr, type*vec~
 prefetch[.space(global local)].level(L1 L2) : addr @ nothing
@@ -27,11 +27,11 @@ atom$sem$scope[.space(global shared shared::cta shared::cluster)].op(add).type(u
 atom$sem$scope[.space(global shared shared::cta shared::cluster)].op(add).noftz.type(f16 f16x2 bf16 bf16x2) : =type_, addr, type
 atom$sem$scope[.space(global shared shared::cta shared::cluster)].op(inc dec).type(u32) : =type_, addr, type
 atom$sem$scope[.space(global shared shared::cta shared::cluster)].op(min max).type(u32 s32 u64 s64) : =type_, addr, type
-red$sem$scope[.space(global shared shared::cta shared::cluster)].op(and or xor).type(b32 b64) : addr, type
-red$sem$scope[.space(global shared shared::cta shared::cluster)].op(add).type(u32 s32 u64 f32 f64) : addr, type
-red$sem$scope[.space(global shared shared::cta shared::cluster)].op(add).noftz.type(f16 f16x2 bf16 bf16x2) : addr, type
-red$sem$scope[.space(global shared shared::cta shared::cluster)].op(inc dec).type(u32) : addr, type
-red$sem$scope[.space(global shared shared::cta shared::cluster)].op(min max).type(u32 s32 u64 s64) : addr, type
+red[.sem(relaxed release)]$scope[.space(global shared shared::cta shared::cluster)].op(and or xor).type(b32 b64) : addr, type
+red[.sem(relaxed release)]$scope[.space(global shared shared::cta shared::cluster)].op(add).type(u32 s32 u64 f32 f64) : addr, type
+red[.sem(relaxed release)]$scope[.space(global shared shared::cta shared::cluster)].op(add).noftz.type(f16 f16x2 bf16 bf16x2) : addr, type
+red[.sem(relaxed release)]$scope[.space(global shared shared::cta shared::cluster)].op(inc dec).type(u32) : addr, type
+red[.sem(relaxed release)]$scope[.space(global shared shared::cta shared::cluster)].op(min max).type(u32 s32 u64 s64) : addr, type
 
 cp.async.cop(ca).space(shared shared::cta).global$l2 : addr, addr, u32#, any?, any? @ cpasync
 cp.async.cop(cg).space(shared shared::cta).global$l2 : addr, addr, u32#, any?, any? @ cpasync
