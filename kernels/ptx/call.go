@@ -76,10 +76,14 @@ func (w *warp) callTo(c *callInfo, g *function, f *frame, mask uint32, back int3
 
 // pass copies an argument into a formal parameter.
 func (w *warp) pass(f *frame, a callArg, t *frame, formal *variable, mask uint32) {
+	if a.pred {
+		slot := t.fn.code.formals[formal]
+		t.preds[slot] = t.preds[slot]&^mask | f.preds[a.slot]&mask
+		return
+	}
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m)
 		var b []byte
-		set := ^uint64(0)
 		switch {
 		case a.v != nil:
 			at := int64(l)*f.fn.paramFrame + a.v.offset
@@ -97,7 +101,6 @@ func (w *warp) pass(f *frame, a callArg, t *frame, formal *variable, mask uint32
 		default:
 			b = put(f.regs[a.slot][l], int(formal.size))
 		}
-		_ = set
 		if formal.reg == nil {
 			to := int64(l)*t.fn.paramFrame + formal.offset
 			copy(t.params[to:to+formal.size], b)
@@ -128,6 +131,13 @@ func (w *warp) back(i int) {
 	p, c := f.parent, f.call
 	for k, r := range c.results {
 		formal := f.fn.results[k]
+		if r.pred {
+			p.preds[r.slot] = p.preds[r.slot]&^mask | f.preds[f.fn.code.formals[formal]]&mask
+			if p.writtenP != nil {
+				p.writtenP[r.slot] |= mask
+			}
+			continue
+		}
 		for m := mask; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m)
 			var b []byte

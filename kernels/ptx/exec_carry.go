@@ -3,7 +3,7 @@ package ptx
 import "math/bits"
 
 // carryInfo is an instruction of extended precision: it may read and write the
-// lane's carry flag (a borrow, of subtractions).
+// lane's carry flag.
 type carryInfo struct {
 	op          string
 	bits        int
@@ -47,12 +47,15 @@ func carry(w *warp, in *instr) {
 		}
 		var r, carry uint64
 		if x.op == "sub" {
-			r, carry = bits.Sub64(u, v, cin)
-		} else {
-			r, carry = bits.Add64(u, v, cin)
-			if x.bits == 32 {
-				carry = r >> 32
+			// The flag is that of the adder: clear where the subtraction borrows.
+			v = ^v & mask
+			if !x.reads {
+				cin = 1
 			}
+		}
+		r, carry = bits.Add64(u, v, cin)
+		if x.bits == 32 {
+			carry = r >> 32
 		}
 		d[l] = r & mask
 		out |= uint32(carry&1) << l

@@ -119,6 +119,11 @@ func (l *lowerer) callArg(o *operand, formal *variable, dst bool) callArg {
 			l.fail(o.pos, "%s has %d bytes, parameter %s has %d", o.text, o.sym.size, formal.name, formal.size)
 		}
 		return callArg{v: o.sym}
+	case o.kind == argReg && formal.reg != nil && (o.reg.typ == tPred || formal.typ == tPred):
+		if o.reg.typ != formal.typ || o.not {
+			l.fail(o.pos, "call: operand %s does not fit parameter %s", o.text, formal.name)
+		}
+		return callArg{slot: l.predicate(o.reg), pred: true}
 	case o.kind == argReg && o.reg.typ != tPred && formal.size <= 8:
 		if int64(o.reg.typ.bytes()) < formal.size {
 			l.fail(o.pos, "register %s of type .%v does not fit parameter %s", o.text, o.reg.typ, formal.name)

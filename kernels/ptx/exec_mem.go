@@ -40,12 +40,9 @@ func (l *lowerer) addressOf(o *operand, sp space, in *instr, x *access) {
 	case o.sym != nil:
 		v := o.sym
 		if sp == spaceGeneric {
-			if v.space != spaceGlobal && v.space != spaceConst && v.space != spaceParam {
-				l.fail(o.pos, "the .%v address of %s is not generic", v.space, v.name)
-			}
-			if v.space == spaceParam {
-				l.fail(o.pos, "%s is in .param space", v.name)
-			}
+			// The assembler knows the space of a name.
+			sp = v.space
+			x.space = sp
 		} else if v.space != sp {
 			l.fail(o.pos, "%s is in .%v space, not .%v", v.name, v.space, sp)
 		}

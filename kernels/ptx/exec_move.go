@@ -321,6 +321,20 @@ func lowerMovPack(l *lowerer, m *match) {
 	l.emit(instr{run: unpack, a: l.source(whole, t), imm: int64(width), x: l.vector(parts, pt, true), d: l.sink})
 }
 
+// lowerMovVec moves a vector, whose elements may change places.
+func lowerMovVec(l *lowerer, m *match) {
+	t := m.typ("type")
+	d, s := l.vector(&m.in.args[0], t, true), l.vector(&m.in.args[1], t, false)
+	temps := make([]int32, len(s))
+	for i := range s {
+		temps[i] = l.slot()
+		l.emit(instr{run: mov, d: temps[i], a: s[i]})
+	}
+	for i := range d {
+		l.emit(instr{run: mov, d: d[i], a: temps[i]})
+	}
+}
+
 func pack(w *warp, in *instr) {
 	d := &w.regs[in.d]
 	var v vec

@@ -13,7 +13,7 @@ func lowerings() map[string]func(*lowerer, *match) {
 		"fma": lowerFma, "rcp": lowerRcp, "sqrt": lowerSqrt, "approx": lowerApprox, "copysign": lowerCopysign, "testp": lowerTestp,
 		"cvt": lowerCvt, "cvt2": lowerCvt2, "cvt8": lowerCvt8, "cvtpack": lowerCvtPack,
 		"setp": lowerSetp, "set": lowerSet, "set2": lowerSet2, "selp": lowerSelp, "slct": lowerSlct,
-		"mov": lowerMov, "movpred": lowerMovPred, "movpack": lowerMovPack, "isspacep": lowerIsspacep, "cvta": lowerCvta, "refused32": lowerRefused32,
+		"mov": lowerMov, "movpred": lowerMovPred, "movpack": lowerMovPack, "movvec": lowerMovVec, "isspacep": lowerIsspacep, "cvta": lowerCvta, "refused32": lowerRefused32,
 		"ld": lowerLd, "st": lowerSt, "atom": lowerAtom, "red": lowerAtom, "nothing": lowerNothing,
 		"cpasync": lowerCpAsync, "cpcommit": lowerCpCommit, "cpwait": lowerCpWait,
 		"bra": lowerBra, "brx": lowerBrx, "call": lowerCall, "ret": lowerRet, "exit": lowerExit, "trap": lowerTrap, "yield": lowerYield, "stack": lowerStack,

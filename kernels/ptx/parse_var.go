@@ -2,6 +2,7 @@ package ptx
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 )
 
@@ -47,21 +48,23 @@ func (p *parser) registers() {
 		}
 		switch {
 		case p.accept("<"):
-			if vec != 1 {
-				p.fail(n.Pos, "a range of vector registers")
-			}
 			count := p.integer("register count", 1, 1<<31)
 			p.expect(">")
+			if vec != 1 {
+				if count > 4096 {
+					p.fail(n.Pos, "more than 4096 vector registers")
+				}
+				for k := range count {
+					p.vectorRegister(token{text: fmt.Sprint(n.text, k), Pos: n.Pos}, vec, t)
+				}
+				break
+			}
 			if _, dup := p.scope.ranges[n.text]; dup {
 				p.fail(n.Pos, "%s is declared twice", n.text)
 			}
 			p.scope.ranges[n.text] = regRange{t, count}
 		case vec > 1:
-			for i := range vec {
-				part := n
-				part.text += "." + "xyzw"[i:i+1]
-				p.scope.vecs[n.text] = append(p.scope.vecs[n.text], p.newRegister(part, t))
-			}
+			p.vectorRegister(n, vec, t)
 		default:
 			p.scope.regs[n.text] = p.newRegister(n, t)
 		}
@@ -70,6 +73,14 @@ func (p *parser) registers() {
 		}
 	}
 	p.expect(";")
+}
+
+func (p *parser) vectorRegister(n token, vec int, t typ) {
+	for i := range vec {
+		part := n
+		part.text += "." + "xyzw"[i:i+1]
+		p.scope.vecs[n.text] = append(p.scope.vecs[n.text], p.newRegister(part, t))
+	}
 }
 
 // declares reports whether the name is taken at this level.

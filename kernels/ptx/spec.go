@@ -206,6 +206,58 @@ func (m *match) typeOf(name string) typ {
 // matchMods matches the modifiers of an instruction; if they do not fit, at is
 // the index of the first that does not and want what could stand there.
 func (f *form) matchMods(in *inst) (m *match, at int, want string) {
+	if m, at, want = f.matchOrder(in); m == nil && f.loose() {
+		if bag := f.matchBag(in); bag != nil {
+			return bag, 0, ""
+		}
+	}
+	return m, at, want
+}
+
+// loose reports whether a form is of arithmetic alone, where assemblers take
+// rounding and the like in any order, even after the type.
+func (f *form) loose() bool {
+	if f.op == "ldmatrix" {
+		return true
+	}
+	for _, g := range f.groups {
+		switch g.name {
+		case "rnd", "irnd", "ftz", "sat", "relu", "NaN", "approx", "full", "type", "dtype", "atype", "cmp":
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// matchBag matches modifiers in any order; types keep theirs.
+func (f *form) matchBag(in *inst) *match {
+	m := &match{form: f, in: in, mods: map[string]string{}}
+next:
+	for _, t := range in.mods {
+		for _, g := range f.groups {
+			if m.mods[g.name] != "" {
+				continue
+			}
+			for _, c := range g.choices {
+				if c == t.text[1:] {
+					m.mods[g.name] = c
+					continue next
+				}
+			}
+		}
+		return nil
+	}
+	for _, g := range f.groups {
+		if !g.optional && m.mods[g.name] == "" {
+			return nil
+		}
+	}
+	return m
+}
+
+// matchOrder is matchMods with the order that the ISA gives.
+func (f *form) matchOrder(in *inst) (m *match, at int, want string) {
 	m = &match{form: f, in: in, mods: map[string]string{}}
 	i := 0
 	var expected []string
@@ -406,9 +458,7 @@ func (l *lowerer) checkConstant(bad func(string, ...any) *SyntaxError, o *operan
 		if t.isFloat() && t.bits() >= 32 && t != tTF32 && t != tF16x2 && t != tBF16x2 {
 			return bad("integer constant %s for a .%v operand", o.text, t)
 		}
-		if !fits(o, t) {
-			return bad("constant %s does not fit .%v", o.text, t)
-		}
+		// A constant too wide is cut off, as ptxas does.
 	case argFloat:
 		if t != tF32 && t != tF64 && !(t.class() == classBits && (t.bits() == 64) == !o.single && t.bits() >= 32) {
 			return bad("floating-point constant %s for a .%v operand", o.text, t)
@@ -432,17 +482,4 @@ func (l *lowerer) checkConstant(bad func(string, ...any) *SyntaxError, o *operan
 		}
 	}
 	return nil
-}
-
-// fits reports whether an integer constant is representable in t's width,
-// signed or unsigned.
-func fits(o *operand, t typ) bool {
-	if t.bits() >= 64 {
-		return true
-	}
-	v := int64(o.bits)
-	if o.uns && v < 0 {
-		return false
-	}
-	return v >= -(1<<(t.bits()-1)) && v < 1<<t.bits()
 }

@@ -40,6 +40,7 @@ const specMove = `
 mov.type(pred) : =type, type @ movpred
 mov.type(b16 b32 b64 u16 u32 u64 s16 s32 s64 f32 f64) : =type, type
 mov.type(b16 b32 b64) : any, any @ movpack
+mov.vec(v2 v4 v8).type(b8 b16 b32 b64 u8 u16 u32 u64 s8 s16 s32 s64 f32 f64) : =type*vec, type*vec @ movvec
 isspacep.space(const global local shared shared::cta shared::cluster param param::entry) : =pred, u64
 cvta.space(const global local shared shared::cta shared::cluster param param::entry).type(u64) : =type, type
 cvta.to.space(const global local shared shared::cta shared::cluster param param::entry).type(u64) : =type, type

@@ -65,7 +65,7 @@ func (w *warp) settle() {
 		}
 	}
 	if syncing >= 0 {
-		if !w.meet() {
+		if !w.complete() && !w.meet() {
 			w.stranded(syncing)
 		}
 		return
@@ -91,6 +91,27 @@ func (w *warp) settle() {
 		w.fault(BadBarrier, bits.TrailingZeros32(s.mask), "lanes %#08x of the warp have exited", w.all&^w.live)
 	}
 	w.enterBarrier()
+}
+
+// complete wakes lanes whose set has become complete because others have exited.
+func (w *warp) complete() bool {
+	woken := false
+	for i := range w.splits {
+		s := &w.splits[i]
+		if s.wait != waitSync {
+			continue
+		}
+		w.show(s)
+		need := w.live
+		if !w.in.uniform {
+			need = uint32(w.regs[w.in.e][bits.TrailingZeros32(s.mask)]) & w.live
+		}
+		if need&^s.mask == 0 {
+			s.wait = waitNo
+			woken = true
+		}
+	}
+	return woken
 }
 
 // show makes a split the one that faults are about.

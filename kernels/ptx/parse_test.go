@@ -1,0 +1,130 @@
+package ptx
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSyntaxErrors is PTX that is not accepted, and what is said about it.
+func TestSyntaxErrors(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "a PTX module starts with .version"},
+		{"no target", ".version 8.0", "expected .target"},
+		{"unknown target", ".version 8.0\n.target gfx90\n", `unknown target "gfx90"`},
+		{"32-bit addresses", ".version 8.0\n.target sm_80\n.address_size 32", "only 64"},
+		{"unknown instruction", kernel("frobnicate.u32 %r9, %r1;"), `25:1: unknown instruction "frobnicate"`},
+		{"unknown modifier", kernel("add.fast.u32 %r9, %r1, 1;"), "unexpected modifier .fast of add"},
+		{"missing type", kernel("add %r9, %r1, 1;"), "add lacks a modifier"},
+		{"mma shape", kernel("mma.sync.aligned.m16n9k16.row.col.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "unexpected modifier .m16n9k16"},
+		{"mma layouts exchanged", kernel("mma.sync.aligned.m16n8k16.col.row.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "unexpected modifier .col"},
+		{"mma fragment too short", kernel("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "vector of 3 operands, expected 4"},
+		{"mma of the wrong registers", kernel("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%r1,%f2,%f3,%f4}, {%rd1,%r2,%r3,%r4}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "register %rd1 has type .b64"},
+		{"wrong register type", kernel("add.f32 %f1, %fd2, %f3;"), "register %fd2 has type .f64, expected .f32"},
+		{"wrong register width", kernel("add.u64 %rd9, %r1, 1;"), "register %r1 has type .b32, expected .u64"},
+		{"unknown register", kernel("add.u32 %r9, %r60, 1;"), "unknown register %r60"},
+		{"float for integer", kernel("add.u32 %r9, %r1, 1.5;"), "floating-point constant 1.5"},
+		{"integer for float", kernel("add.f32 %f1, %f2, 1;"), "integer constant 1 for a .f32 operand"},
+		{"constant destination", kernel("add.u32 1, %r1, %r2;"), "1 cannot be a destination"},
+		{"too few operands", kernel("add.u32 %r9, %r1;"), "add has 2 operands, expected 3"},
+		{"too many operands", kernel("add.u32 %r9, %r1, %r2, %r3;"), "add has 4 operands, expected 3"},
+		{"no semicolon", kernel("add.u32 %r9, %r1, %r2"), `expected ","`},
+		{"unknown label", kernel("bra nowhere;"), `unknown label "nowhere"`},
+		{"guard is no predicate", kernel("@%r1 bra x; x:"), "guard %r1 is not a predicate"},
+		{"store to a parameter", kernel("st.param.u32 [p2], %r1;"), "parameters of an entry are read-only"},
+		{"wrong space", kernel("ld.global.u32 %r9, [sm];"), "sm is in .shared space, not .global"},
+		{"32-bit global address", kernel("ld.global.u32 %r9, [%r1];"), "cannot hold a .global address"},
+		{"copy of 12 bytes", kernel("cp.async.ca.shared.global [%r4], [%rd1], 12;"), "cp.async.ca of 12 bytes"},
+		{"cg copy of 8 bytes", kernel("cp.async.cg.shared.global [%r4], [%rd1], 8;"), "cp.async.cg of 8 bytes"},
+		{"lop3 table", kernel("lop3.b32 %r9, %r1, %r2, %r3, 256;"), "table 256"},
+		{"wide vector", kernel("ld.shared.v4.u64 {%rd6,%rd7,%rd8,%rd9}, [%r4]; ld.global.v2.u16 {%rs1}, [%rd1];"), "vector of 1 operands, expected 2"},
+		{"shuffle without sync", kernel("shfl.bfly.b32 %r9, %r1, 1, 31;"), "without .sync does not exist on sm_70"},
+		{"call of nothing", kernel("call.uni foo, (%r1);"), `unknown function "foo"`},
+		{"declared twice", kernel(".reg .b32 x; .reg .b64 x;"), "x is declared twice"},
+		{"kernel twice", kernel("") + ".entry k(.param .u64 p0, .param .u64 p1, .param .u32 p2) { ret; }", "defined twice"},
+		{"unterminated comment", header + "/* ", "comment does not end"},
+		{"unterminated string", header + ".file 1 \"x\n", "string does not end"},
+		{"unterminated block", header + ".entry k() { ret;", "does not end"},
+		{"huge array", header + ".global .b8 a[99999999999];", "outside 0 to"},
+		{"nested too deeply", header + ".entry k() " + strings.Repeat("{", 100), "nested too deeply"},
+		{"bad number", header + ".global .u32 a = 0x;", "malformed number"},
+		{"overfull initializer", header + ".global .u32 a[2] = {1, 2, 3};", "more initial values"},
+		{"stray byte", header + "\x01", "unexpected character"},
+		{"alloca", kernel("alloca.u64 %rd9, %rd1;"), "alloca is not supported"},
+		{"textures", header + ".tex .u32 t;", ".tex variables are not supported"},
+		{"clusters", header + ".entry k() .explicitcluster { ret; }", "clusters are not supported"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := Parse("t.ptx", []byte(c.text))
+			var s *SyntaxError
+			if !errors.As(err, &s) {
+				t.Fatalf("got %v, %v", m, err)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v\nlacks %q", err, c.want)
+			}
+			if s.Line < 1 || s.Column < 1 {
+				t.Errorf("no position: %+v", s.Pos)
+			}
+		})
+	}
+}
+
+// TestSyntax is PTX of less common shapes that is accepted.
+func TestSyntax(t *testing.T) {
+	for _, text := range []string{
+		header,
+		header + ".global .align 4 .b8 a[8] = {1, 2, 0xff, 0b11, 017};",
+		header + ".global .u32 a[3]; .global .u64 p[2] = {a, generic(a)+4};",
+		header + ".visible .const .f32 c[2][2] = {{1.0, 0f3F800000}, {-1.5, 2e3}};",
+		header + ".extern .func (.param .b32 r) vprintf(.param .b64 a, .param .b64 b);",
+		header + ".file 1 \"a.cu\", 123, 456\n.section .debug_abbrev { .b8 1,2,3 }\n.visible .entry k() .maxntid 32, 1, 1 .minnctapersm 2 { .loc 1 2 3\n .pragma \"nounroll\"; ret; }",
+		kernel("{ .reg .u32 t; mov.u32 t, %tid.x; } { .reg .u64 t; mov.u64 t, 1; }"),
+		kernel("{ x: @%p1 bra x; } { x: @%p1 bra x; }"),
+		kernel("mov.b64 {%r9, %r10}, %rd1; mov.b64 %rd9, {%r9, %r10}; mov.b32 {_, %rs1}, %r9;"),
+		kernel(".reg .v4 .f32 v; ld.global.v4.f32 v, [%rd2]; add.f32 %f1, v.x, v.w;"),
+		kernel("sub.ftz.rn.f32 %f1, %f1, %f2; div.ftz.rn.f32 %f1, %f2, %f3;"),
+		kernel("setp.lt.and.u32 %p1|%p2, %r1, %r2, !%p3; setp.lt.u32 %p1|_, %r1, %r2;"),
+		kernel("ld.global.u32 %r9, [%rd1+4+8]; ld.global.u32 %r9, [%rd1+-4]; ld.global.u32 %r9, [%rd1-4];"),
+		kernel("ld.global.s8 %rd9, [%rd1]; ld.global.u8 %rs1, [%rd1]; st.global.u8 [%rd1], %r1; cvt.s64.s8 %rd9, %r1;"),
+		kernel("bra.uni L; L:"), kernel("@!%p1 bra L; L: ;"),
+		strings.Replace(kernel(""), ".version 8.0\n", ".version 8.0 // c\n/* d\n e */", 1) + "\x00",
+	} {
+		if _, err := Parse("t.ptx", []byte(text)); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
+}
+
+// FuzzParse: whatever the text, Parse returns a module that can be loaded, or one
+// error with a place.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.ptx")
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	f.Add([]byte(kernel("ts: .branchtargets a, b; brx.idx %r3, ts; a: b: call.uni g, (%r1);")))
+	f.Add([]byte(header + ".func (.reg .u32 a) g(.reg .u32 b) { add.u32 a, b, 1; ret; } .entry k() { .reg .u32 x; call (x), g, (2); ret; }"))
+	f.Add([]byte(header + ".global .u64 p[2] = {0xFF(p), generic(p)+4}; .weak .global .align 16 .v4 .f32 v = {1.0, 2.0};"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		m, err := Parse("fuzz.ptx", src)
+		if err != nil {
+			var s *SyntaxError
+			if !errors.As(err, &s) || s.Msg == "" {
+				t.Fatalf("error without a place: %v", err)
+			}
+			return
+		}
+		m.Contractible()
+		m.Kernels()
+		if _, err := NewDevice(Config{Memory: 64 << 20}).Load(m); err != nil && err.Error() == "" {
+			t.Fatal("empty error")
+		}
+	})
+}
