@@ -15,6 +15,12 @@ func emulate(seed uint64) *emulated.Driver {
 	return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Perturb: true, Memory: 4 << 30}})
 }
 
+// exact is emulate without errors of approximate instructions, which are drawn
+// from the seed as if each were another GPU.
+func exact(seed uint64) *emulated.Driver {
+	return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Memory: 4 << 30}})
+}
+
 func newEngine(t testing.TB, seed uint64, o cuda.Options) *cuda.Engine {
 	t.Helper()
 	e, err := cuda.New(emulate(seed), o)

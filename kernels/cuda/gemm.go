@@ -81,6 +81,14 @@ func (p *product) splits() int {
 // depthUnit is what the k of a split is a multiple of: the step of the kernels.
 const depthUnit = 32
 
+// parts returns the k of a part when it is cut into splits, and how many parts
+// there are.
+func (p *product) parts(splits int) (depth, n int) {
+	depth = (p.k + splits - 1) / splits
+	depth = max(depthUnit, (depth+depthUnit-1)/depthUnit*depthUnit)
+	return depth, max(1, (p.k+depth-1)/depth)
+}
+
 // multiply queues p.
 func (e *Engine) multiply(p product) { e.multiplyWith(p, p.tile(), p.splits()) }
 
@@ -98,9 +106,8 @@ func (e *Engine) multiplyWith(p product, t tile, splits int) {
 			flag(p.carry), flag(p.half))
 		return
 	}
-	depth := (p.k + splits - 1) / splits
-	depth = max(depthUnit, (depth+depthUnit-1)/depthUnit*depthUnit)
-	grid.Z = max(1, (p.k+depth-1)/depth)
+	depth, parts := p.parts(splits)
+	grid.Z = parts
 	c, bias, residual, half := p.c, p.bias, p.residual, p.half
 	if grid.Z > 1 {
 		c, bias, residual, half = e.scratch("partial sums", int64(grid.Z)*int64(p.m)*int64(p.n)*4), 0, 0, false

@@ -41,7 +41,7 @@ func (t Training) Overhead() Overhead {
 
 	elements, partial := int64(0), int64(0)
 	need := func(p product) {
-		if n := p.splits(); n > 1 {
+		if _, n := p.parts(p.splits()); n > 1 {
 			partial = max(partial, int64(n)*int64(p.m)*int64(p.n)*4)
 		}
 	}

@@ -30,18 +30,27 @@ func (b Bounds) of(p kernels.DType) Tolerance {
 
 // Run makes all comparisons as subtests, each on an engine of its own.
 func Run(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds) {
+	run(t, newEngine, b, []string{"left.output", "left.all", "right.output", "right.all"}, []string{"output", "all"})
+}
+
+// RunQuick is Run for an engine that is slow: gradients of two of the four
+// combinations of sides and labels, training on outputs alone.
+func RunQuick(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds) {
+	run(t, newEngine, b, []string{"left.output", "right.all"}, []string{"output"})
+}
+
+func run(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds, keys, trajectories []string) {
 	for _, name := range Models {
 		for _, p := range []kernels.DType{kernels.F32, kernels.BF16} {
 			t.Run(fmt.Sprint(name, "/logits/", p), func(t *testing.T) { logits(t, newEngine(t), name, p, b.of(p)) })
-			for _, side := range []model.Side{model.PadLeft, model.PadRight} {
-				for _, labels := range []string{"output", "all"} {
-					t.Run(fmt.Sprint(name, "/gradients/", p, "/", side, ".", labels), func(t *testing.T) {
-						gradients(t, newEngine(t), name, p, side, labels, b.of(p))
-					})
-				}
+			for _, key := range keys {
+				side, labels, _ := strings.Cut(key, ".")
+				t.Run(fmt.Sprint(name, "/gradients/", p, "/", key), func(t *testing.T) {
+					gradients(t, newEngine(t), name, p, model.Side(side), labels, b.of(p))
+				})
 			}
 		}
-		for _, labels := range []string{"output", "all"} {
+		for _, labels := range trajectories {
 			t.Run(name+"/trajectory/"+labels, func(t *testing.T) { trajectory(t, newEngine(t), name, labels, b) })
 		}
 		t.Run(name+"/greedy", func(t *testing.T) { greedy(t, newEngine(t), name) })

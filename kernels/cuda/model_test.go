@@ -1,0 +1,246 @@
+package cuda_test
+
+import (
+	"math"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"xrun/kernels"
+	"xrun/kernels/cpu"
+	"xrun/kernels/cuda"
+	"xrun/kernels/num"
+	"xrun/model"
+	"xrun/model/modeltest"
+)
+
+// bounds are those of the CPU engine in model's tests, but for tensor cores,
+// whose order of addition is unknown, and for the float32 products, which split
+// nothing: float32 results differ in the last bits of sums of at most some
+// hundred terms, 1e-6 relative, and 1e-5 after the layers of a model. bf16
+// operands carry 2^-9 = 0.002 each, and errors of several layers add up as a
+// random walk.
+var bounds = modeltest.Bounds{
+	F32:  modeltest.Tolerance{Logits: 1e-5, Loss: 1e-5, Grad: 1e-5},
+	BF16: modeltest.Tolerance{Logits: 2e-2, Loss: 1e-3, Grad: 5e-2},
+	Norm: 1e-4, Weights: 1e-4,
+}
+
+// TestReference makes the cases of modeltest.RunQuick; XRUN_SLOW=1 makes all.
+func TestReference(t *testing.T) {
+	run := modeltest.RunQuick
+	if os.Getenv("XRUN_SLOW") != "" {
+		run = modeltest.Run
+	}
+	run(t, func(t testing.TB) kernels.Engine {
+		e := newEngine(t, 1, cuda.Options{})
+		t.Cleanup(func() { e.Close() })
+		return e
+	}, bounds)
+}
+
+// small is a model of awkward sizes: nothing is a multiple of a tile.
+func small(arch string) model.Config {
+	return model.Config{
+		Architecture: arch, Vocab: 101, Hidden: 36, Intermediate: 50, Layers: 2, Heads: 6, KVHeads: 2, HeadDim: 6, MaxPositions: 256,
+		RopeTheta: 1e4, NormEps: 1e-6, InitRange: 0.2, Tied: arch == model.Qwen2, QKVBias: arch == model.Qwen2, BOS: -1, Pad: -1, EOS: []int32{2},
+	}
+}
+
+func random(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType) *model.Model {
+	t.Helper()
+	m, err := model.New(e, c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.InitRandom(5); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// someRows makes n rows of 1 to 30 tokens.
+func someRows(n int, seed uint64) []model.Row {
+	g := num.NewPhilox(seed, 99, 0)
+	var out []model.Row
+	for range n {
+		length := 1 + int(g.Below(30))
+		r := model.Row{Tokens: make([]int32, length), Prompt: int(g.Below(uint64(length + 1)))}
+		for i := range r.Tokens {
+			r.Tokens[i] = int32(g.Below(101))
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// training is what some steps reported and the digest of the final weights.
+type training struct {
+	Log    []model.StepResult
+	Digest uint64
+}
+
+func train(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType, micro, steps int) training {
+	t.Helper()
+	m := random(t, e, c, p)
+	defer m.Close()
+	r := modeltest.Recipe(model.PadLeft, "output")
+	r.PromptWeight, r.MicroTokens = 0.5, micro
+	tr, err := model.NewTrainer(m, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	var out training
+	for s := range steps {
+		res, err := tr.Step(someRows(6, uint64(s)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Log = append(out.Log, res)
+	}
+	out.Digest = m.Digest()
+	return out
+}
+
+// TestTrainingIsReproducible trains under two orders of warps, blocks and
+// streams, with memory in segments and apart: the same to the bit.
+func TestTrainingIsReproducible(t *testing.T) {
+	for _, p := range []kernels.DType{f32, bf16} {
+		var runs []training
+		for i, o := range arenas {
+			e, err := cuda.New(exact(uint64(10+i)), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs = append(runs, train(t, e, small(model.Qwen2), p, 60, 3))
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := cmp.Diff(runs[0], runs[1]); d != "" {
+			t.Errorf("%v: two runs differ:\n%s", p, d)
+		}
+	}
+}
+
+// TestTrainingFollowsTheCPU makes ten steps beside the CPU engine.
+func TestTrainingFollowsTheCPU(t *testing.T) {
+	host, err := cpu.New(cpu.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	for p, bound := range map[kernels.DType]float64{f32: 2e-5, bf16: 2e-2} {
+		e := newEngine(t, 2, cuda.Options{})
+		got, want := train(t, e, small(model.Llama), p, 0, 10), train(t, host, small(model.Llama), p, 0, 10)
+		worst := 0.0
+		for i, w := range want.Log {
+			g := got.Log[i]
+			d := max(math.Abs(g.Loss-w.Loss)/w.Loss, math.Abs(g.GradNorm-w.GradNorm)/w.GradNorm)
+			worst = max(worst, d)
+			if !(d <= bound) {
+				t.Errorf("%v: step %d: loss %.7f, norm %.7f; the CPU engine's are %.7f, %.7f", p, i, g.Loss, g.GradNorm, w.Loss, w.GradNorm)
+			}
+		}
+		t.Logf("%v: worst %.1e", p, worst)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestNeighboursChangeNothing scores and continues sequences together, apart,
+// and in passes of other sizes: the same to the bit.
+func TestNeighboursChangeNothing(t *testing.T) {
+	for _, p := range []kernels.DType{f32, bf16} {
+		e := newEngine(t, 3, cuda.Options{})
+		m := random(t, e, small(model.Qwen2), p)
+		var seqs []model.ScoreSeq
+		rows := someRows(5, 4)
+		for _, r := range rows[1:] {
+			tokens := append(append([]int32{7, 8, 9}, rows[0].Tokens...), r.Tokens...) // of a common start
+			seqs = append(seqs, model.ScoreSeq{Tokens: tokens, From: 3})
+		}
+		score := func(o model.ScoreOptions, seqs ...model.ScoreSeq) []model.Score {
+			s, _, err := m.LogProbs(seqs, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		want := score(model.ScoreOptions{}, seqs...)
+		for name, o := range map[string]model.ScoreOptions{"apart": {Apart: true}, "in small passes": {Tokens: 19}, "apart in small passes": {Apart: true, Tokens: 19}} {
+			if d := cmp.Diff(want, score(o, seqs...)); d != "" {
+				t.Errorf("%v: %s:\n%s", p, name, d)
+			}
+		}
+		if d := cmp.Diff(want[2:3], score(model.ScoreOptions{}, seqs[2])); d != "" {
+			t.Errorf("%v: alone:\n%s", p, d)
+		}
+
+		prompts := [][]int32{{1, 2, 3}, {5}, {9, 8, 7, 6, 5, 4, 3}}
+		together, err := m.Generate(prompts, model.GenerateOptions{MaxNew: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, prompt := range prompts {
+			alone, err := m.Generate([][]int32{prompt}, model.GenerateOptions{MaxNew: 5})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(together[i], alone[0]); d != "" {
+				t.Errorf("%v: prompt %d continues otherwise alone:\n%s", p, i, d)
+			}
+		}
+		m.Close()
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMemoryIsAsPlanned compares the prediction of a training's memory with
+// what the engine held.
+func TestMemoryIsAsPlanned(t *testing.T) {
+	for i, name := range modeltest.Models {
+		p := []kernels.DType{bf16, f32}[i]
+		e := newEngine(t, 1, cuda.Options{})
+		m, err := model.Load(e, os.DirFS(modeltest.Reference(t, name)), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const micro = 50
+		r := modeltest.Recipe(model.PadRight, "all")
+		r.MicroTokens = micro
+		tr, err := model.NewTrainer(m, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := model.Row{Tokens: make([]int32, micro+1)}
+		for i := range row.Tokens {
+			row.Tokens[i] = int32(i)
+		}
+		if _, err := tr.Step([]model.Row{row}); err != nil {
+			t.Fatal(err)
+		}
+		c := m.Config
+		w := cuda.Training{DType: p, Vocab: c.Vocab, Hidden: c.Hidden, Heads: c.Heads, Tokens: micro, Labels: micro}
+		for _, q := range m.Params() {
+			if len(q.Shape) == 2 && !(q.Name == "model.embed_tokens.weight" && !c.Tied) {
+				w.Matrices = append(w.Matrices, [2]int{q.Shape[0], q.Shape[1]})
+			}
+		}
+		o := w.Overhead()
+		want := float64(model.TrainMemory(c, p, 0, model.Extent{Tokens: micro, Labels: micro, Longest: micro, Step: micro}).Total() + o.Rounded + o.Logits + o.Scratch)
+		if _, peak, _ := e.Memory(); math.Abs(float64(peak)-want) > 0.01*want {
+			t.Errorf("%s, %v: %d bytes were held, planned were %.0f: %+v", name, p, peak, want, o)
+		} else {
+			t.Logf("%s, %v: %.2f MiB held, %.2f planned", name, p, float64(peak)/(1<<20), want/(1<<20))
+		}
+		tr.Close()
+		m.Close()
+		e.Close()
+	}
+}
