@@ -8,4 +8,42 @@
 // same PTX on the interpreter of kernels/ptx. Most readers need two calls:
 // New, which makes an engine over a driver, and [Driver].Launch, which every
 // operation ends in.
+//
+// No kernel has run on a GPU while it was written. They are proven on the
+// interpreter, accepted by NVIDIA's assembler, and compiled by a second
+// compiler; roofline.md counts what bounds their speed.
+//
+// # Bits
+//
+// Runs agree to the bit on one compute capability, whatever the neighbours in a
+// batch: no kernel adds floats atomically, and no order depends on the number of
+// rows or of multiprocessors. Elementwise operations, norms, embeddings and the
+// optimizer have the CPU engine's bits, and so have float32 products (one chain
+// of fma over k). Against the CPU engine in the rest, bounds hold:
+//
+// Products of bf16 operands: one chain of mma.sync m16n8k16 over k in sixteens
+// from +0 in float32. No tile shows in it, so the choice of a kernel may depend
+// on anything. Gradients of small weights and of a head's input cut k into
+// splits, whose number depends on the shape of the weights alone, and add them in
+// order; the gradient's k is the tokens of a micro-batch, which therefore shows.
+// A carried gradient is added to the finished product.
+//
+// Attention: tiles of 64 keys (32 for heads above 64; 16 in float32), counted
+// from a sequence's first key through its segments, with a running maximum and
+// sum (Milakov & Gimelshein 2018; Dao et al. 2022). What a row does not see is
+// not in its result: a value that is not finite reaches the rows that see it and
+// no others, where one that is infinite counts as NaN in the tile that a row
+// sees part of. Gradients sum over keys ascending (dq) and over queries, then
+// heads of the group (dk, dv).
+//
+// Losses: see loss.cu; bits depend on a row alone, so LogProb has those of
+// CrossEntropy.
+//
+// # Memory
+//
+// A weight matrix that meets bf16 operands has a rounded copy beside it, 2 bytes
+// an element, until it is written to: made once a step, read by forward,
+// backward and every generated token, where rounding at each use would move
+// four times the bytes. Qwen2.5-0.5B has 1 GB of them, beside 8 GB of weights,
+// gradients and moments. Logits take up to 640 MiB.
 package cuda
