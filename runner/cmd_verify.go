@@ -137,7 +137,7 @@ func runFiles(dir string) (map[string]bool, error) {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
-		if err == nil && !unverified[rel] {
+		if err == nil && !unverified[rel] && !strings.HasPrefix(rel, "."+lockName) {
 			files[filepath.ToSlash(rel)] = true
 		}
 		return err

@@ -13,6 +13,36 @@ import "xrun/model"
 //   - A field added later carries `omitempty` and is omitted only while equal to
 //     the zero value that stands for the old behaviour; otherwise Version rises.
 //
+// # By hand
+//
+// `xrun plan -json SPEC` prints every stage with its key and the input that the
+// key is the digest of, already canonical but for the white space of the listing:
+//
+//	xrun plan -json SPEC | python3 -c 'import json,sys,hashlib
+//	for s in json.load(sys.stdin):
+//	    b = json.dumps(s["input"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+//	    print(hashlib.sha256(b.encode()).hexdigest() == s["key"], s["title"])'
+//
+// Python and RFC 8785 write some floats differently, such as 5e-05 and 0.00005;
+// where that prints False, digest the input.json of the finished stage, whose
+// bytes less the final newline are the canonical ones:
+//
+//	head -c -1 runs/.store/KEY/input.json | sha256sum
+//
+// The digests inside come from files as follows:
+//
+//	data       sha256sum FILE
+//	weights    sha256 of the lines "HEX\n", HEX being the sha256sum of each
+//	           *.safetensors in name order:
+//	           sha256sum *.safetensors | cut -c-64 | sha256sum
+//	config     sha256 of the canonical JSON of model.Config, which `xrun describe`
+//	           shows: what config.json means, not its bytes
+//	tokenizer  of the tables that tokenizer.json and tokenizer_config.json mean
+//	           (model/tokenizer/digest.go says in which order)
+//	suite      of the definition and the sha256 of each file (runner/suites,
+//	           Suite.Digest)
+//	prepare, train   the key of that stage
+//
 // Not in any key: question, scale, names of axes, threads, memory, logEvery,
 // checkpointEvery; nor the micro-batch, which follows from memory, unless the
 // engine's results depend on it.

@@ -122,7 +122,11 @@ func (l Locker) acquire(path, note string, waiting func(Holder), depth int) (*Lo
 	for range 100 {
 		err := l.place(path, mine)
 		if err == nil {
+			l.sweep(path)
 			return l.held(path, mine), nil
+		}
+		if errors.Is(err, errChanged) {
+			continue
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("locking %s: %w", path, err)
@@ -145,6 +149,7 @@ func (l Locker) acquire(path, note string, waiting func(Holder), depth int) (*Lo
 			return nil, &HeldError{Path: path, Holder: old, Unsure: !sameSystem(old, mine)}
 		}
 		if err := l.takeOver(path, old, mine, depth); err == nil {
+			l.sweep(path)
 			return l.held(path, mine), nil
 		} else if !errors.Is(err, errChanged) {
 			return nil, err
@@ -175,6 +180,9 @@ func (l Locker) place(path string, mine Holder) error {
 	if _, serr := os.Lstat(path); serr == nil {
 		return fs.ErrExist
 	}
+	if _, serr := os.Lstat(tmp); errors.Is(serr, fs.ErrNotExist) {
+		return errChanged // swept by one who held the lock meanwhile
+	}
 	// Without hard links, an exclusive creation has to do.
 	f, cerr := l.FS.Create(path)
 	if cerr != nil {
@@ -188,6 +196,15 @@ func (l Locker) place(path string, mine Holder) error {
 		return err
 	}
 	return nil
+}
+
+// sweep removes what killed contenders left of their locks. One that lives and
+// loses its file so tries again.
+func (l Locker) sweep(path string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".*"))
+	for _, p := range left {
+		l.FS.Remove(p)
+	}
 }
 
 // write writes a complete lock under a name of its own beside path.
@@ -235,6 +252,9 @@ func (l Locker) takeOver(path string, old, mine Holder, depth int) error {
 		return fmt.Errorf("locking %s: %w", path, err)
 	}
 	if err := l.FS.Rename(tmp, path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return errChanged
+		}
 		l.FS.Remove(tmp)
 		return fmt.Errorf("locking %s: %w", path, err)
 	}
