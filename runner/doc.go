@@ -11,10 +11,28 @@
 // report. Each stage but the last has a content key, the sha256 of the canonical
 // JSON of one of the key structs in keys.go: digests of inputs and the settings
 // that change the result, never paths, times, thread counts or memory choices.
-// A stage whose key is in the store is not run.
+// A stage whose key is in the store is not run; one that is damaged there is
+// named, set aside and run again. keys.go says how to compute a key by hand.
+//
+// # What survives
+//
+// All that is written goes through package disk: a file or a finished stage
+// appears whole or not at all, also when power is lost. A run holds its
+// directory's lock and each stage's own (package lock); a dead holder's is taken
+// over. A training writes a checkpoint every run.checkpointEvery steps, or every
+// ten minutes, from a copy in the background, and keeps the last two; it holds
+// weights, moments, counters and the rows of the tables so far, whose number is
+// the position in the data. Whatever is killed, the next run goes on from there
+// to the same bytes. A checkpoint that cannot be written is told and training
+// goes on; a result that cannot be kept, because the disk is full or read-only,
+// stops the run with what is finished.
+//
+// A stage that fails takes with it only those that need it; xrun status says
+// what became of each, from plan.json and the logs (stagelog.go).
 //
 // # Exit status
 //
 // 0 done; 1 failed, or some cell failed; 2 wrong usage; 3 runs differ (verify,
-// diff -fail-on); 4 an engine is asked for that is not here; 130 interrupted.
+// diff -fail-on); 4 an engine is asked for that is not here; 130 interrupted: by
+// the first interrupt after the step and its checkpoint, by the second at once.
 package runner
