@@ -72,6 +72,7 @@ type code struct {
 	calls    []*function
 	indirect bool
 	ordered  bool                // blocks may communicate through memory
+	fences   bool                // and order what they do
 	formals  map[*variable]int32 // slots of parameters in registers
 }
 

@@ -38,7 +38,20 @@
 // use of an asynchronous copy's destination before it was waited for. Memory
 // after a fault is as the kernel left it.
 //
+// What is not found: races between blocks of a kernel that has fences of device
+// scope, since such blocks may order what they do; a plain read beside an
+// atomic; effects of weak memory; undefined values that are only moved.
+//
+// # What is not there
+//
+// Textures, surfaces, clusters, mbarrier and bulk copies, wgmma, tcgen05, sparse
+// and sub-byte mma, alloca, scalar video instructions, 32-bit addressing, 128-bit
+// registers. Parse says so.
+//
 // # Order and rounding
+//
+// A kernel that uses neither atomics nor volatile accesses in global memory runs
+// its blocks in parallel; one that does runs them in turns.
 //
 // The order in which warps and blocks run comes from [Config].Seed, so that a
 // kernel whose result depends on it gives different results under different

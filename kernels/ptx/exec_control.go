@@ -185,6 +185,9 @@ func lowerWarpSync(l *lowerer, m *match) {
 }
 
 func lowerFence(l *lowerer, m *match) {
+	if s := m.get("level") + m.get("scope"); s != "cta" {
+		l.c.fences = true
+	}
 	l.emit(instr{d: l.sink, run: func(w *warp, in *instr) {}})
 }
 

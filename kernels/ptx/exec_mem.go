@@ -103,6 +103,7 @@ func lowerLd(l *lowerer, m *match) {
 		in.d = x.slots[0]
 	}
 	l.ordered(sp, x.strong)
+	l.c.fences = l.c.fences || m.get("order") == "acquire"
 	l.emit(in)
 }
 
@@ -472,6 +473,7 @@ func lowerAtom(l *lowerer, m *match) {
 	}
 	in.f3 = atomicFunc(m.get("op"), t)
 	l.ordered(sp, true)
+	l.c.fences = l.c.fences || m.has("sem") && m.get("sem") != "relaxed"
 	l.emit(in)
 }
 

@@ -113,7 +113,8 @@ func TestFaults(t *testing.T) {
 		{"one place, one value", warp, Config{}, 0, "", "st.shared.u32 [%r4], %r3;"},
 		{"one place, two values", warp, Config{}, Race, "different value", "st.shared.u32 [%r4], %r1;"},
 		{"shared atomics", two, Config{}, 0, "", "setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [%r4], 0; bar.sync 0; atom.shared.add.u32 %r9, [%r4], 1; bar.sync 0; ld.shared.u32 %r10, [%r4];"},
-		{"reading beside an atomic", two, Config{}, Race, "", "setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [%r4], 0; bar.sync 0; atom.shared.add.u32 %r9, [%r4], 1; ld.shared.u32 %r10, [%r4];"},
+		{"reading beside an atomic", two, Config{}, 0, "", "setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [%r4], 0; bar.sync 0; atom.shared.add.u32 %r9, [%r4], 1; ld.shared.u32 %r10, [%r4];"},
+		{"writing beside an atomic", two, Config{}, Race, "", "setp.eq.u32 %p1, %r1, 0; @%p1 st.shared.u32 [%r4], 0; bar.sync 0; @%p1 st.shared.u32 [%r4], 5; @!%p1 atom.shared.add.u32 %r9, [%r4], 1;"},
 		{"named barrier of both warps", two, Config{}, 0, "", "st.shared.u32 [%r5], %r1; barrier.sync 3, 64; xor.b32 %r9, %r5, 128; ld.shared.u32 %r10, [%r9];"},
 		{"producer and consumer", two, Config{}, 0, "", `setp.lt.u32 %p1, %r1, 32; @!%p1 bra consumer;
 			st.shared.u32 [%r5], %r1; bar.arrive 1, 64; bra.uni done;
@@ -123,6 +124,8 @@ func TestFaults(t *testing.T) {
 			consumer: st.shared.u32 [%r5+-128], %r1; bar.sync 1, 64; done:`},
 		{"blocks write one place", blocks, Config{}, Race, "block (", "st.global.u32 [%rd4], %r2;"},
 		{"a block reads what another writes", blocks, Config{}, Race, "", "setp.eq.u32 %p1, %r2, 0; @%p1 st.global.u32 [%rd5], %r2; @!%p1 ld.global.u32 %r9, [%rd5];"},
+		{"blocks add to one place", blocks, Config{}, 0, "", "red.global.add.u32 [%rd5], 1;"},
+		{"a block writes what another adds to", blocks, Config{}, Race, "", "setp.eq.u32 %p1, %r2, 0; @%p1 red.global.add.u32 [%rd5], 1; @!%p1 st.global.u32 [%rd5], 1;"},
 		{"blocks read one place", blocks, Config{}, 0, "", "ld.global.u32 %r9, [%rd5];"},
 		{"blocks write beside each other", blocks, Config{}, 0, "", "mul.wide.u32 %rd6, %r2, 2; add.u64 %rd7, %rd4, %rd6; cvt.u16.u32 %rs1, %r2; st.global.u16 [%rd7], %rs1;"},
 

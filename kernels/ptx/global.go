@@ -9,7 +9,7 @@ import (
 // Each block keeps a log of the bytes of global memory that it read and wrote,
 // as bitmaps by page. When a block has ended its log is compared with those of
 // the blocks before it: two blocks of a launch that are not ordered may not
-// touch the same byte if one of them writes. The outcome does not depend on
+// touch the same byte if one of them writes, but for atomics on both sides. The outcome does not depend on
 // when the blocks ran.
 
 const pageBytes = 4096
@@ -83,6 +83,7 @@ func (b *block) logGlobal(w *warp, x *access, lane int, a *allocation, off uint6
 	case k == accessRead:
 	default:
 		p.atomic[i] |= mask
+		p.pcs[i] = w.in.id
 	}
 	if b.run.k.serial && k != accessRead && !a.full {
 		a.init[off>>6] |= mask
@@ -127,7 +128,18 @@ func (r *run) merge(b *block) error {
 	clear(b.log.pages)
 	b.log.last = [16]*page{}
 	if r.k.serial {
+		// Blocks that fence may have ordered what they did through an atomic;
+		// that is not followed here.
 		delete(g.waiting, b.serial)
+		for _, p := range pages {
+			if r.k.fences {
+				break
+			}
+			if err := r.mergePage(p, b.linear); err != nil {
+				return err
+			}
+		}
+		b.log.free = append(b.log.free, pages...)
 		return nil
 	}
 	for {
@@ -158,12 +170,16 @@ func (r *run) mergePage(p *page, linear int64) error {
 	}
 	check := r.cfg.Off&GlobalRace == 0
 	for i := range p.read {
-		rd, wr := p.read[i], p.wrote[i]
-		if rd|wr == 0 {
+		rd, wr, at := p.read[i], p.wrote[i], p.atomic[i]
+		if rd|wr|at == 0 {
 			continue
 		}
 		if check {
-			if c := wr & (q.read[i] | q.wrote[i]); c != 0 {
+			// A plain read beside an atomic is how loops of atom.cas begin.
+			if c := wr&(q.read[i]|q.wrote[i]) | at&q.wrote[i]; c != 0 {
+				return r.globalRace(p, q, i, c, linear, accessWrite)
+			}
+			if c := wr & q.atomic[i]; c != 0 {
 				return r.globalRace(p, q, i, c, linear, accessWrite)
 			}
 			if c := rd & q.wrote[i]; c != 0 {
@@ -174,8 +190,9 @@ func (r *run) mergePage(p *page, linear int64) error {
 			q.read[i] |= rd
 			q.readers[i], q.rpcs[i] = linear+1, p.pcs[i]
 		}
-		if wr != 0 {
+		if wr|at != 0 {
 			q.wrote[i] |= wr
+			q.atomic[i] |= at
 			q.writers[i], q.pcs[i] = linear+1, p.pcs[i]
 		}
 	}
@@ -185,7 +202,7 @@ func (r *run) mergePage(p *page, linear int64) error {
 func (r *run) globalRace(p *page, q *launchPage, i int, conflict uint64, linear int64, k accessKind) error {
 	at := int64(i)*64 + int64(bits.TrailingZeros64(conflict))
 	other, what, pc := q.writers[i], "wrote", q.pcs[i]
-	if q.wrote[i]&conflict == 0 {
+	if (q.wrote[i]|q.atomic[i])&conflict == 0 {
 		other, what, pc = q.readers[i], "read", q.rpcs[i]
 	}
 	id := r.blockID(linear)

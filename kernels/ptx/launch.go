@@ -168,6 +168,7 @@ func (img *Image) kernel(f *function) (*Kernel, error) {
 		}
 		k.consts[g] = vals
 		k.serial = k.serial || g.code.ordered
+		k.fences = k.fences || g.code.fences
 		k.unit = min(k.unit, g.code.unit)
 	}
 	return k, nil

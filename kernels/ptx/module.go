@@ -46,6 +46,7 @@ type Kernel struct {
 	unit    int                    // smallest access to shared memory
 	dynamic int64                  // offset of dynamic shared memory
 	serial  bool                   // its blocks may communicate
+	fences  bool                   // and order what they do
 }
 
 // instruction returns the decoded instruction of an id.

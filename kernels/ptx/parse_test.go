@@ -98,6 +98,47 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
+// TestDamaged cuts kernels off and changes single bytes: one error or a module,
+// never a panic.
+func TestDamaged(t *testing.T) {
+	src, err := os.ReadFile("testdata/basics.clang19.ptx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(text []byte) {
+		m, err := Parse("damaged.ptx", text)
+		var s *SyntaxError
+		if err != nil && !errors.As(err, &s) {
+			t.Fatalf("%v", err)
+		}
+		if err == nil {
+			NewDevice(Config{Memory: 1 << 20}).Load(m)
+		}
+	}
+	for n := 0; n < len(src); n += 13 {
+		check(src[:n])
+	}
+	r := rng{1}
+	for range 1500 {
+		b := append([]byte(nil), src...)
+		for range 1 + r.next()%3 {
+			at := r.next() % uint64(len(b))
+			switch r.next() % 3 {
+			case 0:
+				b[at] = byte(r.next())
+			case 1:
+				n := min(r.next()%20, uint64(len(b))-at)
+				b = append(b[:at], b[at+n:]...)
+			default:
+				from := r.next() % uint64(len(b))
+				n := min(r.next()%30, uint64(len(b))-from)
+				b = append(b[:at:at], append(append([]byte(nil), b[from:from+n]...), b[at:]...)...)
+			}
+		}
+		check(b)
+	}
+}
+
 // FuzzParse: whatever the text, Parse returns a module that can be loaded, or one
 // error with a place.
 func FuzzParse(f *testing.F) {

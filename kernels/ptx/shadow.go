@@ -19,8 +19,7 @@ type granule struct {
 	wwarp   uint8
 	wlane   uint8
 	rlane   uint8 // manyLanes if more than one
-	strong  bool  // the write was atomic or volatile
-	rstrong bool  // all reads were
+	strong  bool  // the write was atomic or volatile: reads beside it are no race
 	pending bool  // destination of an asynchronous copy in flight
 }
 
@@ -85,32 +84,30 @@ func (s *shadow) access(w *warp, x *access, lane int, addr int64, n int, k acces
 			if w.checks(UninitializedMemory) {
 				w.memFault(Uninitialized, lane, spaceShared, uint64(addr), "a %v of %d bytes", k, n)
 			}
-		} else if !(strong && g.strong) && !(int(g.wwarp) == w.id && g.wclock < w.sh.clock) && !w.before(g.wwarp, g.wlane, g.wclock, lane) {
+		} else if !g.strong && !(int(g.wwarp) == w.id && g.wclock < w.sh.clock) && !w.before(g.wwarp, g.wlane, g.wclock, lane) {
 			s.race(w, lane, i, k, accessWrite, g.wwarp, g.wlane, g.wpc)
 		}
 		if k == accessAtomic {
 			s.write(w, lane, i, g, written, true)
 			continue
 		}
-		s.noteRead(w, lane, g, strong)
+		s.noteRead(w, lane, g)
 	}
 }
 
-func (s *shadow) noteRead(w *warp, lane int, g *granule, strong bool) {
+func (s *shadow) noteRead(w *warp, lane int, g *granule) {
 	self := uint32(1) << w.id
 	switch {
 	case g.rwarps == self && g.rclock == w.sh.clock:
 		if int(g.rlane) != lane {
 			g.rlane = manyLanes
 		}
-		g.rstrong = g.rstrong && strong
 	case g.rwarps == 0, g.rwarps == self, g.rclock <= s.floor, s.readsBefore(w, g):
-		g.rwarps, g.rclock, g.rlane, g.rstrong = self, w.sh.clock, uint8(lane), strong
+		g.rwarps, g.rclock, g.rlane = self, w.sh.clock, uint8(lane)
 	default:
 		g.rwarps |= self
 		g.rclock = max(g.rclock, w.sh.clock)
 		g.rlane = manyLanes
-		g.rstrong = g.rstrong && strong
 	}
 	g.rpc = w.in.id
 }
@@ -138,7 +135,7 @@ func (s *shadow) write(w *warp, lane, i int, g *granule, written, strong bool) {
 			s.race(w, lane, i, accessWrite, accessWrite, g.wwarp, g.wlane, g.wpc)
 		}
 	}
-	if g.rwarps != 0 && g.rclock > s.floor && !(strong && g.rstrong) {
+	if g.rwarps != 0 && g.rclock > s.floor && !strong {
 		for m := g.rwarps; m != 0; m &= m - 1 {
 			u := bits.TrailingZeros32(m)
 			if u == w.id {

@@ -98,15 +98,11 @@ func (w *warp) complete() bool {
 	woken := false
 	for i := range w.splits {
 		s := &w.splits[i]
-		if s.wait != waitSync {
-			continue
+		if s.wait != waitSync || s.f.fn.code.ins[s.pc].uniform {
+			continue // all lanes must execute an .aligned instruction
 		}
 		w.show(s)
-		need := w.live
-		if !w.in.uniform {
-			need = uint32(w.regs[w.in.e][bits.TrailingZeros32(s.mask)]) & w.live
-		}
-		if need&^s.mask == 0 {
+		if uint32(w.regs[w.in.e][bits.TrailingZeros32(s.mask)])&w.live&^s.mask == 0 {
 			s.wait = waitNo
 			woken = true
 		}
@@ -161,11 +157,14 @@ func (w *warp) stranded(i int) {
 	s := &w.splits[i]
 	w.show(s)
 	lane := bits.TrailingZeros32(s.mask)
-	need := w.live
+	need := w.all
 	if !w.in.uniform {
 		need = uint32(w.regs[w.in.e][lane]) & w.live
 	}
 	text := ""
+	if gone := need &^ w.live; gone != 0 {
+		text = fmt.Sprintf("; lanes %#08x have exited", gone)
+	}
 	for j := range w.splits {
 		if t := &w.splits[j]; j != i && t.mask&need != 0 {
 			line := t.f.fn.code.ins[t.pc].src.pos.Line
