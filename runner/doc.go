@@ -30,6 +30,13 @@
 // A stage that fails takes with it only those that need it; xrun status says
 // what became of each, from plan.json and the logs (stagelog.go).
 //
+// # Executors
+//
+// The local executor runs the missing stages in this process, in order. With
+// -executor slurm the same stages are grouped into tasks (tasks.go) and run by
+// `xrun stage` in Slurm jobs, through the same runStage; execute_slurm.go follows
+// them, and slurm/README.md is for people.
+//
 // # Exit status
 //
 // 0 done; 1 failed, or some cell failed; 2 wrong usage; 3 runs differ (verify,
