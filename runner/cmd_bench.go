@@ -80,18 +80,14 @@ func (e *env) bench(f *flags, args []string) error {
 	}
 	defer engine.Close()
 	r := &bench.Report{Engine: engine.Name(), Model: name}
-	if own, ok := engine.(interface {
-		Limits() cpu.Limits
-		Threads() int
-	}); ok {
-		l := own.Limits()
-		r.Limits, r.Threads = &l, own.Threads()
-	}
+	r.AddLimits(engine)
 	for _, precision := range precisions {
 		if err := e.benchPrecision(f, r, engine, c, load, rows, parts, precisionOf(precision)); err != nil {
 			return err
 		}
+		r.AddLimits(engine)
 	}
+	r.SetShares()
 	if !f.json {
 		r.Print(e.stdout)
 		return nil
@@ -125,7 +121,7 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 		if e, ok := engine.(*cpu.Engine); ok {
 			o.Planned += e.Overhead(overheadOf(c, extent, extent.Labels))
 		}
-		s, err := bench.MeasureSteps(engine, load, rows, r.Limits, o)
+		s, err := bench.MeasureSteps(engine, load, rows, o)
 		if err != nil {
 			return err
 		}
@@ -135,7 +131,7 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 		return err
 	}
 	if slices.Contains(parts, "generate") {
-		g, err := bench.MeasureGeneration(engine, load, r.Limits, p, 32, 32)
+		g, err := bench.MeasureGeneration(engine, load, p, 32, 32)
 		if err != nil {
 			return err
 		}
@@ -145,7 +141,7 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 		return err
 	}
 	if slices.Contains(parts, "kernels") {
-		k, err := bench.MeasureKernels(engine, c, r.Limits, p, min(512, c.MaxPositions))
+		k, err := bench.MeasureKernels(engine, c, p, min(512, c.MaxPositions))
 		if err != nil {
 			return err
 		}

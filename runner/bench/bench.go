@@ -32,22 +32,50 @@ type Report struct {
 // Loader makes a model on an engine.
 type Loader func(e kernels.Engine, p kernels.DType) (*model.Model, error)
 
-// flopLimit is the limit in GFLOP/s of products in precision p, 0 if unknown.
-func flopLimit(l *cpu.Limits, p kernels.DType) float64 {
-	switch {
-	case l == nil:
-		return 0
-	case p == kernels.BF16:
-		return l.BF16
+// AddLimits measures the engine's machine, if the engine can. Call it before and
+// after what is compared: a figure is the best of all calls.
+func (r *Report) AddLimits(e kernels.Engine) {
+	own, ok := e.(interface {
+		Limits() cpu.Limits
+		Threads() int
+	})
+	if !ok {
+		return
 	}
-	return l.FMA
+	l := own.Limits()
+	if r.Limits == nil {
+		r.Limits, r.Threads = &cpu.Limits{}, own.Threads()
+	}
+	*r.Limits = cpu.Limits{FMA: max(l.FMA, r.Limits.FMA), BF16: max(l.BF16, r.Limits.BF16), Dot: l.Dot, Copy: max(l.Copy, r.Limits.Copy), Read: max(l.Read, r.Limits.Read)}
 }
 
-func share(rate, limit float64) float64 {
-	if limit == 0 {
-		return 0
+// SetShares computes every share of the limits.
+func (r *Report) SetShares() {
+	l := r.Limits
+	if l == nil {
+		return
 	}
-	return rate / limit
+	products := map[string]float64{kernels.F32.String(): l.FMA, kernels.BF16.String(): l.BF16}
+	for i := range r.Kernels {
+		k := &r.Kernels[i]
+		if k.Share = k.GFLOPS / products[k.Precision]; k.GFLOPS == 0 {
+			k.Share = k.GBps / l.Copy
+		}
+	}
+	for _, s := range r.Steps {
+		s.Share = s.GFLOPS / products[s.Precision]
+		for _, o := range s.Ops {
+			if o.Share = o.FLOPs / o.Seconds / 1e9 / products[s.Precision]; o.FLOPs == 0 {
+				o.Share = o.Bytes / o.Seconds / 1e9 / l.Copy
+			}
+		}
+	}
+	for _, g := range r.Generations {
+		g.Share = g.GBps / l.Read
+		for _, o := range g.Ops {
+			o.Share = o.Bytes / o.Seconds / 1e9 / l.Read
+		}
+	}
 }
 
 // Print writes the report as tables for people.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"xrun/kernels"
-	"xrun/kernels/cpu"
 	"xrun/kernels/num"
 	"xrun/model"
 )
@@ -25,7 +24,7 @@ type Generation struct {
 }
 
 // MeasureGeneration continues a prompt by tokens new ones.
-func MeasureGeneration(e kernels.Engine, load Loader, l *cpu.Limits, p kernels.DType, prompt, tokens int) (*Generation, error) {
+func MeasureGeneration(e kernels.Engine, load Loader, p kernels.DType, prompt, tokens int) (*Generation, error) {
 	t := newTimed(e)
 	m, err := load(t, p)
 	if err != nil {
@@ -56,12 +55,5 @@ func MeasureGeneration(e kernels.Engine, load Loader, l *cpu.Limits, p kernels.D
 	r := &Generation{Precision: p.String(), Prompt: prompt, Tokens: tokens, TokensPerSecond: 1 / median}
 	r.GBps = float64(m.GenerationBytes()) / median / 1e9
 	r.Ops = t.order
-	if l == nil {
-		return r, nil
-	}
-	r.Share = share(r.GBps, l.Read)
-	for _, o := range r.Ops {
-		o.Share = share(o.Bytes/o.Seconds/1e9, l.Read)
-	}
 	return r, nil
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"xrun/kernels"
-	"xrun/kernels/cpu"
 	"xrun/kernels/num"
 	"xrun/model"
 )
@@ -27,7 +26,6 @@ type Kernel struct {
 // kernelBench measures the operations of one model in one precision.
 type kernelBench struct {
 	e      kernels.Engine
-	l      *cpu.Limits
 	p      kernels.DType
 	out    []Kernel
 	seed   uint64
@@ -36,8 +34,8 @@ type kernelBench struct {
 
 // MeasureKernels measures every operation of a training step of tokens tokens
 // at the shapes of c, each for some 50 ms.
-func MeasureKernels(e kernels.Engine, c model.Config, l *cpu.Limits, p kernels.DType, tokens int) ([]Kernel, error) {
-	b := &kernelBench{e: e, l: l, p: p}
+func MeasureKernels(e kernels.Engine, c model.Config, p kernels.DType, tokens int) ([]Kernel, error) {
+	b := &kernelBench{e: e, p: p}
 	defer func() { e.Free(b.tensor...) }()
 	b.products(c, tokens)
 	b.attention(c, tokens)
@@ -87,12 +85,8 @@ func (b *kernelBench) measure(name, shape string, flops, bytes float64, f func()
 	k := Kernel{Name: name, Precision: b.p.String(), Shape: shape, Seconds: times[len(times)/2]}
 	if flops > 0 {
 		k.GFLOPS = flops / k.Seconds / 1e9
-		k.Share = share(k.GFLOPS, flopLimit(b.l, b.p))
 	} else {
 		k.GBps = bytes / k.Seconds / 1e9
-		if b.l != nil {
-			k.Share = share(k.GBps, b.l.Copy)
-		}
 	}
 	b.out = append(b.out, k)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"xrun/kernels"
-	"xrun/kernels/cpu"
 	"xrun/kernels/num"
 	"xrun/model"
 )
@@ -50,7 +49,7 @@ type StepOptions struct {
 
 // MeasureSteps trains Recipe.Batch rows a step, from the first on, and measures
 // all steps but the first.
-func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, l *cpu.Limits, o StepOptions) (*Step, error) {
+func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, o StepOptions) (*Step, error) {
 	batch := o.Recipe.Batch
 	if len(rows) < batch*(o.Steps+1) {
 		return nil, fmt.Errorf("measuring steps: %d rows, want at least %d for %d × %d", len(rows), batch*(o.Steps+1), o.Steps+1, batch)
@@ -95,20 +94,15 @@ func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, l *cpu.Limits
 		s.Padded += longest * len(group)
 	}
 	s.PeakBytes, s.PlannedBytes = PeakMemory(), planned
-	s.finish(t.order, l, o.Precision)
+	s.finish(t.order)
 	return s, nil
 }
 
-// finish computes rates and shares.
-func (s *Step) finish(ops []*OpTime, l *cpu.Limits, p kernels.DType) {
+// finish computes rates.
+func (s *Step) finish(ops []*OpTime) {
 	flops := 0.0
 	for _, op := range ops {
 		flops += op.FLOPs
-		if l != nil && op.FLOPs > 0 {
-			op.Share = share(op.FLOPs/op.Seconds/1e9, flopLimit(l, p))
-		} else if l != nil {
-			op.Share = share(op.Bytes/op.Seconds/1e9, l.Copy)
-		}
 	}
 	slices.SortFunc(ops, func(a, b *OpTime) int {
 		if a.Seconds > b.Seconds {
@@ -118,7 +112,6 @@ func (s *Step) finish(ops []*OpTime, l *cpu.Limits, p kernels.DType) {
 	})
 	s.Ops = ops
 	s.GFLOPS = flops / s.Seconds / 1e9
-	s.Share = share(s.GFLOPS, flopLimit(l, p))
 	s.TokensPerSecond = float64(s.Tokens) / s.Seconds
 	s.PaddedPerSecond = float64(s.Padded) / s.Seconds
 }
