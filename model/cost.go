@@ -11,6 +11,21 @@ func (c Config) MatmulParams() int64 {
 
 func (c Config) headParams() int64 { return int64(c.Hidden) * int64(c.Vocab) }
 
+// Matrices returns the rows and columns of the weight matrices that tokens are
+// multiplied by, the head included: of a tied one, the embedding's.
+func (c Config) Matrices() [][2]int {
+	var out [][2]int
+	c.eachParam(&weights{}, func(_ string, shape []int, _ *kernels.Tensor) {
+		if len(shape) == 2 {
+			out = append(out, [2]int{shape[0], shape[1]})
+		}
+	})
+	if !c.Tied { // the embedding comes first
+		out = out[1:]
+	}
+	return out
+}
+
 // lastMLPParams are the weights that see label rows only, besides the head.
 func (c Config) lastMLPParams() int64 { return 3 * int64(c.Hidden) * int64(c.Intermediate) }
 

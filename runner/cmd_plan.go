@@ -89,6 +89,9 @@ func (s *study) printPlan(w io.Writer, engine kernels.Engine) {
 	s.printLedgers(w)
 	s.printSuites(w)
 	s.printCost(w, engine)
+	if d, ok := deviceOf(engine); ok {
+		s.printDeviceMemory(w, d)
+	}
 }
 
 func (s *study) printCells(w io.Writer) {

@@ -91,6 +91,7 @@ func (x *execution) run() error {
 			return withHint(fmt.Errorf("%s: %w", st.title, err), "what is finished is kept; make the disk of %s writable or free some of it, then run the same command to go on", x.store.Root())
 		}
 		if err != nil {
+			err = adviseMemory(st, err)
 			x.failures[st] = err
 			x.progress.line("%s: failed: %v", st.title, err)
 		}

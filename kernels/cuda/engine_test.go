@@ -1,10 +1,12 @@
 package cuda_test
 
 import (
+	"slices"
 	"testing"
 
 	"xrun/kernels/cuda"
 	"xrun/kernels/cuda/emulated"
+	"xrun/kernels/enginetest"
 	"xrun/kernels/ptx"
 )
 
@@ -34,3 +36,24 @@ func newEngine(t testing.TB, seed uint64, o cuda.Options) *cuda.Engine {
 // beyond it are seen; and segments and staging small enough to be reused
 // within a check.
 var arenas = []cuda.Options{{}, {SegmentBytes: 1 << 20, StagingBytes: 8 << 10}}
+
+// TestConformanceInReusedMemory makes checks on one engine whose memory is cut
+// from segments and whose staging holds a few kilobytes: what one check left
+// behind is there when the next begins.
+func TestConformanceInReusedMemory(t *testing.T) {
+	e, err := cuda.New(exact(4), arenas[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	few := []string{"tensors", "bf16_rounding", "embed", "rows", "rmsnorm_grad", "linear_grad_weight", "rotary", "cross_entropy", "log_prob", "sum_squares", "adamw", "out_of_range"}
+	for _, c := range enginetest.Checks() {
+		if slices.Contains(few, c.Name) {
+			for _, p := range c.Run(e, tolerance) {
+				t.Errorf("%s: %s", c.Name, p)
+			}
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -226,13 +226,7 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := m.Config
-		w := cuda.Training{DType: p, Vocab: c.Vocab, Hidden: c.Hidden, Heads: c.Heads, Tokens: micro, Labels: micro}
-		for _, q := range m.Params() {
-			if len(q.Shape) == 2 && !(q.Name == "model.embed_tokens.weight" && !c.Tied) {
-				w.Matrices = append(w.Matrices, [2]int{q.Shape[0], q.Shape[1]})
-			}
-		}
-		o := w.Overhead()
+		o := cuda.Training{DType: p, Matrices: c.Matrices(), Vocab: c.Vocab, Hidden: c.Hidden, Heads: c.Heads, Tokens: micro, Labels: micro}.Overhead()
 		want := float64(model.TrainMemory(c, p, 0, model.Extent{Tokens: micro, Labels: micro, Longest: micro, Step: micro}).Total() + o.Rounded + o.Logits + o.Scratch)
 		if _, peak, _ := e.Memory(); math.Abs(float64(peak)-want) > 0.01*want {
 			t.Errorf("%s, %v: %d bytes were held, planned were %.0f: %+v", name, p, peak, want, o)
