@@ -41,7 +41,8 @@ results.parquet go to that directory.`,
 		}
 		var open []*suites.Suite
 		for _, name := range strings.Split(f.suites, ",") {
-			s, err := suites.Open(root.suites(), schema.Suite{Suite: name, Name: name, Protocol: f.proto, Limit: f.limit})
+			name, variant, _ := strings.Cut(name, "/")
+			s, err := suites.Open(root.suites(), schema.Suite{Suite: name, Name: strings.TrimSuffix(name+"-"+variant, "-"), Variant: variant, Protocol: f.proto, Limit: f.limit})
 			if err != nil {
 				return err
 			}

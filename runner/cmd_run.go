@@ -9,6 +9,7 @@ import (
 	"xrun/reports"
 	"xrun/runner/disk"
 	"xrun/runner/lock"
+	"xrun/runner/suites"
 	"xrun/schema"
 )
 
@@ -132,7 +133,7 @@ column. Silent when all is well.`,
 		}
 		var all schema.Errors
 		for _, path := range args {
-			spec, err := schema.Load(path, schema.Options{Tags: tags})
+			spec, err := schema.Load(path, schema.Options{Tags: tags, Suite: suites.Check})
 			if err == nil {
 				_, err = spec.Cells()
 			}

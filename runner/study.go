@@ -96,7 +96,7 @@ func baseName(m string) string { return "base:" + m }
 // collected in study.missing, so that a plan can name them all; any other
 // fault is an error.
 func openStudy(fsys disk.FS, path string, tags map[string]string, storeRoot string) (*study, error) {
-	spec, err := schema.Load(path, schema.Options{Tags: tags})
+	spec, err := schema.Load(path, schema.Options{Tags: tags, Suite: suites.Check})
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (s *study) openSuites() error {
 		root, err := s.in.directory(s.spec.Eval.Root)
 		if err == nil {
 			var suite *suites.Suite
-			if suite, err = suites.Open(root.suites(), want); err == nil {
+			if suite, err = openSuite(root.suites(), s.spec, want); err == nil {
 				s.suites = append(s.suites, suite)
 				s.suiteDigests = append(s.suiteDigests, suite.Digest())
 				continue
@@ -179,6 +179,14 @@ func (s *study) openSuites() error {
 		}
 	}
 	return nil
+}
+
+// openSuite opens a suite of the spec's own or one known by name.
+func openSuite(root suites.Root, spec *schema.Spec, want schema.Suite) (*suites.Suite, error) {
+	if def, ok := spec.Eval.Define[want.Suite]; ok {
+		return suites.OpenDefinition(root, def, want)
+	}
+	return suites.Open(root, want)
 }
 
 func (s *study) openModel(name string) error {

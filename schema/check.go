@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,31 +158,54 @@ func (c *checker) checkData(s *Spec) {
 	}
 }
 
-// forms lists the protocols of each suite and the variants of each of them.
-var forms = map[string]map[string][]string{
-	"mmlu":       {"opencompass": nil, "lm-eval": {"0shot"}},
-	"hellaswag":  {"opencompass": nil, "lm-eval": nil},
-	"winogrande": {"opencompass": {"ll", "ppl", "5shot"}, "lm-eval": nil},
-	"arc-e":      {"opencompass": {"dev", "test"}, "lm-eval": {"test", "dev"}},
-	"arc-c":      {"opencompass": {"test", "dev"}, "lm-eval": {"test", "dev"}},
-	"boolq":      {"opencompass": nil, "lm-eval": nil},
-	"gsm8k":      {"generate": nil},
-}
-
-func (c *checker) checkForm(path string, x Suite) {
-	protocols, ok := forms[x.Suite]
-	if !ok {
+// checkForm refuses a suite, protocol or variant that is neither known by name
+// nor defined, and options that the form does not have.
+func (c *checker) checkForm(path string, s *Spec, x Suite) {
+	forms := s.forms(x.Suite)
+	if len(forms) == 0 {
+		at := path
+		if _, ok := c.at[path+".suite"]; ok {
+			at += ".suite"
+		}
+		c.add(at, fmt.Sprintf("%s is no suite", quoteWord(x.Suite)), didYouMean(x.Suite, s.suiteNames()))
 		return
 	}
-	variants, ok := protocols[x.Protocol]
+	var protocols, variants []string
+	var form *Definition
+	for i, d := range forms {
+		if !slices.Contains(protocols, d.Protocol) {
+			protocols = append(protocols, d.Protocol)
+		}
+		if d.Protocol != x.Protocol {
+			continue
+		}
+		if d.Variant != "" {
+			variants = append(variants, d.Variant)
+		}
+		if form == nil && (x.Variant == "" || x.Variant == d.Variant) {
+			form = &forms[i]
+		}
+	}
 	switch {
-	case !ok:
-		c.add(path+".protocol", fmt.Sprintf("%s has no form in %s", x.Suite, x.Protocol), "it has "+strings.Join(sortedKeys(protocols), " and "))
-	case x.Variant == "" || slices.Contains(variants, x.Variant):
+	case !slices.Contains(protocols, x.Protocol):
+		c.add(path+".protocol", fmt.Sprintf("%s has no form in %s", x.Suite, x.Protocol), "it has "+strings.Join(protocols, " and "))
+	case form != nil:
+		c.checkOptions(path, x, *form)
 	case len(variants) == 0:
 		c.add(path+".variant", fmt.Sprintf("%s has no variants in %s", x.Suite, x.Protocol), "remove it")
 	default:
 		c.add(path+".variant", fmt.Sprintf("%s has no variant %q", x.Suite, x.Variant), didYouMean(x.Variant, variants))
+	}
+}
+
+// checkOptions refuses options that a form of a suite does not have.
+func (c *checker) checkOptions(path string, x Suite, d Definition) {
+	scoped := slices.ContainsFunc(d.Files.Test, func(f string) bool { return strings.Contains(f, "{subset}") })
+	if len(x.Subjects) > 0 && !scoped {
+		c.add(path+".subjects", fmt.Sprintf("%s has no subjects", x.Suite), "only mmlu does")
+	}
+	if x.Annotations != "" && d.Annotations == nil {
+		c.add(path+".annotations", fmt.Sprintf("%s has no contamination annotations in %s", x.Suite, x.Protocol), "mmlu, hellaswag and arc-c have them in opencompass")
 	}
 }
 
@@ -191,6 +215,7 @@ func (c *checker) checkEval(s *Spec) {
 			c.add("eval.precision", "is train's by default, and train.precision is an axis", "set eval.precision, so that all cells are scored alike")
 		}
 	}
+	c.checkDefinitions(s)
 	first := map[string]int{}
 	for i, x := range s.Eval.Suites {
 		path := c.item("eval.suites", i)
@@ -199,15 +224,9 @@ func (c *checker) checkEval(s *Spec) {
 		} else {
 			first[x.Name] = i
 		}
-		c.checkForm(path, x)
-		if x.Path == "" && s.Eval.Root == "" {
+		c.checkForm(path, s, x)
+		if x.Path == "" && s.Eval.Root == "" && len(s.forms(x.Suite)) > 0 {
 			c.add(path, "has no file", "set eval.root to the directory of the suites' files, or the suite's path")
-		}
-		if len(x.Subjects) > 0 && x.Suite != "mmlu" {
-			c.add(path+".subjects", fmt.Sprintf("%s has no subjects", x.Suite), "only mmlu does")
-		}
-		if x.Annotations != "" && !slices.Contains([]string{"mmlu", "hellaswag", "arc-c"}, x.Suite) {
-			c.add(path+".annotations", fmt.Sprintf("%s has no contamination annotations", x.Suite), "mmlu, hellaswag and arc-c do")
 		}
 		seen := map[string]bool{}
 		for j, subject := range x.Subjects {
@@ -218,6 +237,35 @@ func (c *checker) checkEval(s *Spec) {
 		}
 	}
 }
+
+// checkDefinitions refuses suites of the spec's own under a name that is taken,
+// and asks the caller about the rest of each.
+func (c *checker) checkDefinitions(s *Spec) {
+	for _, name := range sortedKeys(s.Eval.Define) {
+		path := "eval.define." + name
+		if slices.ContainsFunc(Suites(), func(d Definition) bool { return d.Name == name }) {
+			c.add(path, fmt.Sprintf("%s is a suite known by name", name), "give yours another name")
+		}
+		if !suiteName.MatchString(name) {
+			c.add(path, "is no name for a suite", "want letters, digits, dots, dashes and underscores")
+		}
+		if c.suite == nil || c.faulty(path) {
+			continue
+		}
+		if err := c.suite(s.Eval.Define[name]); err != nil {
+			c.add(path, "cannot be read: "+err.Error(), "")
+		}
+	}
+	if s.Eval.Template == "data" {
+		for _, a := range s.Matrix.Extra {
+			if len(a.Values) > 1 && slices.Contains([]string{"data.template", "data.system", "data.bos"}, a.Path) {
+				c.add("eval.template", fmt.Sprintf("is the data's, and %s is an axis", a.Path), "base and all cells must see one prompt: set it in data, or leave eval.template out")
+			}
+		}
+	}
+}
+
+var suiteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 func (c *checker) checkSamples(s *Spec) {
 	for i, p := range s.Samples {

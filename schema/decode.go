@@ -24,10 +24,14 @@ func decode(schema cue.Value, tree map[string]any, extra []Axis) *Spec {
 	if spec.Eval.Precision == "" {
 		spec.Eval.Precision = spec.Train.Precision
 	}
+	for name, d := range spec.Eval.Define {
+		d.Name = name
+		spec.Eval.Define[name] = d
+	}
 	for i := range spec.Eval.Suites {
 		s := &spec.Eval.Suites[i]
-		if s.Protocol == "" {
-			into(defaults.LookupPath(cue.MakePath(cue.Str("suite"), cue.Str("protocol"), cue.Str(s.Suite))), &s.Protocol)
+		if forms := spec.forms(s.Suite); s.Protocol == "" && len(forms) > 0 {
+			s.Protocol = forms[0].Protocol
 		}
 		if s.Name == "" {
 			s.Name = s.Suite

@@ -87,6 +87,7 @@ type checker struct {
 	at       map[string]position // where each path's value stands
 	reported map[string]bool     // paths already found faulty
 	kept     map[string][]int    // of each list, the indices of its sound elements
+	suite    func(Definition) error
 }
 
 func newChecker(file string) *checker {

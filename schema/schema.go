@@ -27,6 +27,7 @@ package schema
 
 import (
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,6 +49,8 @@ func Source() string { return source }
 type Options struct {
 	// Tags are values for the spec's @tag attributes by name, as given with -t.
 	Tags map[string]string
+	// Suite, where set, checks a definition in eval.define beyond its form.
+	Suite func(Definition) error
 	// Read replaces os.ReadFile.
 	Read func(path string) ([]byte, error)
 }
@@ -64,11 +67,54 @@ func Load(path string, opt Options) (*Spec, error) {
 		return nil, err
 	}
 	c := newChecker(path)
+	c.suite = opt.Suite
 	spec := c.load(data, opt.Tags)
 	if len(c.errs) > 0 {
 		return nil, c.errs.sorted()
 	}
 	return spec, nil
+}
+
+// LoadDefinition reads the file of one suite (.cue, .yaml or .yml), which holds
+// the keys of #Definition; its name is the file's where it has none.
+func LoadDefinition(path string, opt Options) (Definition, error) {
+	data, err := read(path, opt.Read)
+	if err != nil {
+		return Definition{}, err
+	}
+	c := newChecker(path)
+	var d Definition
+	c.build(data, opt.Tags, func(schema, v cue.Value) {
+		w := walker{checker: c, schema: schema}
+		tree := w.structure(schema.LookupPath(cue.ParsePath("#Definition")), v, "")
+		if len(c.errs) > 0 {
+			return
+		}
+		raw, err := json.Marshal(tree)
+		if err == nil {
+			err = json.Unmarshal(raw, &d)
+		}
+		if err != nil {
+			panic("schema: decoding a checked definition: " + err.Error())
+		}
+		if d.Name == "" {
+			d.Name = baseName(path)
+		}
+		if opt.Suite != nil {
+			if err := opt.Suite(d); err != nil {
+				c.errs = append(c.errs, Error{File: c.file, Message: err.Error()})
+			}
+		}
+	})
+	if len(c.errs) > 0 {
+		return Definition{}, c.errs.sorted()
+	}
+	return d, nil
+}
+
+// baseName is a file's name without its extension.
+func baseName(path string) string {
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 }
 
 func read(path string, readFile func(string) ([]byte, error)) ([]byte, error) {
@@ -91,12 +137,20 @@ func read(path string, readFile func(string) ([]byte, error)) ([]byte, error) {
 // load runs the stages of checking. It goes on after a fault wherever the rest
 // can still be judged.
 func (c *checker) load(data []byte, tags map[string]string) (spec *Spec) {
+	c.build(data, tags, func(schema, v cue.Value) {
+		spec = c.resolve(schema, v)
+		spec.Name = baseName(c.file)
+	})
+	return spec
+}
+
+// build evaluates the file and hands it to use beside the schema.
+func (c *checker) build(data []byte, tags map[string]string, use func(schema, v cue.Value)) {
 	defer func() {
 		// The parsers and CUE's evaluator are not ours; a bug there is the
 		// file's problem, not a crash.
 		if p := recover(); p != nil {
 			c.errs = append(c.errs, Error{File: c.file, Message: fmt.Sprintf("cannot be evaluated: %v", p), Hint: "simplify the spec"})
-			spec = nil
 		}
 	}()
 	ctx := cuecontext.New()
@@ -114,12 +168,9 @@ func (c *checker) load(data []byte, tags map[string]string) (spec *Spec) {
 	default:
 		c.errs = append(c.errs, Error{File: c.file, Message: "is not named as a spec", Hint: "specs end in .cue, .yaml or .yml"})
 	}
-	if !ok {
-		return nil
+	if ok {
+		use(schema, v)
 	}
-	spec = c.resolve(schema, v)
-	spec.Name = strings.TrimSuffix(filepath.Base(c.file), filepath.Ext(c.file))
-	return spec
 }
 
 // resolve checks a spec's value against the schema and fills in the defaults.

@@ -307,7 +307,7 @@ func TestDefaults(t *testing.T) {
 		Data:   schema.Data{Source: "a.json", Format: "auto", Template: "alpaca", MaxLength: 1024, Truncate: "right", Holdout: schema.Holdout{Every: 500}, Shuffle: true, BOS: "auto", End: "eos"},
 		Train: schema.Train{Epochs: 3, Batch: 4, Accumulate: 1, LR: 5e-5, Precision: "bf16", Beta1: 0.9, Beta2: 0.999, Eps: 1e-8,
 			Decay: "all", Clip: 1, LogEvery: 500},
-		Eval: schema.Eval{Base: true, Precision: "bf16"},
+		Eval: schema.Eval{Base: true, Precision: "bf16", Template: "none", Overlap: true},
 	}
 	if diff := cmp.Diff(want, spec); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

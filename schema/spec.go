@@ -106,12 +106,22 @@ type Eval struct {
 	Precision string  `json:"precision"`      // default: train's
 	Root      string  `json:"root,omitempty"` // directory of the suites' files, or builtin:tiny/suites
 	Suites    []Suite `json:"suites,omitempty"`
+	// Define holds suites of the study's own by name.
+	Define map[string]Definition `json:"define,omitempty"`
+	// Template is what every question goes through: "none", or "data" for the
+	// template of Data.
+	Template string `json:"template"`
+	// Overlap asks for the comparison of training sets and suites.
+	Overlap bool `json:"overlap"`
+	// Memory bounds scoring, such as "512MiB"; "" leaves it to xrun. It enters no
+	// content key.
+	Memory string `json:"memory,omitempty"`
 }
 
 // Suite is one evaluation suite with its options. Written as a string it is
 // {suite: thatString}.
 type Suite struct {
-	Suite       string   `json:"suite"` // mmlu, hellaswag, winogrande, arc-e, arc-c, boolq, gsm8k
+	Suite       string   `json:"suite"` // mmlu, hellaswag, winogrande, arc-e, arc-c, boolq, gsm8k, or a name in Eval.Define
 	Name        string   `json:"name"`  // default: suite (and variant)
 	Protocol    string   `json:"protocol"`
 	Variant     string   `json:"variant,omitempty"`

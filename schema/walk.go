@@ -35,6 +35,10 @@ func (w *walker) structure(s, v cue.Value, path string) map[string]any {
 		key := it.Selector().Unquoted()
 		present[key] = true
 		sub, ok := field(s, key)
+		if !ok && path != "matrix" { // whose pattern is for axis
+			sub = s.LookupPath(cue.MakePath(cue.AnyString))
+			ok = sub.Exists()
+		}
 		at := join(path, key)
 		switch {
 		case path == "matrix" && strings.Contains(key, "."):
@@ -310,6 +314,12 @@ func wanted(s, holder cue.Value) string {
 	}
 	switch len(w) {
 	case 0:
+		switch s.IncompleteKind() {
+		case cue.StringKind:
+			return "a text"
+		case cue.IntKind:
+			return "a whole number"
+		}
 		return ""
 	case 1:
 		return w[0]

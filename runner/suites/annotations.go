@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"xrun/schema"
 )
 
 // The classes of reports.Item.Split.
@@ -113,7 +115,7 @@ func (s *Suite) dropLabels() {
 }
 
 // annotationFile finds the file; "" where there is none and none was asked for.
-func (s *Suite) annotationFile(a *Annotations) (string, error) {
+func (s *Suite) annotationFile(a *schema.SuiteAnnotations) (string, error) {
 	if s.spec.Annotations == "none" {
 		return "", nil
 	}

@@ -5,11 +5,13 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+
+	"xrun/schema"
 )
 
 // program is a compiled definition.
 type program struct {
-	def          Definition
+	def          schema.Definition
 	fields       []compiledField
 	texts        []template
 	head         template
@@ -29,7 +31,7 @@ type program struct {
 }
 
 type compiledField struct {
-	Field
+	schema.SuiteField
 	text, new template
 }
 
@@ -40,8 +42,14 @@ var families = map[string][]string{
 	"generate":    {"exact_match"},
 }
 
+// Check reports the first thing wrong with a definition.
+func Check(d schema.Definition) error {
+	_, err := compile(d)
+	return err
+}
+
 // compile checks a definition and parses its templates.
-func (d Definition) compile() (*program, error) {
+func compile(d schema.Definition) (*program, error) {
 	p := &program{def: d, labelIndex: map[string]int{}, known: map[string]bool{"subject": true, "subset": true}}
 	answers := p.choices
 	if d.Protocol == "generate" {
@@ -114,12 +122,12 @@ func (p *program) files() error {
 		}
 		return nil
 	case "csv":
-		return f.checkColumns()
+		return checkColumns(f)
 	}
 	return fmt.Errorf(`files.format %q is neither "jsonl" nor "csv"`, f.Format)
 }
 
-func (f Files) checkColumns() error {
+func checkColumns(f schema.SuiteFiles) error {
 	switch f.Header {
 	case "first":
 		if len(f.Columns) > 0 {
@@ -165,7 +173,7 @@ func (p *program) rowFields() error {
 				return fmt.Errorf("field %s: %w", f.Name, err)
 			}
 		}
-		c := compiledField{Field: f}
+		c := compiledField{SuiteField: f}
 		var err error
 		if c.text, err = p.parse(f.Template); err != nil {
 			return err
@@ -273,7 +281,7 @@ func (p *program) prompt() error {
 	if d.Protocol == "generate" {
 		choice = nil
 	}
-	shots := Shots{}
+	shots := schema.SuiteShots{}
 	if d.Shots != nil {
 		shots = *d.Shots
 		if len(shots.Files) == 0 || len(shots.Rows) == 0 {

@@ -11,19 +11,37 @@ import (
 	"xrun/schema"
 )
 
-// A user's own suite is a JSON file beside the data: no Go code.
+// define reads a definition as a spec has it, in CUE.
+func define(t testing.TB, source string) schema.Definition {
+	t.Helper()
+	spec := `question: "Does it work?"
+matrix: model: ["builtin:tiny"]
+data: source: "builtin:tiny/instruct.json"
+eval: define: own: ` + source
+	s, err := schema.Load("own.cue", schema.Options{Read: func(string) ([]byte, error) { return []byte(spec), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Eval.Define["own"]
+}
+
+// A user's own suite is a definition in the spec: no Go code.
 func TestOwnSuite(t *testing.T) {
-	root := files("quiz.json", `{
-  "name": "quiz", "protocol": "lm-eval",
-  "files": {"test": ["quiz.csv"], "format": "csv", "header": "first"},
-  "fields": [{"name": "q", "path": "Question", "trim": true}],
-  "choices": {"labels": ["yes", "no", "maybe"], "texts": ["yes", "no", "maybe"]},
-  "gold": {"path": "Answer", "map": {"Y": "yes", "N": "no", "M": "maybe"}},
-  "prompt": {"head": "Answer {{briefly}}.\n\n", "context": "{q}\nAnswer:", "answer": " {choice}"},
-  "scores": ["acc"]
-}`, "quiz.csv", "Answer,Question\nY,\" Is it, really?\"\nM,Why?\n")
-	s := open(t, root, schema.Suite{Suite: "quiz.json", Name: "quiz.json"})
-	if s.Name() != "quiz" || s.Len() != 2 {
+	root := files("quiz.csv", "Answer,Question\nY,\" Is it, really?\"\nM,Why?\n")
+	def := define(t, `{
+	protocol: "lm-eval"
+	files: {test: ["quiz.csv"], format: "csv", header: "first"}
+	fields: [{name: "q", path: "Question", trim: true}]
+	choices: {labels: ["yes", "no", "maybe"], texts: ["yes", "no", "maybe"]}
+	gold: {path: "Answer", map: {Y: "yes", N: "no", M: "maybe"}}
+	prompt: {head: "Answer {{briefly}}.\n\n", context: "{q}\nAnswer:", answer: " {choice}"}
+	scores: ["acc"]
+}`)
+	s, err := suites.OpenDefinition(root, def, schema.Suite{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name() != "own" || s.Len() != 2 {
 		t.Fatalf("%s with %d items", s.Name(), s.Len())
 	}
 	it := s.Item(0)
@@ -34,24 +52,16 @@ func TestOwnSuite(t *testing.T) {
 		t.Errorf("golds %d and %d", it.Gold, s.Item(1).Gold)
 	}
 	results, _ := s.Figures(score(t, s, &table{}, suites.Options{}))
-	if len(results) != 1 || results[0].Figure != "quiz acc" || results[0].Order < 10000 {
+	if len(results) != 1 || results[0].Figure != "own acc" || results[0].Order < 10000 {
 		t.Errorf("%+v", results)
 	}
 }
 
-// Every definition that comes with the program is sound and survives JSON.
+// Every definition that comes with the program is sound.
 func TestKnownDefinitions(t *testing.T) {
-	for _, d := range suites.Known() {
-		data, err := json.Marshal(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, err := suites.ParseDefinition("x.json", data)
-		if err != nil {
+	for _, d := range schema.Suites() {
+		if err := suites.Check(d); err != nil {
 			t.Errorf("%s %s %s: %v", d.Name, d.Protocol, d.Variant, err)
-		}
-		if diff := cmp.Diff(d, back); diff != "" {
-			t.Errorf("%s: %s", d.Name, diff)
 		}
 	}
 }
@@ -59,12 +69,17 @@ func TestKnownDefinitions(t *testing.T) {
 // A wrong definition is told what is wrong.
 func TestWrongDefinitions(t *testing.T) {
 	const good = `{"name":"q","protocol":"opencompass","files":{"test":["q.jsonl"],"format":"jsonl"},"fields":[{"name":"q","path":"q"}],"choices":{"labels":["a","b"],"texts":["x","y"]},"gold":{"path":"g"},"prompt":{"context":"{q} ","answer":"{choice}"},"scores":["ppl"]}`
-	if _, err := suites.ParseDefinition("q.json", []byte(good)); err != nil {
+	check := func(text string) error {
+		var d schema.Definition
+		if err := json.Unmarshal([]byte(text), &d); err != nil {
+			t.Fatal(err)
+		}
+		return suites.Check(d)
+	}
+	if err := check(good); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{`"name":"q",`, `"nam":"q",`, `reading suite definition q.json:1: json: unknown field "nam"`},
-		{`["ppl"]}`, `["ppl"]} x`, `bytes after the object's end`},
 		{`"opencompass"`, `"oc"`, `protocol "oc" is none of generate, lm-eval, opencompass`},
 		{`["ppl"]`, `["acc"]`, `score "acc" is unknown to opencompass or named twice; it has ppl, ll`},
 		{`["ppl"]`, `["ll"]`, `prompt.mask and the score "ll" belong together`},
@@ -85,7 +100,7 @@ func TestWrongDefinitions(t *testing.T) {
 		if bad == good {
 			t.Fatalf("%q is not in the definition", c.old)
 		}
-		_, err := suites.ParseDefinition("q.json", []byte(bad))
+		err := check(bad)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %s", c.new, err, c.want)
 		}

@@ -11,9 +11,10 @@
 //
 // # Protocols
 //
-// A suite is a [Definition]: files, fields, prompt, choices, gold, scoring. It
-// is data and can be written as JSON, so a user's own multiple-choice file needs
-// no Go code; the suites known by name are such definitions too. The families:
+// A suite is a [schema.Definition]: files, fields, prompt, choices, gold,
+// scoring. It is data, written in CUE or YAML under a spec's eval.define, so a
+// user's own multiple-choice file needs no Go code; the suites known by name are
+// such definitions too (schema/suites.cue). The families:
 //
 //   - opencompass: each choice is one text, tokenized once as a whole. "ppl"
 //     compares the mean cross-entropy of the whole sequence, context included,

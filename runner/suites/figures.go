@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"xrun/reports"
+	"xrun/schema"
 )
 
 // splitNames are the figures of contamination splits, in OpenCompass' words.
@@ -351,7 +352,7 @@ func groupHeading(suite, group string) string {
 	return suite + " " + group
 }
 
-func averageName(suite string, g Group) string {
+func averageName(suite string, g schema.SuiteGroup) string {
 	kind := " naive_average"
 	if g.Weighted {
 		kind = " weighted_average"

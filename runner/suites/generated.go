@@ -8,32 +8,6 @@ import (
 	"xrun/reports"
 )
 
-// generated returns the suites whose answers are generated: GSM8K, asked
-// without examples and read as lm-evaluation-harness' flexible-extract does:
-// the last number of the answer, compared as text without dollar signs, commas
-// and a final stop.
-func generated() []Definition {
-	return []Definition{{
-		Name: "gsm8k", Protocol: "generate",
-		Origin: "a CSV of question,answer such as openai/gsm8k's test split",
-		Files:  Files{Test: []string{"csvqa/gsm8k.csv", "gsm8k/gsm8k.csv", "gsm8k/test.csv"}, Format: "csv", Header: "first"},
-		Fields: []Field{{Name: "question", Path: "question"}},
-		Gold:   Gold{Path: "answer"},
-		Prompt: Prompt{Context: "Question: {question}\nAnswer:"}, Question: "{question}",
-		Scores: []string{"exact_match"},
-		Generate: &Generate{
-			MaxNew:      256,
-			Stop:        []string{"Question:", "</s>", "<|im_end|>"},
-			Extract:     `(-?[$0-9.,]{2,})|(-?[0-9]+)`,
-			Match:       -1,
-			GoldExtract: `#### (.*)`,
-			Remove:      []string{`,`, `\$`, `\.$`},
-			Lower:       true,
-		},
-		Expect: &Expect{Items: 1319},
-	}}
-}
-
 // Generator continues token sequences greedily, each until it is done: at most
 // maxNew tokens, ended early by the model's end token or when stop, given the
 // tokens so far, says so. The prompt is not part of what is returned.

@@ -8,6 +8,8 @@ import (
 	"path"
 	"sort"
 	"strings"
+
+	"xrun/schema"
 )
 
 // findSubsets decides which subsets there are: those asked for, else those
@@ -55,7 +57,7 @@ func (s *Suite) findSubsets() error {
 }
 
 // layoutOf numbers the members of the groups in order of first mention.
-func layoutOf(groups []Group) map[string]int {
+func layoutOf(groups []schema.SuiteGroup) map[string]int {
 	order := map[string]int{}
 	for _, g := range groups {
 		for _, m := range g.Members {

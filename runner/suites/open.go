@@ -42,12 +42,8 @@ type item struct {
 }
 
 // Open finds a suite's files under root, reads and checks them. The suite is
-// one of those known by name (see [Known]), in its protocol and variant, or the
-// name of a JSON file under root that holds a [Definition].
+// one of those known by name (see [schema.Suites]), in its protocol and variant.
 func Open(root Root, s schema.Suite) (*Suite, error) {
-	if strings.HasSuffix(s.Suite, ".json") {
-		return openFile(root, s)
-	}
 	def, err := Find(s.Suite, s.Protocol, s.Variant)
 	if err != nil {
 		return nil, err
@@ -55,31 +51,10 @@ func Open(root Root, s schema.Suite) (*Suite, error) {
 	return OpenDefinition(root, def, s)
 }
 
-// openFile opens a suite by the file of its definition, which decides protocol
-// and variant.
-func openFile(root Root, s schema.Suite) (*Suite, error) {
-	ok, dir, err := root.stat(s.Suite)
-	if err != nil || !ok || dir {
-		return nil, fmt.Errorf("opening suite %s: no definition at %s", s.Suite, root.display(s.Suite))
-	}
-	f, _, _, err := root.read(s.Suite, "definition")
-	if err != nil {
-		return nil, err
-	}
-	def, err := ParseDefinition(f.Name, f.data)
-	if err != nil {
-		return nil, err
-	}
-	if s.Name == s.Suite {
-		s.Name = def.Name
-	}
-	return OpenDefinition(root, def, s)
-}
-
 // OpenDefinition is [Open] for a definition of the user's own. Of s it takes the
 // name, path, subjects, limit and annotations.
-func OpenDefinition(root Root, def Definition, s schema.Suite) (*Suite, error) {
-	prog, err := def.compile()
+func OpenDefinition(root Root, def schema.Definition, s schema.Suite) (*Suite, error) {
+	prog, err := compile(def)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +103,7 @@ func (s *Suite) open() error {
 func (s *Suite) Name() string { return s.spec.Name }
 
 // Definition is the definition that the suite was opened with.
-func (s *Suite) Definition() Definition { return s.prog.def }
+func (s *Suite) Definition() schema.Definition { return s.prog.def }
 
 // Len is the number of items.
 func (s *Suite) Len() int { return len(s.items) }
@@ -161,7 +136,7 @@ func (s *Suite) Digest() string {
 	b, err := json.Marshal(struct {
 		Version    int
 		Name       string
-		Definition Definition
+		Definition schema.Definition
 		Limit      int
 		Subsets    []string
 		Files      []File

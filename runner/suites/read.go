@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
+
+	"xrun/schema"
 )
 
 // maxFile bounds what is read into memory of one suite file.
@@ -189,7 +191,7 @@ func decodeObject(text []byte) (any, error) {
 
 // csvRows reads a CSV file by its definition's columns. dropped reports that a
 // row of column names was left out.
-func csvRows(f File, def Files) (rows []row, dropped bool, err error) {
+func csvRows(f File, def schema.SuiteFiles) (rows []row, dropped bool, err error) {
 	r := csv.NewReader(bytes.NewReader(f.data))
 	r.FieldsPerRecord = -1
 	columns := def.Columns

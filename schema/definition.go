@@ -1,15 +1,9 @@
-package suites
+package schema
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-)
-
-// Definition is a suite as data. Templates are text with {name} for a field of
-// the row, {subject} (the subset with spaces for underscores), {subset}, and in
-// texts of a choice {label} and {choice}; {{ and }} are braces.
+// Definition is a suite as data; #Definition in schema.cue is its form in a
+// spec. Templates are text with {name} for a field of the row, {subject} (the
+// subset with spaces for underscores), {subset}, and in texts of a choice {label}
+// and {choice}; {{ and }} are braces.
 type Definition struct {
 	// Name is the suite's name, Protocol its family ("opencompass", "lm-eval",
 	// "generate") and Variant the form of it.
@@ -19,35 +13,35 @@ type Definition struct {
 	// Origin says where the files come from, for messages.
 	Origin string `json:"origin,omitempty"`
 
-	Files  Files   `json:"files"`
-	Fields []Field `json:"fields,omitempty"`
+	Files  SuiteFiles   `json:"files"`
+	Fields []SuiteField `json:"fields,omitempty"`
 	// ID is the path of the item's own name; "" or a path that the first row
 	// lacks means the row number.
 	ID string `json:"id,omitempty"`
 	// Cluster is a template; items whose text agrees are not independent, which
 	// widens the standard error.
-	Cluster string  `json:"cluster,omitempty"`
-	Choices Choices `json:"choices"`
-	Gold    Gold    `json:"gold"`
-	Prompt  Prompt  `json:"prompt"`
+	Cluster string       `json:"cluster,omitempty"`
+	Choices SuiteChoices `json:"choices,omitzero"`
+	Gold    SuiteGold    `json:"gold"`
+	Prompt  SuitePrompt  `json:"prompt"`
 	// Question is a template for what identifies the item, without examples and
 	// instructions, where {choice} is the gold one; training texts are searched
 	// for it. Empty: prompt.context.
-	Question string `json:"question,omitempty"`
-	Shots    *Shots `json:"shots,omitempty"`
+	Question string      `json:"question,omitempty"`
+	Shots    *SuiteShots `json:"shots,omitempty"`
 	// Scores are the rules, one figure each: "ppl" and "ll" of opencompass,
 	// "acc" and "acc_norm" of lm-eval, "exact_match" of generate.
-	Scores      []string     `json:"scores"`
-	Generate    *Generate    `json:"generate,omitempty"`
-	Annotations *Annotations `json:"annotations,omitempty"`
-	Expect      *Expect      `json:"expect,omitempty"`
+	Scores      []string          `json:"scores"`
+	Generate    *SuiteGenerate    `json:"generate,omitempty"`
+	Annotations *SuiteAnnotations `json:"annotations,omitempty"`
+	Expect      *SuiteExpect      `json:"expect,omitempty"`
 	// Groups, where a suite has subsets, are the averages over them.
-	Groups []Group `json:"groups,omitempty"`
+	Groups []SuiteGroup `json:"groups,omitempty"`
 }
 
-// Files says which file to read and how. A candidate is a path under the root;
+// SuiteFiles says which file to read and how. A candidate is a path under the root;
 // {subset} makes the suite one file per subset.
-type Files struct {
+type SuiteFiles struct {
 	Test []string `json:"test"`
 	// Format is "jsonl" (one object a line) or "csv".
 	Format string `json:"format"`
@@ -59,36 +53,36 @@ type Files struct {
 	Header  string   `json:"header,omitempty"`
 }
 
-// Field is a named text of a row: the value at Path, or a template over earlier
+// SuiteField is a named text of a row: the value at Path, or a template over earlier
 // fields, then split, replaced and trimmed in this order.
-type Field struct {
+type SuiteField struct {
 	Name string `json:"name"`
 	// Path is a column or key; a.b goes into an object, [2] into a list.
 	Path     string `json:"path,omitempty"`
 	Template string `json:"template,omitempty"`
 	// Split cuts the text at every separator, at most Max times where Max is
 	// above 0, and keeps piece Piece; negative counts from the end.
-	Split *Split `json:"split,omitempty"`
+	Split *FieldSplit `json:"split,omitempty"`
 	// Replace puts New, a template over earlier fields, for every Old.
-	Replace *Replace `json:"replace,omitempty"`
-	Trim    bool     `json:"trim,omitempty"`
+	Replace *FieldReplace `json:"replace,omitempty"`
+	Trim    bool          `json:"trim,omitempty"`
 }
 
-// Split is a cut of a field's text; see [Field].
-type Split struct {
+// FieldSplit is a cut of a field's text; see [SuiteField].
+type FieldSplit struct {
 	Sep   string `json:"sep"`
 	Max   int    `json:"max,omitempty"`
 	Piece int    `json:"piece"`
 }
 
-// Replace is a replacement in a field's text; see [Field].
-type Replace struct {
+// FieldReplace is a replacement in a field's text; see [SuiteField].
+type FieldReplace struct {
 	Old string `json:"old"`
 	New string `json:"new"`
 }
 
-// Choices are an item's candidates.
-type Choices struct {
+// SuiteChoices are an item's candidates.
+type SuiteChoices struct {
 	// Labels in the order that decides ties. With List, items may have fewer.
 	Labels []string `json:"labels,omitempty"`
 	// Texts are templates, one a label; List is a path to a list instead, such
@@ -100,8 +94,8 @@ type Choices struct {
 	Only int `json:"only,omitempty"`
 }
 
-// Gold finds the right choice (or, for generate, the right answer) of a row.
-type Gold struct {
+// SuiteGold finds the right choice (or, for generate, the right answer) of a row.
+type SuiteGold struct {
 	Path string `json:"path"`
 	// Map turns the value into a label; a value outside it is an error.
 	Map map[string]string `json:"map,omitempty"`
@@ -117,9 +111,9 @@ type Gold struct {
 	Warning  string `json:"warning,omitempty"`
 }
 
-// Prompt is the text of a candidate: Head, shots, Context, Answer. In family
+// SuitePrompt is the text of a candidate: Head, shots, Context, Answer. In family
 // opencompass they are one text; in lm-eval Answer is the continuation.
-type Prompt struct {
+type SuitePrompt struct {
 	Head    string `json:"head,omitempty"`
 	Context string `json:"context,omitempty"`
 	Answer  string `json:"answer,omitempty"`
@@ -128,10 +122,10 @@ type Prompt struct {
 	Mask string `json:"mask,omitempty"`
 }
 
-// Shots are solved examples before the question: the rows Rows (from 0) of a
+// SuiteShots are solved examples before the question: the rows Rows (from 0) of a
 // file, each rendered by Text with the gold {label} and {choice}, joined by Join
 // and followed by End.
-type Shots struct {
+type SuiteShots struct {
 	Files []string `json:"files"`
 	Rows  []int    `json:"rows"`
 	Text  string   `json:"text"`
@@ -139,9 +133,9 @@ type Shots struct {
 	End   string   `json:"end,omitempty"`
 }
 
-// Generate is the greedy form: at most MaxNew tokens, cut before the first of
+// SuiteGenerate is the greedy form: at most MaxNew tokens, cut before the first of
 // Stop. Answer and gold are compared after Normalize.
-type Generate struct {
+type SuiteGenerate struct {
 	MaxNew int      `json:"maxNew"`
 	Stop   []string `json:"stop,omitempty"`
 	// Extract takes a match from the answer: the regular expression's first
@@ -157,9 +151,9 @@ type Generate struct {
 	Lower  bool     `json:"lower,omitempty"`
 }
 
-// Annotations are a file of contamination classes: a JSON object of
+// SuiteAnnotations are a file of contamination classes: a JSON object of
 // KEY -> [class, recall].
-type Annotations struct {
+type SuiteAnnotations struct {
 	Files []string `json:"files"`
 	// Key is a template with {id}, {row} (from 0), {row1} (from 1), {subset}.
 	Key string `json:"key"`
@@ -171,41 +165,17 @@ type Annotations struct {
 	SHA256 []string `json:"sha256,omitempty"`
 }
 
-// Expect is what the published files hold, for the notes.
-type Expect struct {
+// SuiteExpect is what the published files hold, for the notes.
+type SuiteExpect struct {
 	Items int `json:"items,omitempty"`
 	// Subsets holds the number of items of each subset.
 	Subsets map[string]int `json:"subsets,omitempty"`
 }
 
-// Group is an average over subsets.
-type Group struct {
+// SuiteGroup is an average over subsets.
+type SuiteGroup struct {
 	Name     string   `json:"name"` // "" = the suite itself
 	Members  []string `json:"members"`
 	Weights  []int    `json:"weights,omitempty"` // of a weighted average
 	Weighted bool     `json:"weighted,omitempty"`
-}
-
-// ParseDefinition reads a definition from JSON. An unknown key is an error.
-func ParseDefinition(name string, data []byte) (Definition, error) {
-	var d Definition
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
-		line := 1 + bytes.Count(data[:min(int(dec.InputOffset()), len(data))], []byte("\n"))
-		return d, fmt.Errorf("reading suite definition %s:%d: %w", name, line, err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return d, fmt.Errorf("reading suite definition %s: bytes after the object's end, at byte %d", name, dec.InputOffset())
-	}
-	if _, err := d.compile(); err != nil {
-		return d, fmt.Errorf("reading suite definition %s: %w", name, err)
-	}
-	return d, nil
-}
-
-// Check reports the first thing wrong with a definition.
-func (d Definition) Check() error {
-	_, err := d.compile()
-	return err
 }
