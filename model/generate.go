@@ -26,8 +26,14 @@ type GenerateOptions struct {
 	TopP        float64
 	Seed        uint64
 
+	// Stop, if set, is asked after each new token whether the new tokens of a
+	// prompt so far end it, as an end token would.
+	Stop func(prompt int, generated []int32) bool
 	// OnToken, if set, is called with each new token as it is known.
 	OnToken func(prompt int, token int32)
+	// Interrupted, if set, is asked before each forward pass; its error ends the
+	// work. The Err method of a context is one.
+	Interrupted func() error
 }
 
 func (o *GenerateOptions) validate(vocab int) error {
@@ -191,6 +197,11 @@ func (g *generation) run() error {
 // advance computes the next tokens of some sequences and picks one new token
 // for each.
 func (g *generation) advance(live []*sequence) error {
+	if g.o.Interrupted != nil {
+		if err := g.o.Interrupted(); err != nil {
+			return err
+		}
+	}
 	g.live = live
 	g.b.reset()
 	var wanted []int32
@@ -207,7 +218,7 @@ func (g *generation) advance(live []*sequence) error {
 		s.length += len(s.next)
 		s.out = append(s.out, picked[i])
 		s.next = []int32{picked[i]}
-		s.done = len(s.out) == g.o.MaxNew || slices.Contains(g.o.EOS, picked[i])
+		s.done = len(s.out) == g.o.MaxNew || slices.Contains(g.o.EOS, picked[i]) || g.o.Stop != nil && g.o.Stop(s.prompt, s.out)
 		if g.o.OnToken != nil {
 			g.o.OnToken(s.prompt, picked[i])
 		}

@@ -22,10 +22,13 @@ type Score struct {
 
 // ScoreOptions bound the work done at once. They never change a result.
 type ScoreOptions struct {
-	// Tokens is how many tokens a forward pass takes; 0 means 2,048. Keys and
-	// values are held for about Tokens times the number of branchings on a
-	// path, whatever the number of sequences.
+	// Tokens is how many tokens a forward pass takes; 0 leaves it to Memory.
 	Tokens int
+	// Memory bounds, in bytes, what scoring holds beside the weights and the
+	// engine's own buffers: the activations of one pass, and the keys and values
+	// of prefixes that are still to be continued. 0 means 512 MiB. One pass of a
+	// few tokens, and the prefix of the longest sequence, are held whatever it is.
+	Memory int64
 	// Apart computes each sequence by itself, without sharing prefixes.
 	Apart bool
 	// Progress, if set, is called after each forward pass with the number of
@@ -42,6 +45,32 @@ type ScoreStats struct {
 	Computed int // tokens that went through the model
 	Rows     int // rows of logits
 	PeakKV   int // most tokens whose keys and values were held at once
+	Passes   int // forward passes
+}
+
+// Bounds of the tokens of a pass: below the first the weights are read more
+// often than is worth the memory, above the second nothing is gained.
+const (
+	fewestTokens = 64
+	mostTokens   = 4096
+)
+
+// defaultScoreMemory is what ScoreOptions.Memory stands for at 0.
+const defaultScoreMemory = 512 << 20
+
+// plan divides the memory: half of it for a pass, the rest for keys and values.
+// Both are in tokens.
+func (o ScoreOptions) plan(c Config, p kernels.DType) (pass, held int) {
+	memory := o.Memory
+	if memory <= 0 {
+		memory = defaultScoreMemory
+	}
+	pass = o.Tokens
+	if pass <= 0 {
+		pass = int(min(max(memory/2/inferenceBytes(c, p), fewestTokens), mostTokens))
+	}
+	kv := int64(2*c.Layers*c.kvDim()) * int64(p.Size())
+	return pass, int(max(memory-int64(pass)*inferenceBytes(c, p), 0) / kv)
 }
 
 // LogProbs scores sequences, positions from 0. They are merged into a prefix
@@ -58,9 +87,7 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 		}
 		stats.Given += len(s.Tokens)
 	}
-	if o.Tokens <= 0 {
-		o.Tokens = batchTokens
-	}
+	pass, held := o.plan(m.Config, m.Precision)
 	// One tree, or one for each sequence. All hang below one root without
 	// tokens, so that sequences apart still fill batches together.
 	root := &node{}
@@ -78,14 +105,14 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 		})
 	}
 	total := 0
-	run := scorer{m: m, limit: o.Tokens, stats: &stats}
+	run := scorer{m: m, limit: pass, mostHeld: held, stats: &stats}
 	if o.Apart {
 		for i := len(trees) - 1; i >= 0; i-- {
-			total += trees[i].prepare(o.Tokens)
+			total += trees[i].prepare(pass)
 			run.ready = append(run.ready, trees[i].children...)
 		}
 	} else {
-		total = root.prepare(o.Tokens)
+		total = root.prepare(pass)
 		run.push(root)
 	}
 	for len(run.ready) > 0 {
@@ -124,12 +151,13 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 // parent is computed; ready nodes wait on a stack, so that work goes deep
 // before it goes wide and few keys and values are held.
 type scorer struct {
-	m     *Model
-	limit int
-	ready []*node
-	stats *ScoreStats
-	held  int // tokens of keys and values
-	alive map[*kvGroup]bool
+	m        *Model
+	limit    int // tokens of a pass
+	mostHeld int // tokens of keys and values, if it can be helped
+	ready    []*node
+	stats    *ScoreStats
+	held     int // tokens of keys and values
+	alive    map[*kvGroup]bool
 }
 
 // kvGroup is the keys and values of the inner nodes of one batch, all layers.
@@ -214,14 +242,15 @@ func (b *scoreBatch) keep(layer int, k, v kernels.Tensor) {
 func (r *scorer) batch() error {
 	b := &scoreBatch{e: r.m.e}
 	var leaves []*node
-	for tokens := 0; len(r.ready) > 0; {
+	for tokens, kept := 0, r.held; len(r.ready) > 0; {
 		n := r.ready[len(r.ready)-1]
-		if tokens > 0 && tokens+n.inputs() > r.limit {
+		if tokens > 0 && (tokens+n.inputs() > r.limit || n.keeps() && kept+n.inputs() > r.mostHeld) {
 			break
 		}
 		tokens += n.inputs()
 		r.ready = r.ready[:len(r.ready)-1]
 		if n.keeps() {
+			kept += n.inputs()
 			b.nodes = append(b.nodes, n)
 		} else {
 			leaves = append(leaves, n)
@@ -247,6 +276,7 @@ func (r *scorer) batch() error {
 		return err
 	}
 	r.stats.Computed += len(b.ids)
+	r.stats.Passes++
 	for i := len(b.nodes) - 1; i >= 0; i-- {
 		n := b.nodes[i]
 		r.push(n)

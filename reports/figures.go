@@ -78,6 +78,9 @@ func (r *renderer) figuresSection() {
 		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over the column's leaf figures." +
 			" `~`: they cannot; the number behind it is the smallest difference that this many items would have shown with 80 % power. `=`: every score is equal. `?`: not comparable."
 	}
+	if t := r.fact("study", "eval template"); t != "" {
+		text += fmt.Sprintf(" Every model was asked under the template %s, the one that the cells were tuned with; suites whose candidates are whole sentences were asked bare.", inCode(t))
+	}
 	r.md.para("%s", text)
 	notes := &footnotes{}
 	r.figureTables(open, notes)

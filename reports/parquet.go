@@ -79,7 +79,7 @@ func ReadRows[T any](r io.ReaderAt, size int64, name string) (rows []T, err erro
 	if err := checkFile(f, r, size, parquet.SchemaOf(new(T))); err != nil {
 		return nil, err
 	}
-	pr := parquet.NewGenericReader[T](r)
+	pr := parquet.NewGenericReader[T](f) // not r, which would be opened again, with a page index that nothing vouches for
 	defer pr.Close()
 	for {
 		batch := make([]T, readBatch)
@@ -213,16 +213,19 @@ func checkFile(f *parquet.File, r io.ReaderAt, size int64, want *parquet.Schema)
 	return checkChunks(f.Metadata(), n)
 }
 
-// checkChunks rejects column chunks that lie outside the digested part of the
-// file, or name a codec or encoding that WriteRows does not use.
+// checkChunks rejects column chunks that do not lie one behind the other in the
+// digested part of the file, as WriteRows puts them (so that no column is read
+// for another), or name a codec that it does not use.
 func checkChunks(meta *format.FileMetaData, body int64) error {
+	at := int64(len("PAR1"))
 	for g, group := range meta.RowGroups {
 		for _, chunk := range group.Columns {
 			m := &chunk.MetaData
 			path := strings.Join(m.PathInSchema, ".")
-			if m.DataPageOffset < 4 || m.TotalCompressedSize < 0 || m.DataPageOffset > body-m.TotalCompressedSize || m.DictionaryPageOffset != 0 {
-				return fmt.Errorf("damaged parquet footer: column %s of row group %d lies outside the file", path, g)
+			if m.DataPageOffset != at || m.TotalCompressedSize < 0 || at > body-m.TotalCompressedSize || m.DictionaryPageOffset != 0 {
+				return fmt.Errorf("damaged parquet footer: column %s of row group %d is said to lie at byte %d, not %d", path, g, m.DataPageOffset, at)
 			}
+			at += m.TotalCompressedSize
 			if m.Codec != format.Zstd && m.TotalCompressedSize > 0 {
 				return fmt.Errorf("damaged parquet footer: column %s of row group %d has codec %v, not zstd", path, g, m.Codec)
 			}

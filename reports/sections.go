@@ -10,6 +10,57 @@ import (
 // contamination puts the classes of each suite side by side.
 func (r *renderer) contamination() {
 	const mark = " accuracy - "
+	if !slices.ContainsFunc(r.figures, func(f *figure) bool { return strings.Contains(f.Figure, mark) }) {
+		return
+	}
+	r.md.para("## Contamination")
+	r.md.para("Accuracy by the published annotations: *clean* items, items whose *input* stands on the public web, and items whose input stands there together with its label." +
+		" A model that gains on contaminated items only has learnt to recall them rather than to answer. Items that nobody labeled are in none of the classes unless a class says so.")
+	r.classes(mark)
+}
+
+// overlapMark stands in the names of figures between a figure and the class of
+// items that it counts.
+const overlapMark = " overlap: "
+
+// mostListed is how many items of a list the report shows; a table has them all.
+const mostListed = 100
+
+// overlap shows which items stand in the training sets, and how the models do
+// on them.
+func (r *renderer) overlap() {
+	suites := r.facts("overlap")
+	if len(suites) == 0 {
+		return
+	}
+	r.md.para("## Overlap with the training set")
+	r.md.para("Our own comparison of every item with what the cells were trained on. Texts are compared as words, runs of letters and digits in lower case." +
+		" A question is found when thirteen of its words in a row stand in one training item (the rule of Brown et al. 2020), or the whole of a question of five to twelve words does;" +
+		" its answer when the right choice's words stand in that training item too. Shorter questions are too short to compare.")
+	for _, f := range suites {
+		r.md.line("- %s: %s.", escape(f.Key), escape(f.Value))
+	}
+	r.md.line("")
+	r.classes(overlapMark)
+	items := r.facts("overlap item")
+	if len(items) == 0 {
+		return
+	}
+	r.md.details(fmt.Sprintf("The %s", count(len(items), "item found", "items found")), func() {
+		var rows [][]string
+		for _, f := range items[:min(len(items), mostListed)] {
+			rows = append(rows, []string{escape(f.Key), escape(f.Value)})
+		}
+		r.md.table("<<", []string{"item", "found"}, rows)
+		if n := len(items) - mostListed; n > 0 {
+			r.md.para("%s more stand in %s.", grouped(int64(n)), inCode(FactsFile))
+		}
+	})
+}
+
+// classes puts the figures whose names hold mark side by side, by suite and
+// class of items.
+func (r *renderer) classes(mark string) {
 	head, align := []string{"suite", "class", "items"}, "<<>"
 	for _, c := range r.columns() {
 		head, align = append(head, escape(c.name)), align+">"
@@ -32,13 +83,9 @@ func (r *renderer) contamination() {
 		}
 		rows = append(rows, row)
 	}
-	if len(rows) == 0 {
-		return
+	if len(rows) > 0 {
+		r.md.table(align, head, rows)
 	}
-	r.md.para("## Contamination")
-	r.md.para("Accuracy by the published annotations: *clean* items, items whose *input* stands on the public web, and items whose input stands there together with its label." +
-		" A model that gains on contaminated items only has learnt to recall them rather than to answer. Items that nobody labeled are in none of the classes unless a class says so.")
-	r.md.table(align, head, rows)
 }
 
 func (r *renderer) curves() {

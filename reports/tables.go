@@ -43,6 +43,9 @@ type Item struct {
 	Cluster    string   `parquet:"cluster"`      // items that share a passage share it; "" = its own
 	Figures    []string `parquet:"figures,list"` // leaf figures this item counts in
 	Truncated  bool     `parquet:"truncated"`
+	// Overlap is what of the item stands in the study's training sets: "none",
+	// "question", "question-and-answer", "too short", or "" when not compared.
+	Overlap string `parquet:"overlap"`
 }
 
 // Step is one optimizer step of one cell: train.parquet.
@@ -89,9 +92,11 @@ type Sample struct {
 // "ledger" (mask ledger, Key = counter), "example" (a decoded training example:
 // Key = "prompt" or "target" or "end", in Order), "model" (one line of the
 // module tree per row, in Order), "suite" (counts and warnings), "keys" (stage
-// keys), "digests" (what each stage made), "reproduce" (commands), "warning",
-// "deviation" (from a published run, in words), "failure" (a cell that is
-// missing, and why).
+// keys), "digests" (what each stage made), "overlap" (what of a suite stands in
+// the training sets, Key = suite), "overlap item" (an item that does, Key = suite
+// and item, Number = the training item's number from 0), "reproduce" (commands),
+// "warning", "deviation" (from a published run, in words), "failure" (a cell that
+// is missing, and why).
 type Fact struct {
 	Section string  `parquet:"section"`
 	Cell    string  `parquet:"cell"`

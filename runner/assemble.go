@@ -30,6 +30,17 @@ func (s *study) assemble(failures map[*stage]error) (*reports.Run, error) {
 	a.fact("study", "", "numerics", s.numerics)
 	a.fact("study", "", "train precision", s.spec.Train.Precision)
 	a.fact("study", "", "eval precision", s.spec.Eval.Precision)
+	if s.spec.Eval.Template == "data" {
+		a.fact("study", "", "eval template", s.spec.Data.Template)
+	}
+	if s.spec.Eval.Overlap && len(s.suites) > 0 {
+		o, err := s.compareSets()
+		if err != nil {
+			return nil, err
+		}
+		a.overlaps = o
+		a.overlapFacts(o)
+	}
 	for _, name := range s.spec.Matrix.Model {
 		if s.spec.Eval.Base {
 			a.measures(baseName(name), name)
@@ -72,6 +83,7 @@ type assembly struct {
 	failures map[*stage]error
 	run      *reports.Run
 	order    map[string]int32
+	overlaps *overlaps // nil: not compared
 	err      error
 }
 
@@ -148,8 +160,11 @@ func (a *assembly) measures(name, modelName string) {
 		for j := range items {
 			items[j].Cell = name
 		}
-		a.run.Items = append(a.run.Items, items...)
 		figures, notes := a.suites[i].Figures(items)
+		if a.overlaps != nil {
+			figures = append(figures, a.suites[i].OverlapRows(items, a.overlaps.Overlap, a.overlaps.first[i])...)
+		}
+		a.run.Items = append(a.run.Items, items...)
 		for _, n := range notes {
 			a.fact("warning", name, a.suites[i].Name(), n)
 		}

@@ -5,10 +5,7 @@ import (
 	"strings"
 
 	"xrun/model"
-	"xrun/model/tokenizer"
 	"xrun/runner/store"
-	"xrun/runner/suites"
-	"xrun/schema"
 )
 
 var describeCommand = &command{
@@ -21,12 +18,13 @@ describe data SPEC prints the mask ledger and a decoded training example (-item 
 with its targets marked.
 
 describe suite NAME prints the exact prompt of an item (-item N) of a suite under
--root, with the token boundaries of -model's tokenizer.`,
+-root, with the token boundaries of -model's tokenizer. NAME may be NAME/VARIANT or
+a file that defines a suite.`,
 	define: func(f *flags) {
 		f.defineTags()
 		f.defineRuns()
 		f.set.IntVar(&f.item, "item", 0, "which item, `from 0`")
-		f.set.StringVar(&f.root, "root", "builtin:tiny/suites", "`directory` of the suites' files")
+		f.defineSuites()
 		f.set.StringVar(&f.model, "model", "builtin:tiny", "`model` whose tokenizer cuts the prompt")
 	},
 	run: func(e *env, f *flags, args []string) error {
@@ -82,23 +80,19 @@ func (e *env) describeData(f *flags, path string) error {
 
 func (e *env) describeSuite(f *flags, name string) error {
 	in := &inputs{digests: store.OpenDigests(e.disk, "")}
-	root, err := in.directory(f.root)
+	open, err := in.suites(f, name)
 	if err != nil {
 		return err
 	}
-	suite, err := suites.Open(root.suites(), schema.Suite{Suite: name, Name: name})
+	input, err := in.tokenized(f.model)
 	if err != nil {
 		return err
 	}
-	d, err := in.model(f.model)
+	ask, err := f.asking(input)
 	if err != nil {
 		return err
 	}
-	tok, err := tokenizer.Load(d.FS)
-	if err != nil {
-		return fmt.Errorf("reading model %s: %w", f.model, err)
-	}
-	text, err := suite.Describe(f.item, tok)
+	text, err := open[0].Describe(f.item, input.tokenizer, ask.options(input.config, input.tokenizer))
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,9 @@ import (
 	"text/tabwriter"
 
 	"xrun/model"
-	"xrun/model/tokenizer"
 	"xrun/reports"
 	"xrun/runner/disk"
 	"xrun/runner/store"
-	"xrun/runner/suites"
-	"xrun/schema"
 )
 
 var evalCommand = &command{
@@ -20,13 +17,16 @@ var evalCommand = &command{
 	help: `
 Scores a model (a directory, a hub id in the local cache, or builtin:tiny) on
 suites under -root and prints the figures. With -o, items.parquet and
-results.parquet go to that directory.`,
+results.parquet go to that directory.
+
+A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
+#Definition; xrun describe suite NAME shows an item's exact prompt.`,
 	define: func(f *flags) {
 		f.defineEngine()
+		f.defineSuites()
 		f.set.StringVar(&f.suites, "suites", "mmlu,hellaswag,winogrande,arc-e,arc-c,boolq", "`names` of suites")
-		f.set.StringVar(&f.root, "root", "builtin:tiny/suites", "`directory` of the suites' files")
 		f.set.IntVar(&f.limit, "limit", 0, "score the first `n` items of each file; 0 = all")
-		f.set.StringVar(&f.proto, "protocol", "opencompass", "`opencompass|lm-eval|generate`")
+		f.set.StringVar(&f.memory, "memory", "", "`size` that scoring may take beside the weights, such as 512MiB (changes no bit of the result)")
 		f.set.StringVar(&f.dtype, "precision", "f32", "`f32|bf16`")
 		f.set.StringVar(&f.out, "o", "", "`directory` for the tables")
 	},
@@ -35,33 +35,24 @@ results.parquet go to that directory.`,
 			return err
 		}
 		in := &inputs{digests: store.OpenDigests(e.disk, "")}
-		root, err := in.directory(f.root)
+		open, err := in.suites(f, strings.Split(f.suites, ",")...)
 		if err != nil {
 			return err
 		}
-		var open []*suites.Suite
-		for _, name := range strings.Split(f.suites, ",") {
-			name, variant, _ := strings.Cut(name, "/")
-			s, err := suites.Open(root.suites(), schema.Suite{Suite: name, Name: strings.TrimSuffix(name+"-"+variant, "-"), Variant: variant, Protocol: f.proto, Limit: f.limit})
-			if err != nil {
-				return err
-			}
-			open = append(open, s)
-		}
-		d, err := in.model(args[0])
+		input, err := in.tokenized(args[0])
 		if err != nil {
 			return err
 		}
-		tok, err := tokenizer.Load(d.FS)
+		ask, err := f.asking(input)
 		if err != nil {
-			return fmt.Errorf("reading model %s: %w", args[0], err)
+			return err
 		}
 		engine, err := newEngine(f, 0)
 		if err != nil {
 			return err
 		}
 		defer engine.Close()
-		m, err := model.Load(engine, d.FS, precisionOf(f.dtype))
+		m, err := model.Load(engine, input.dir.FS, precisionOf(f.dtype))
 		if err != nil {
 			return fmt.Errorf("loading %s: %w", args[0], err)
 		}
@@ -73,7 +64,7 @@ results.parquet go to that directory.`,
 		var items []reports.Item
 		for _, s := range open {
 			p.start("evaluate on "+s.Name(), nil)
-			rows, err := score(e.ctx, s, m, tok, p)
+			rows, err := score(e.ctx, s, m, input.tokenizer, ask, p)
 			if err != nil {
 				return err
 			}
@@ -82,11 +73,20 @@ results.parquet go to that directory.`,
 			for _, r := range figures {
 				r.Cell, r.Model = args[0], args[0]
 				results = append(results, r)
-				fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.2f\n", r.Suite, r.Figure, r.Items, r.Value, r.StdErr)
+				fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.2f", r.Suite, r.Figure, r.Items, r.Value, r.StdErr)
+				if r.Note != "" {
+					fmt.Fprintf(t, "\t%s", r.Note)
+				}
+				fmt.Fprintln(t)
 			}
 			items = append(items, rows...)
 		}
 		t.Flush()
+		for _, s := range open {
+			for _, n := range s.Notes() {
+				fmt.Fprintf(e.stdout, "%s: %s\n", s.Name(), n)
+			}
+		}
 		if f.out == "" {
 			return nil
 		}

@@ -128,7 +128,7 @@ func (s *study) estimate() error {
 		n, ok := counts[at]
 		if !ok {
 			var err error
-			if n, err = st.suite.Count(st.model.tokenizer, suites.Options{MaxLength: st.model.config.MaxPositions}); err != nil {
+			if n, err = st.suite.Count(st.model.tokenizer, st.ask.options(st.model.config, st.model.tokenizer)); err != nil {
 				return err
 			}
 			counts[at] = n

@@ -46,6 +46,10 @@ type flags struct {
 	cancelJobs bool
 	outcome    string
 	job        string
+
+	subjects string
+	template string
+	memory   string
 }
 
 func newFlags(c *command) *flags {
@@ -126,6 +130,14 @@ func (f *flags) defineEngine() {
 func (f *flags) defineExecutor() {
 	f.set.StringVar(&f.executor, "executor", "local", "`local|slurm`: run stages in this process, or as Slurm jobs")
 	f.set.BoolVar(&f.cancelJobs, "cancel-jobs", false, "when interrupted, cancel the Slurm jobs without asking; without it they are kept, or a terminal is asked")
+}
+
+// defineSuites defines what eval and describe suite share.
+func (f *flags) defineSuites() {
+	f.set.StringVar(&f.root, "root", "builtin:tiny/suites", "`directory` of the suites' files")
+	f.set.StringVar(&f.proto, "protocol", "", "`opencompass|lm-eval|generate`; default: the suite's first")
+	f.set.StringVar(&f.subjects, "subjects", "", "`names` of the subjects of mmlu to ask; default: all")
+	f.set.StringVar(&f.template, "template", "none", "`none|alpaca|chat|plain`: what each question goes through")
 }
 
 func (f *flags) tagMap() (map[string]string, error) {

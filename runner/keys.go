@@ -112,6 +112,16 @@ type evaluateKey struct {
 	Suite     string   `json:"suite"` // digest of the suite's definition and files
 	Precision string   `json:"precision"`
 	Numerics  string   `json:"numerics"`
+	// Template is what questions go through; absent: bare prompts.
+	Template *templateKey `json:"template,omitempty"`
+}
+
+// templateKey determines how a question is put to a model.
+type templateKey struct {
+	Name         string `json:"name"`
+	ChatTemplate string `json:"chatTemplate,omitempty"` // sha256 of its text, when used
+	System       string `json:"system"`
+	BOS          string `json:"bos"`
 }
 
 // heldoutKey determines a base model's losses on the held-out items.
@@ -145,7 +155,7 @@ type promptKey struct {
 const (
 	prepareVersion  = 1
 	trainVersion    = 1
-	evaluateVersion = 1
+	evaluateVersion = 2 // items.parquet has the column overlap
 	heldoutVersion  = 1
 	sampleVersion   = 1
 )

@@ -31,8 +31,8 @@ func (s *study) loadPrepared(k store.Key) (*data.Prepared, error) {
 	return data.ReadPrepared(b)
 }
 
-// tokenize reads a data set and turns it into tokens and labels.
-func (s *study) tokenize(d schema.Data, m *modelInput) (*data.Prepared, error) {
+// items reads a data set.
+func (s *study) items(d schema.Data) ([]data.Item, error) {
 	f, err := s.in.file(d.Source)
 	if err != nil {
 		return nil, err
@@ -48,6 +48,15 @@ func (s *study) tokenize(d schema.Data, m *modelInput) (*data.Prepared, error) {
 	}
 	if d.Limit > 0 && d.Limit < len(items) {
 		items = items[:d.Limit]
+	}
+	return items, nil
+}
+
+// tokenize turns a data set into tokens and labels.
+func (s *study) tokenize(d schema.Data, m *modelInput) (*data.Prepared, error) {
+	items, err := s.items(d)
+	if err != nil {
+		return nil, err
 	}
 	opt, err := dataOptions(d, m)
 	if err != nil {
@@ -67,13 +76,13 @@ func runPrepare(p *preparation) func(*execution, *stage) error {
 	}
 }
 
-func runEvaluate(ref *weightsRef, suite *suites.Suite) func(*execution, *stage) error {
+func runEvaluate(ref *weightsRef, suite *suites.Suite, ask asking) func(*execution, *stage) error {
 	return func(x *execution, st *stage) error {
 		m, err := x.model(ref)
 		if err != nil {
 			return err
 		}
-		items, err := score(x.ctx, suite, m, ref.input.tokenizer, x.progress)
+		items, err := score(x.ctx, suite, m, ref.input.tokenizer, ask, x.progress)
 		if err != nil {
 			return err
 		}

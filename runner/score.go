@@ -6,22 +6,50 @@ import (
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/reports"
+	"xrun/runner/data"
 	"xrun/runner/suites"
+	"xrun/schema"
 )
 
-// score asks a model about every item of a suite.
-func score(ctx context.Context, suite *suites.Suite, m *model.Model, tok *tokenizer.Tokenizer, p *progress) ([]reports.Item, error) {
-	opt := suites.Options{MaxLength: m.Config.MaxPositions, BOS: tok.EncodePrompt("")}
+// asking is how suites are put to a model.
+type asking struct {
+	template func(string) ([]int32, error) // nil: bare prompts
+	memory   int64                         // of scoring; 0 leaves it to model
+}
+
+// options are what a model brings to a suite.
+func (a asking) options(c model.Config, tok *tokenizer.Tokenizer) suites.Options {
+	opt := suites.Options{MaxLength: c.MaxPositions, BOS: tok.EncodePrompt(""), Template: a.template}
 	if id, _, ok := tok.BOS(); ok {
 		opt.Empty = []int32{id}
 	} else if id, _, ok := tok.EOS(); ok {
 		opt.Empty = []int32{id}
 	}
-	s := scorer{m: m, tok: tok, progress: p}
-	if suite.Definition().Protocol == "generate" {
-		return suite.Generate(ctx, tok, s, s, opt)
+	return opt
+}
+
+// templateOf returns what puts a question through the template of d.
+func templateOf(d schema.Data, m *modelInput) (func(string) ([]int32, error), error) {
+	opt, err := dataOptions(d, m)
+	if err != nil {
+		return nil, err
 	}
-	return suite.Score(ctx, tok, s, opt)
+	return func(question string) ([]int32, error) {
+		text, err := data.Prompt(data.Item{Instruction: question}, opt)
+		if err != nil {
+			return nil, err
+		}
+		return data.EncodePrompt(text, m.tokenizer, opt)
+	}, nil
+}
+
+// score asks a model about every item of a suite.
+func score(ctx context.Context, suite *suites.Suite, m *model.Model, tok *tokenizer.Tokenizer, a asking, p *progress) ([]reports.Item, error) {
+	s := scorer{m: m, tok: tok, progress: p, memory: a.memory}
+	if suite.Definition().Protocol == "generate" {
+		return suite.Generate(ctx, tok, s, s, a.options(m.Config, tok))
+	}
+	return suite.Score(ctx, tok, s, a.options(m.Config, tok))
 }
 
 // scorer is a model as suites see it.
@@ -29,6 +57,7 @@ type scorer struct {
 	m        *model.Model
 	tok      *tokenizer.Tokenizer
 	progress *progress
+	memory   int64
 }
 
 // LogProbs implements suites.Scorer.
@@ -38,6 +67,7 @@ func (s scorer) LogProbs(ctx context.Context, seqs []suites.Sequence) ([][]float
 		ask[i] = model.ScoreSeq{Tokens: q.Tokens, From: q.From}
 	}
 	scores, _, err := s.m.LogProbs(ask, model.ScoreOptions{
+		Memory:      s.memory,
 		Progress:    func(done, total int) { s.progress.step(done, total, int64(done), "") },
 		Interrupted: ctx.Err,
 	})
@@ -61,11 +91,11 @@ const generateBatch = 16
 func (s scorer) Generate(ctx context.Context, prompts [][]int32, maxNew int, stop func([]int32) bool) ([][]int32, error) {
 	var out [][]int32
 	for lo := 0; lo < len(prompts); lo += generateBatch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		hi := min(lo+generateBatch, len(prompts))
-		got, err := s.m.Generate(prompts[lo:hi], model.GenerateOptions{MaxNew: maxNew, EOS: endTokens(s.tok, s.m.Config)})
+		got, err := s.m.Generate(prompts[lo:hi], model.GenerateOptions{
+			MaxNew: maxNew, EOS: endTokens(s.tok, s.m.Config), Interrupted: ctx.Err,
+			Stop: func(_ int, generated []int32) bool { return stop(generated) },
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -73,4 +103,12 @@ func (s scorer) Generate(ctx context.Context, prompts [][]int32, maxNew int, sto
 		s.progress.step(hi, len(prompts), 0, "")
 	}
 	return out, nil
+}
+
+// openSuite opens a suite of the spec's own or one known by name.
+func openSuite(root suites.Root, define map[string]schema.Definition, want schema.Suite) (*suites.Suite, error) {
+	if def, ok := define[want.Suite]; ok {
+		return suites.OpenDefinition(root, def, want)
+	}
+	return suites.Open(root, want)
 }

@@ -84,6 +84,7 @@ type stage struct {
 	disk   int64         // bytes of the result that matter: weights
 	suite  *suites.Suite // of an evaluation
 	model  *modelInput   // of an evaluation
+	ask    asking        // of an evaluation
 	// weights names the model that a stage measures: base:NAME or a cell.
 	weights string
 	run     func(*execution, *stage) error
@@ -168,7 +169,7 @@ func (s *study) openSuites() error {
 		root, err := s.in.directory(s.spec.Eval.Root)
 		if err == nil {
 			var suite *suites.Suite
-			if suite, err = openSuite(root.suites(), s.spec, want); err == nil {
+			if suite, err = openSuite(root.suites(), s.spec.Eval.Define, want); err == nil {
 				s.suites = append(s.suites, suite)
 				s.suiteDigests = append(s.suiteDigests, suite.Digest())
 				continue
@@ -179,14 +180,6 @@ func (s *study) openSuites() error {
 		}
 	}
 	return nil
-}
-
-// openSuite opens a suite of the spec's own or one known by name.
-func openSuite(root suites.Root, spec *schema.Spec, want schema.Suite) (*suites.Suite, error) {
-	if def, ok := spec.Eval.Define[want.Suite]; ok {
-		return suites.OpenDefinition(root, def, want)
-	}
-	return suites.Open(root, want)
 }
 
 func (s *study) openModel(name string) error {
@@ -357,7 +350,11 @@ func scheduleOf(c schema.Cell, steps int) model.Schedule {
 
 // addMeasures lays out the evaluations and samples of one model.
 func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *preparation, after *stage, c schema.Cell) error {
-	keys, err := s.evaluateKeys(mk)
+	ask, err := s.asking(c.Data, ref.input)
+	if err != nil {
+		return err
+	}
+	keys, err := s.evaluateKeys(mk, c.Data, ref.input)
 	if err != nil {
 		return err
 	}
@@ -365,7 +362,7 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 		key, input := store.KeyOfCanonical(keys[i]), keys[i]
 		s.evaluates[name] = append(s.evaluates[name], s.stage(&stage{
 			kind: "evaluate", title: "evaluate " + name + " on " + suite.Name(), key: key, input: input,
-			needs: needsOf(ref), suite: suite, model: ref.input, weights: name, run: runEvaluate(ref, suite),
+			needs: needsOf(ref), suite: suite, model: ref.input, ask: ask, weights: name, run: runEvaluate(ref, suite, ask),
 		}))
 	}
 	if len(s.spec.Samples) == 0 {
@@ -386,20 +383,53 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 }
 
 // evaluateKeys returns the canonical JSON of a model's evaluateKey for every
-// suite. Only the suite's digest differs, which is hexadecimal, so the rest is
-// encoded once: a plan of 100,000 stages spends its time here otherwise.
-func (s *study) evaluateKeys(mk modelKey) ([][]byte, error) {
+// suite. Only the suite's digest differs, which is hexadecimal, and whether it is
+// asked under the template, so the rest is encoded once: a plan of 100,000 stages
+// spends its time here otherwise.
+func (s *study) evaluateKeys(mk modelKey, d schema.Data, m *modelInput) ([][]byte, error) {
 	const stand = "SUITE"
-	b, err := store.Canonical(evaluateKey{Kind: "evaluate", Version: evaluateVersion, Model: mk, Suite: stand, Precision: s.spec.Eval.Precision, Numerics: s.numerics})
+	k := evaluateKey{Kind: "evaluate", Version: evaluateVersion, Model: mk, Suite: stand, Precision: s.spec.Eval.Precision, Numerics: s.numerics}
+	bare, err := store.Canonical(k)
 	if err != nil {
 		return nil, err
 	}
-	before, after, _ := bytes.Cut(b, []byte(`"`+stand+`"`))
+	templated := bare
+	if s.spec.Eval.Template == "data" {
+		k.Template = templateKeyOf(d, m)
+		if templated, err = store.Canonical(k); err != nil {
+			return nil, err
+		}
+	}
 	out := make([][]byte, len(s.suites))
-	for i := range s.suites {
+	for i, suite := range s.suites {
+		b := templated
+		if suite.Bare() {
+			b = bare
+		}
+		before, after, _ := bytes.Cut(b, []byte(`"`+stand+`"`))
 		out[i] = fmt.Appendf(nil, "%s%q%s", before, s.suiteDigests[i], after)
 	}
 	return out, nil
+}
+
+// asking is how the study's suites are put to a model: eval.template "data" is
+// the template of its cells' data.
+func (s *study) asking(d schema.Data, m *modelInput) (a asking, err error) {
+	if a.memory, err = parseBytes(s.spec.Eval.Memory); err != nil {
+		return a, fmt.Errorf("eval.memory: %w", err)
+	}
+	if s.spec.Eval.Template == "data" {
+		a.template, err = templateOf(d, m)
+	}
+	return a, err
+}
+
+func templateKeyOf(d schema.Data, m *modelInput) *templateKey {
+	k := &templateKey{Name: d.Template, System: d.System, BOS: d.BOS}
+	if d.Template == "chat" {
+		k.ChatTemplate = digestBytes([]byte(m.tokenizer.ChatTemplate()))
+	}
+	return k
 }
 
 func needsOf(ref *weightsRef) []*stage {

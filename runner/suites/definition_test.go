@@ -118,7 +118,7 @@ func (letters) Decode(tokens []int32, _ bool) string {
 
 func TestDescribe(t *testing.T) {
 	s := open(t, files("winogrande/dev.jsonl", oneWinoGrande), schema.Suite{Suite: "winogrande"})
-	got, err := s.Describe(1, letters{})
+	got, err := s.Describe(1, letters{}, suites.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ y│y
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if _, err := s.Describe(2, letters{}); err == nil || !strings.Contains(err.Error(), "it has the items 0 to 1, so no 2") {
+	if _, err := s.Describe(2, letters{}, suites.Options{}); err == nil || !strings.Contains(err.Error(), "it has the items 0 to 1, so no 2") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -14,13 +14,14 @@ type TextTokenizer interface {
 }
 
 // Describe shows item i as the model sees it: where it comes from, what is
-// scored, and the exact text with its token boundaries.
-func (s *Suite) Describe(i int, tok TextTokenizer) (string, error) {
+// scored, and the exact text with its token boundaries. Of opt it takes the
+// template and the token that stands for an empty context.
+func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) {
 	if i < 0 || i >= s.Len() {
 		return "", fmt.Errorf("describing suite %s: it has the items 0 to %d, so no %d", s.Name(), s.Len()-1, i)
 	}
 	it := s.Item(i)
-	cands, err := s.encode(it, tok, Options{Empty: emptyContext(tok)})
+	cands, err := s.encode(it, tok, opt)
 	if err != nil {
 		return "", fmt.Errorf("describing suite %s: %w", s.Name(), err)
 	}
@@ -72,25 +73,6 @@ func (s *Suite) Describe(i int, tok TextTokenizer) (string, error) {
 		fmt.Fprintf(&b, ":\n%s\n", shown(c.Tokens[shared:], tok))
 	}
 	return b.String(), nil
-}
-
-// emptyContext is the token that stands for an empty context: bos, else eos.
-func emptyContext(tok Tokenizer) []int32 {
-	type named interface {
-		BOS() (id int32, text string, ok bool)
-		EOS() (id int32, text string, ok bool)
-	}
-	n, ok := tok.(named)
-	if !ok {
-		return nil
-	}
-	if id, _, ok := n.BOS(); ok {
-		return []int32{id}
-	}
-	if id, _, ok := n.EOS(); ok {
-		return []int32{id}
-	}
-	return nil
 }
 
 // testName is the file of a subset, as messages name it.

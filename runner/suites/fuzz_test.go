@@ -24,7 +24,7 @@ func use(t *testing.T, root suites.Root, s schema.Suite) {
 		return
 	}
 	if suite.Len() > 0 {
-		_, _ = suite.Describe(0, letters{})
+		_, _ = suite.Describe(0, letters{}, suites.Options{})
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Generator continues token sequences greedily, each until it is done: at most
 // maxNew tokens, ended early by the model's end token or when stop, given the
-// tokens so far, says so. The prompt is not part of what is returned.
+// new tokens so far, says so. The prompt is not part of what is returned.
 type Generator interface {
 	Generate(ctx context.Context, prompts [][]int32, maxNew int, stop func(generated []int32) bool) ([][]int32, error)
 }

@@ -4,6 +4,8 @@ import (
 	"sort"
 	"strings"
 	"unicode"
+
+	"xrun/reports"
 )
 
 // The classes that Overlap gives an item.
@@ -104,6 +106,71 @@ func (o *Overlap) Train(number int, text string) {
 // decided it, -1 where none did.
 func (o *Overlap) Class(n int) (class string, source int) {
 	return o.items[n].class, o.items[n].source
+}
+
+// overlapNames are the classes in the names of figures.
+var overlapNames = []struct{ class, name string }{
+	{OverlapNone, "not in the training set"},
+	{OverlapQuestion, "question in the training set"},
+	{OverlapBoth, "question and answer in the training set"},
+	{OverlapShort, "too short to compare"},
+}
+
+// OverlapMark stands between a figure and the class of items that it counts, in
+// the names of figures over such classes.
+const OverlapMark = " overlap: "
+
+// OverlapRows writes every item's class to its rows, the items of s having been
+// entered from number first on. Where any item was found, it also returns the
+// accuracy of each class, as figures that look at items again, and names these
+// in the rows.
+func (s *Suite) OverlapRows(rows []reports.Item, o *Overlap, first int) []reports.Result {
+	type place struct {
+		subset string
+		row    int32
+	}
+	at := make(map[place]int, len(s.items))
+	found := false
+	for i, it := range s.items {
+		at[place{it.subset, int32(it.row.number)}] = i
+		class, _ := o.Class(first + i)
+		found = found || class == OverlapQuestion || class == OverlapBoth
+	}
+	var results []reports.Result
+	for k, rule := range s.prog.def.Scores {
+		suite := s.suiteOf(rule, k > 0)
+		leaves := map[string]*leaf{}
+		for _, c := range overlapNames {
+			leaves[c.class] = &leaf{name: s.Name() + " " + measure(rule) + OverlapMark + c.name, clusters: map[string]*clusterSum{}}
+		}
+		last := -1
+		for j := range rows {
+			r := &rows[j]
+			if r.Suite != suite {
+				continue
+			}
+			i := at[place{r.Subset, r.Row}]
+			r.Overlap, _ = o.Class(first + i)
+			if !found {
+				continue
+			}
+			l := leaves[r.Overlap]
+			if i != last {
+				l.add(*r)
+			}
+			last = i
+			r.Figures = append(r.Figures[:len(r.Figures):len(r.Figures)], l.name)
+		}
+		for n, c := range overlapNames {
+			if l := leaves[c.class]; l.n > 0 {
+				results = append(results, reports.Result{
+					Suite: suite, Figure: l.name, Group: suite + " overlap", Order: int32(layoutEnd + n),
+					Items: int32(l.n), Value: l.value(), StdErr: l.stdErr(), Unit: "%",
+				})
+			}
+		}
+	}
+	return results
 }
 
 // question returns what identifies item i: its question without examples and

@@ -292,12 +292,29 @@ func TestBadLogProbs(t *testing.T) {
 	}
 }
 
-// A chat template wraps what stands before the answer.
-func TestChat(t *testing.T) {
-	s := open(t, files("hellaswag/hellaswag.jsonl", twoHellaSwag), schema.Suite{Suite: "hellaswag"})
-	rows := score(t, s, &table{}, suites.Options{Chat: func(p string) (string, error) { return "<" + p + ">", nil }})
-	if rows[0].Tokens != 6 { // <ab\n>x
-		t.Errorf("%d tokens", rows[0].Tokens)
+// A template takes the question without the blanks around it, and the answer
+// follows without those before it; what is a sentence as a whole is asked bare.
+func TestTemplate(t *testing.T) {
+	var asked []string
+	opt := suites.Options{Template: func(q string) ([]int32, error) {
+		asked = append(asked, q)
+		return letters{}.Encode("<" + q + ">"), nil
+	}}
+	root := files("hellaswag/hellaswag.jsonl", twoHellaSwag, "winogrande/dev.jsonl", oneWinoGrande)
+	for _, c := range []struct {
+		suite          schema.Suite
+		tokens, scored int32
+		asked          string
+	}{
+		{schema.Suite{Suite: "hellaswag"}, 5, 4, "ab"},                          // <ab>x, all but the first scored
+		{schema.Suite{Suite: "hellaswag", Protocol: "lm-eval"}, 9, 1, "Go: ab"}, // <Go: ab>x, of which x
+		{schema.Suite{Suite: "winogrande"}, 8, 1, ""},
+	} {
+		asked = nil
+		rows := score(t, open(t, root, c.suite), &table{}, opt)
+		if rows[0].Tokens != c.tokens || rows[0].Scored != c.scored || len(asked) > 0 != (c.asked != "") || len(asked) > 0 && asked[0] != c.asked {
+			t.Errorf("%+v: %d tokens, %d scored, asked %q", c.suite, rows[0].Tokens, rows[0].Scored, asked)
+		}
 	}
 }
 

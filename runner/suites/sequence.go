@@ -33,9 +33,10 @@ type Options struct {
 	// Empty stands for a context of no token in family lm-eval: the model's bos
 	// token, else its eos token.
 	Empty []int32
-	// Chat, where set, turns a prompt into the model's chat form, ready for the
-	// answer; nil asks with the bare prompt.
-	Chat func(prompt string) (string, error)
+	// Template, where set, gives the tokens of a question put through a template,
+	// up to where the answer begins; nil asks with the bare prompt. See
+	// [Suite.Bare] for the suites that are asked bare in any case.
+	Template func(question string) ([]int32, error)
 	// Batch is the number of tokens asked of the scorer at a time; 0 is 4 Mi.
 	// Larger batches share more prefixes and hold more memory.
 	Batch int
@@ -119,21 +120,32 @@ type candidate struct {
 	truncated bool
 }
 
-// candidates encodes an item's choices.
+// Bare reports whether the suite is asked without a template although there is
+// one: its candidates are whole sentences, so there is no question to put into
+// it.
+func (s *Suite) Bare() bool {
+	p := s.prog.def.Prompt
+	return p.Context == "" || p.Mask != ""
+}
+
+// encode encodes an item's choices.
 func (s *Suite) encode(it Item, tok Tokenizer, opt Options) ([]candidate, error) {
 	out := make([]candidate, len(it.Choices))
+	var question []int32 // of the choice before, when its context is the same
 	var err error
 	for i, c := range it.Choices {
-		context := c.Context
-		if opt.Chat != nil {
-			if context, err = opt.Chat(c.Context); err != nil {
-				return nil, fmt.Errorf("item %s: putting the prompt into the chat template: %w", it.ID, err)
+		switch {
+		case opt.Template != nil && !s.Bare():
+			if i == 0 || c.Context != it.Choices[i-1].Context {
+				if question, err = opt.Template(strings.TrimFunc(c.Context, pythonSpace)); err != nil {
+					return nil, fmt.Errorf("item %s: putting the question into the template: %w", it.ID, err)
+				}
 			}
-		}
-		if s.prog.def.Protocol == "lm-eval" {
-			out[i], err = pair(context, c.Text, tok, opt)
-		} else {
-			out[i], err = whole(context+c.Text, c.Mask, tok, opt)
+			out[i], err = s.templated(question, c.Text, tok, opt)
+		case s.prog.def.Protocol == "lm-eval":
+			out[i], err = pair(c.Context, c.Text, tok, opt)
+		default:
+			out[i], err = whole(c.Context+c.Text, c.Mask, tok, opt)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("item %s, choice %s: %w", it.ID, c.Label, err)
@@ -141,6 +153,28 @@ func (s *Suite) encode(it Item, tok Tokenizer, opt Options) ([]candidate, error)
 		out[i].chars = c.Chars
 	}
 	return out, nil
+}
+
+// templated is a question under a template with its answer behind. As in
+// training, the two are encoded apart; the blanks between a bare prompt and its
+// answer are the template's to set, so the answer begins without any.
+func (s *Suite) templated(question []int32, answer string, tok Tokenizer, opt Options) (candidate, error) {
+	var c candidate
+	c.Tokens = append(append([]int32{}, question...), tok.Encode(strings.TrimLeftFunc(answer, pythonSpace))...)
+	n := len(c.Tokens) - len(question)
+	if s.prog.def.Protocol == "lm-eval" {
+		if len(question) == 0 || n == 0 {
+			return c, fmt.Errorf("its question or its answer has no token under the template")
+		}
+		c.From = len(question)
+		return c, c.cutPair(n, opt.MaxLength)
+	}
+	if len(c.Tokens) == 0 {
+		return c, fmt.Errorf("it has no token to score")
+	}
+	c.cut(opt.MaxLength)
+	c.From = 1
+	return c, nil
 }
 
 // whole is family opencompass: the text encoded once, every token but the first
@@ -182,14 +216,21 @@ func pair(context, continuation string, tok Tokenizer, opt Options) (candidate, 
 	if n <= 0 {
 		return c, fmt.Errorf("its continuation has no token of its own")
 	}
-	if opt.MaxLength > 0 {
-		if n > opt.MaxLength {
-			return c, fmt.Errorf("its continuation has %d tokens, more than the model's %d", n, opt.MaxLength)
-		}
-		c.cut(opt.MaxLength + 1) // the last token is only predicted, never read
-		c.From = len(c.Tokens) - n
+	return c, c.cutPair(n, opt.MaxLength)
+}
+
+// cutPair keeps what a model of so many positions takes of a sequence whose last
+// n tokens are scored.
+func (c *candidate) cutPair(n, positions int) error {
+	if positions <= 0 {
+		return nil
 	}
-	return c, nil
+	if n > positions {
+		return fmt.Errorf("its continuation has %d tokens, more than the model's %d", n, positions)
+	}
+	c.cut(positions + 1) // the last token is only predicted, never read
+	c.From = len(c.Tokens) - n
+	return nil
 }
 
 // cut keeps the last n tokens.
