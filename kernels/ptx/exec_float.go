@@ -97,7 +97,7 @@ func lowerFloatMinMax(l *lowerer, m *match) {
 	t := m.typ("type")
 	f := formatOf(t)
 	sign := uint64(1) << (f.mant + f.exp)
-	greater, nans, xorsign := m.op == "max", m.has("NaN"), m.has("xorsign")
+	greater, nans, xorsign := m.op == "max", m.has("NaN"), m.has("xorsign.abs")
 	g := func(a, b, _ uint64) uint64 {
 		s := (a ^ b) & sign
 		if xorsign {
