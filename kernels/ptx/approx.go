@@ -18,8 +18,8 @@ var approximations = map[string]approximation{
 	"sqrt.f32":  {math.Sqrt, 0x1p-23, 0},
 	"rsqrt.f32": {func(x float64) float64 { return 1 / math.Sqrt(x) }, 0x1.13p-23, 0}, // 2^-22.9
 	"rsqrt.f64": {func(x float64) float64 { return 1 / math.Sqrt(x) }, 0x1p-20, 0},
-	"sin.f32":   {sinBounded, 0, 0x1.13p-21}, // 2^-20.9 within [-pi, pi]
-	"cos.f32":   {cosBounded, 0, 0x1.13p-21},
+	"sin.f32":   {math.Sin, 0, 0x1.13p-21}, // 2^-20.9 within [-pi, pi]
+	"cos.f32":   {math.Cos, 0, 0x1.13p-21},
 	"lg2.f32":   {math.Log2, 0, 0x1.52p-23}, // 2^-22.6, for x in [0.5, 2] absolute, else relative
 	"ex2.f32":   {math.Exp2, 0x1p-22, 0},
 	"ex2.f16":   {math.Exp2, 0x1.cp-11, 0}, // 2^-9.9 in all, rounding included
@@ -28,9 +28,6 @@ var approximations = map[string]approximation{
 	"tanh.f16":  {math.Tanh, 0, 0x1p-12}, // 2^-10.987 in all
 	"tanh.bf16": {math.Tanh, 0, 0x1p-9},  // 2^-8 in all
 }
-
-func sinBounded(x float64) float64 { return math.Sin(x) }
-func cosBounded(x float64) float64 { return math.Cos(x) }
 
 // perturb moves y within the approximation's error.
 func (a *approximation) perturb(op string, x, y float64, seed, bits uint64) float64 {
@@ -51,8 +48,8 @@ func (a *approximation) perturb(op string, x, y float64, seed, bits uint64) floa
 			err *= ax / math.Pi
 		}
 	}
-	err += a.rel * math.Abs(y)
-	moved := y + u*err
+	err += float64(a.rel * math.Abs(y))
+	moved := y + float64(u*err)
 	if (moved < 0) != (y < 0) && op != "sin" && op != "cos" {
 		return y
 	}
@@ -149,7 +146,7 @@ func approxDiv(l *lowerer, m *match) {
 			}
 			if cfg.Perturb && q != 0 && !math.IsInf(q, 0) {
 				u := float64(int64(mix(cfg.Seed^x<<32, y))) / (1 << 63)
-				q *= 1 + u*0x1p-23
+				q *= 1 + float64(u*0x1p-23)
 			}
 			v := b32(float32(q))
 			if ftz {

@@ -20,7 +20,6 @@ const (
 	opExit
 	opSync // run returns after converging the lanes in need; see sync.go
 	opBarrier
-	opYield // as opPlain, but other warps may run then
 )
 
 // instr is a decoded instruction.
@@ -37,7 +36,6 @@ type instr struct {
 	a, b, c  int32 // sources: slots, or predicates
 	e        int32
 	imm      int64
-	mask     uint64 // of the destination's width
 	f1       func(a uint64) uint64
 	f2       func(a, b uint64) uint64
 	f3       func(a, b, c uint64) uint64
@@ -55,8 +53,7 @@ type constant struct {
 	bits   uint64
 	sym    *variable // plus its address
 	fn     *function // or the address of a function
-	shift  int
-	narrow bool // 32 bits
+	narrow bool      // 32 bits
 }
 
 // code is a function ready to run.

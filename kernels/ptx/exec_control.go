@@ -145,11 +145,6 @@ func lowerTrap(l *lowerer, m *match) {
 	}})
 }
 
-func lowerYield(l *lowerer, m *match) {
-	l.source(&m.in.args[0], tU32)
-	l.emit(instr{kind: opPlain, d: l.sink, run: func(w *warp, in *instr) { w.yield = true }})
-}
-
 func lowerStack(l *lowerer, m *match) {
 	l.fail(m.in.pos, "%s is not supported", m.op)
 }

@@ -303,24 +303,10 @@ func flush32(v uint64) uint64 {
 	return v
 }
 
-func saturateUnit32(v uint64) uint64 {
-	switch x := f32(v); {
-	case x != x || x <= 0:
-		return 0
-	case x > 1:
-		return 0x3f800000
-	}
-	return v
-}
-
 func fma32(a, b, c float32) float32 { return num.FMA32(a, b, c) }
 
-// A scalar function of float bits, with the modifiers of its instruction.
-type (
-	float1 func(a uint64) uint64
-	float2 func(a, b uint64) uint64
-	float3 func(a, b, c uint64) uint64
-)
+// float3 is a function of the bits of up to three floats.
+type float3 func(a, b, c uint64) uint64
 
 // arith returns the function of one element for add, sub, mul or fma (b*c
 // counts as a*b with c; add and sub ignore c, mul too).
@@ -373,7 +359,7 @@ func arith(op string, t typ, r rounding) float3 {
 	case "mul":
 		return func(a, b, _ uint64) uint64 { return f.encode(dec(a)*dec(b), r) }
 	}
-	return func(a, b, c uint64) uint64 { return f.sum(dec(a)*dec(b), dec(c), r) }
+	return func(a, b, c uint64) uint64 { return f.sum(float64(dec(a)*dec(b)), dec(c), r) }
 }
 
 // sum rounds x+y, both exact. An exact zero of unlike terms is -0 when rounding

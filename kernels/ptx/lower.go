@@ -12,7 +12,6 @@ type lowerer struct {
 	sink          int32
 	start         []int32 // index of the instruction of each statement
 	cur           *inst
-	extra         int32 // registers made by lowering
 	allPreds      map[*register]int32
 	sinkP         int32
 	fixups        []fixup

@@ -16,7 +16,7 @@ func lowerings() map[string]func(*lowerer, *match) {
 		"mov": lowerMov, "movpred": lowerMovPred, "movpack": lowerMovPack, "movvec": lowerMovVec, "isspacep": lowerIsspacep, "cvta": lowerCvta, "refused32": lowerRefused32,
 		"ld": lowerLd, "st": lowerSt, "atom": lowerAtom, "red": lowerAtom, "nothing": lowerNothing,
 		"cpasync": lowerCpAsync, "cpcommit": lowerCpCommit, "cpwait": lowerCpWait,
-		"bra": lowerBra, "brx": lowerBrx, "call": lowerCall, "ret": lowerRet, "exit": lowerExit, "trap": lowerTrap, "yield": lowerYield, "stack": lowerStack,
+		"bra": lowerBra, "brx": lowerBrx, "call": lowerCall, "ret": lowerRet, "exit": lowerExit, "trap": lowerTrap, "stack": lowerStack,
 		"barrier": lowerBarrier, "barred": lowerBarRed, "warpsync": lowerWarpSync, "fence": lowerFence,
 		"shfl": lowerShfl, "oldshfl": lowerOldShfl, "vote": lowerVote, "oldvote": lowerOldVote, "match": lowerMatch,
 		"activemask": lowerActivemask, "redux": lowerRedux, "elect": lowerElect,

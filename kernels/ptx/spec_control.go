@@ -9,7 +9,7 @@ ret[.uni] :
 exit :
 trap :
 brkpt : @ nothing
-nanosleep.type(u32) : type @ yield
+nanosleep.type(u32) : type @ nothing
 pmevent[.mask] : b16# @ nothing
 griddepcontrol.action(launch_dependents wait) : @ nothing
 stacksave.type(u64) : =type @ stack

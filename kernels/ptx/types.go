@@ -103,9 +103,6 @@ func (t typ) bits() int      { return typeInfo[t].bits }
 func (t typ) bytes() int     { return (typeInfo[t].bits + 7) / 8 }
 func (t typ) isFloat() bool  { return typeInfo[t].class == classFloat }
 func (t typ) isSigned() bool { return typeInfo[t].class == classSigned }
-func (t typ) isInt() bool {
-	return typeInfo[t].class == classSigned || typeInfo[t].class == classUnsigned
-}
 
 // wide returns the integer type of twice the width.
 func (t typ) wide() typ {

@@ -61,7 +61,6 @@ type warp struct {
 	sh      warpShadow
 	cache   [4]*allocation
 	overlap bool // lanes of one instruction wrote the same place
-	yield   bool
 }
 
 // frame is an activation of a function by some lanes of a warp.
