@@ -80,7 +80,7 @@ func (e *env) bench(f *flags, args []string) error {
 	}
 	defer engine.Close()
 	r := &bench.Report{Engine: engine.Name(), Model: name}
-	r.AddLimits(engine)
+	r.AddLimits(engine.Engine)
 	for _, precision := range precisions {
 		if err := e.benchPrecision(f, r, engine, c, load, rows, parts, precisionOf(precision)); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"xrun/kernels"
 	"xrun/runner/store"
 	"xrun/runner/suites"
+	"xrun/schema"
 )
 
 var planCommand = &command{
@@ -31,15 +32,19 @@ get them.`,
 		if err != nil {
 			return err
 		}
-		s, err := openStudy(e.disk, args[0], tags, storeDir(f.runs))
+		spec, err := schema.Load(args[0], schema.Options{Tags: tags})
 		if err != nil {
 			return err
 		}
-		engine, err := newEngine(f, s.spec.Run.Threads)
+		engine, err := newEngine(f, spec.Run.Threads)
 		if err != nil {
 			return err
 		}
 		defer engine.Close()
+		s, err := newStudy(e.disk, spec, storeDir(f.runs), identityOf(engine))
+		if err != nil {
+			return err
+		}
 		if err := s.estimate(); err != nil {
 			return err
 		}
@@ -82,8 +87,8 @@ func (s *study) printPlanJSON(w io.Writer) error {
 	return err
 }
 
-func (s *study) printPlan(w io.Writer, engine kernels.Engine) {
-	fmt.Fprintf(w, "%s: %s\n\n", s.spec.Name, s.spec.Question)
+func (s *study) printPlan(w io.Writer, engine *engine) {
+	fmt.Fprintf(w, "%s: %s\n\nengine %v\n\n", s.spec.Name, s.spec.Question, engine)
 	s.printCells(w)
 	s.printStages(w)
 	s.printLedgers(w)
@@ -208,7 +213,7 @@ func (s *study) printSuites(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-func (s *study) printCost(w io.Writer, engine kernels.Engine) {
+func (s *study) printCost(w io.Writer, engine *engine) {
 	var flops float64
 	var tokens, disk int64
 	for _, st := range s.stages {

@@ -41,13 +41,22 @@ to cancel them.`,
 		if err != nil {
 			return err
 		}
-		s, err := openStudy(e.disk, args[0], tags, storeDir(f.runs))
+		spec, err := schema.Load(args[0], schema.Options{Tags: tags})
+		if err != nil {
+			return err
+		}
+		engine, err := newEngine(f, spec.Run.Threads)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		s, err := newStudy(e.disk, spec, storeDir(f.runs), identityOf(engine))
 		if err != nil {
 			return err
 		}
 		s.specPath, s.tags = args[0], f.tags
 		dir := runDir(f.runs, s.spec)
-		verdict, failed, err := s.runAll(e, f, dir)
+		verdict, failed, err := s.runAll(e, f, engine, dir)
 		if err != nil {
 			return err
 		}
@@ -62,7 +71,7 @@ to cancel them.`,
 
 // runAll executes the missing stages and writes the run directory. It returns
 // the report's verdict and how many stages failed.
-func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int, err error) {
+func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict string, failed int, err error) {
 	if err := s.missingError(); err != nil {
 		return "", 0, err
 	}
@@ -84,11 +93,6 @@ func (s *study) runAll(e *env, f *flags, dir string) (verdict string, failed int
 	if err := s.writePlan(dir); err != nil {
 		return "", 0, err
 	}
-	engine, err := newEngine(f, s.spec.Run.Threads)
-	if err != nil {
-		return "", 0, err
-	}
-	defer engine.Close()
 	x := &execution{study: s, ctx: e.ctx, engine: engine, locker: e.locker, progress: show, failures: map[*stage]error{}}
 	began := time.Now()
 	execute := x.run

@@ -98,7 +98,7 @@ func planStages(e *env, f *flags, p jobPlan, spec *schema.Spec, numerics string,
 		return nil, nil, withHint(&statusError{exitNoEngine, fmt.Sprintf("the plan was made for numerics %q; the engine of this machine has %q", p.Numerics, numerics)},
 			"results of two numerics do not mix: let run.resources.constraint choose nodes of one kind")
 	}
-	s, err := newStudy(e.disk, spec, storeDir(p.Runs))
+	s, err := newStudy(e.disk, spec, storeDir(p.Runs), identityFor(numerics))
 	if err != nil {
 		return nil, nil, err
 	}

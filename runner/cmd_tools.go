@@ -31,7 +31,15 @@ config.json, tokenizer files. DIR must not exist.`,
 			return err
 		}
 		run, cell, to := args[0], args[1], args[2]
-		s, err := readStudy(e.disk, run, storeDir(filepath.Dir(filepath.Clean(run))))
+		spec, err := specOf(run)
+		if err != nil {
+			return err
+		}
+		id, ok := recorded(run)
+		if !ok {
+			id = planned
+		}
+		s, err := newStudy(e.disk, spec, storeOf(e.disk, run).Root(), id)
 		if err != nil {
 			return err
 		}

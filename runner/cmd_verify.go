@@ -19,7 +19,8 @@ var verifyCommand = &command{
 Runs the study of RUN (a run directory, or the report.md in one) again from its
 spec.json in an empty store and compares every file but run.json and
 timing.parquet byte for byte. Names the first stage and every file that differ.
-Exit status 0: all equal; 3: something differs.`,
+Exit status 0: all equal; 3: something differs; 4: the engine that computed RUN is
+not on this machine.`,
 	define: func(f *flags) { f.defineEngine() },
 	run: func(e *env, f *flags, args []string) error {
 		dir := args[0]
@@ -31,7 +32,16 @@ Exit status 0: all equal; 3: something differs.`,
 			return err
 		}
 		defer os.RemoveAll(fresh)
-		s, err := readStudy(e.disk, dir, storeDir(fresh))
+		spec, err := specOf(dir)
+		if err != nil {
+			return err
+		}
+		engine, err := engineOf(dir, f, spec.Run.Threads)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		s, err := newStudy(e.disk, spec, storeDir(fresh), identityOf(engine))
 		if err != nil {
 			return err
 		}
@@ -40,7 +50,7 @@ Exit status 0: all equal; 3: something differs.`,
 			return err
 		}
 		again := runDir(fresh, s.spec)
-		if _, _, err := s.runAll(e, f, again); err != nil {
+		if _, _, err := s.runAll(e, f, engine, again); err != nil {
 			return err
 		}
 		differing, err := compareRuns(dir, again)

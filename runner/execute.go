@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"xrun/kernels"
-	"xrun/kernels/cpu"
 	"xrun/model"
 	"xrun/reports"
 	"xrun/runner/lock"
@@ -22,7 +21,7 @@ import (
 type execution struct {
 	*study
 	ctx      context.Context
-	engine   kernels.Engine
+	engine   *engine
 	locker   lock.Locker
 	progress *progress
 	log      *stageLog // of the stage being run
@@ -52,20 +51,6 @@ type weightsRef struct {
 type loadedModel struct {
 	ref *weightsRef
 	*model.Model
-}
-
-// newEngine makes the engine that -engine asks for.
-func newEngine(f *flags, threads int) (kernels.Engine, error) {
-	if err := f.engineChoice(); err != nil {
-		return nil, err
-	}
-	if f.engine == "cuda" || f.engine == "emulated" {
-		return nil, withHint(&statusError{exitNoEngine, "engine " + f.engine + ": not in this build"}, "use -engine cpu")
-	}
-	if f.threads > 0 {
-		threads = f.threads
-	}
-	return cpu.New(cpu.Options{Threads: threads})
 }
 
 func precisionOf(name string) kernels.DType {

@@ -116,7 +116,7 @@ func (r *slurmRun) open(f *flags) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.plan, err = r.files.writePlan(jobPlan{Runs: runs, Spec: spec, Engine: f.engine, Numerics: r.numerics, Threads: f.threads}); err != nil {
+	if r.plan, err = r.files.writePlan(jobPlan{Runs: runs, Spec: spec, Engine: kindOf(r.numerics), Numerics: r.numerics, Threads: f.threads}); err != nil {
 		return err
 	}
 	if r.program, err = r.files.keepProgram(); err != nil {

@@ -123,7 +123,7 @@ func (f *flags) defineRuns() {
 }
 
 func (f *flags) defineEngine() {
-	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu`: where to compute")
+	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu|cuda|emulated`: where to compute; auto is the GPU, if there is one. emulated runs the GPU's kernels on an interpreter, slowly")
 	f.set.IntVar(&f.threads, "threads", 0, "worker threads; 0 = one per processor (changes no bit of the result)")
 }
 

@@ -42,7 +42,7 @@ func BenchmarkPlan(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				s, err := newStudy(disk.OS, spec, filepath.Join(b.TempDir(), ".store"))
+				s, err := newStudy(disk.OS, spec, filepath.Join(b.TempDir(), ".store"), planned)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -26,6 +26,9 @@ type provenance struct {
 	Seconds    float64           `json:"seconds"` // of this invocation; timing.parquet has the stages it ran
 	Build      build             `json:"build"`
 	Engine     string            `json:"engine"`
+	Device     string            `json:"device,omitempty"`     // of a GPU
+	Capability string            `json:"capability,omitempty"` // of a GPU: compute capability
+	NoGPU      string            `json:"noGPU,omitempty"`      // why -engine auto took the processor
 	Numerics   string            `json:"numerics"`
 	Versions   map[string]int    `json:"versions"` // of the stages' meanings; see keys.go
 	Machine    machine           `json:"machine"`
@@ -65,7 +68,8 @@ var relevantEnv = []string{
 func (s *study) writeProvenance(e *env, dir string, x *execution, began time.Time) error {
 	p := provenance{
 		Spec: s.specPath, Tags: s.tags, Command: e.args, Began: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(),
-		Build: s.thisBuild(), Engine: x.engine.Name(), Numerics: x.engine.Numerics(), Machine: thisMachine(),
+		Build: s.thisBuild(), Engine: x.engine.Name(), Numerics: x.engine.Numerics(),
+		Device: x.engine.device, Capability: x.engine.capability, NoGPU: x.engine.reason, Machine: thisMachine(),
 		Versions: map[string]int{"prepare": prepareVersion, "train": trainVersion, "evaluate": evaluateVersion, "heldout": heldoutVersion, "sample": sampleVersion},
 		Env:      map[string]string{},
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"xrun/kernels/cuda"
 	"xrun/runner/disk"
 	"xrun/runner/lock"
 	"xrun/schema"
@@ -67,6 +68,22 @@ type hintError struct {
 
 func (e *hintError) Unwrap() error { return e.error }
 
+// Hint returns what to do.
+func (e *hintError) Hint() string { return e.hint }
+
+// hintOf returns what an error says to do about it, or "".
+func hintOf(err error) string {
+	var hint interface{ Hint() string }
+	var memory *cuda.OutOfMemoryError
+	switch {
+	case errors.As(err, &hint):
+		return hint.Hint()
+	case errors.As(err, &memory):
+		return "lower run.memory, data.maxLength or train.batch"
+	}
+	return ""
+}
+
 func withHint(err error, format string, args ...any) error {
 	return &hintError{err, fmt.Sprintf(format, args...)}
 }
@@ -112,9 +129,8 @@ func report(stderr io.Writer, err error) int {
 	if msg := err.Error(); msg != "" {
 		fmt.Fprintf(stderr, "xrun: error: %s\n", msg)
 	}
-	var hint *hintError
-	if errors.As(err, &hint) {
-		fmt.Fprintf(stderr, "xrun: hint: %s\n", hint.hint)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(stderr, "xrun: hint: %s\n", hint)
 	}
 	var status *statusError
 	switch {

@@ -33,6 +33,12 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("XRUN_UPDATE") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name == "cuda" {
+				return cudaHere(), nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ROOT", root)
 			e.Setenv("HF_HOME", filepath.Join(e.WorkDir, "hub"))

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"xrun/kernels/cpu"
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/runner/data"
@@ -23,15 +22,12 @@ import (
 
 // study is a spec with its inputs opened and its stages laid out.
 type study struct {
-	spec     *schema.Spec
-	cells    []schema.Cell
-	in       *inputs
-	disk     disk.FS
-	store    *store.Store
-	numerics string
-	// microShows: the engine's gradients depend on the micro-batch, which is
-	// then part of the keys of training.
-	microShows bool
+	spec  *schema.Spec
+	cells []schema.Cell
+	in    *inputs
+	disk  disk.FS
+	store *store.Store
+	engineID
 
 	models       map[string]*modelInput
 	preparations map[store.Key]*preparation
@@ -101,20 +97,16 @@ func openStudy(fsys disk.FS, path string, tags map[string]string, storeRoot stri
 	if err != nil {
 		return nil, err
 	}
-	return newStudy(fsys, spec, storeRoot)
+	return newStudy(fsys, spec, storeRoot, planned)
 }
 
-// readStudy lays out the stages of a run directory's spec.json.
-func readStudy(fsys disk.FS, dir, storeRoot string) (*study, error) {
+// specOf reads the spec of a run directory.
+func specOf(dir string) (*schema.Spec, error) {
 	raw, err := readSpec(dir)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := schema.FromJSON(raw)
-	if err != nil {
-		return nil, err
-	}
-	return newStudy(fsys, spec, storeRoot)
+	return schema.FromJSON(raw)
 }
 
 // readSpec reads the spec as resolved out of a run directory.
@@ -126,13 +118,14 @@ func readSpec(dir string) ([]byte, error) {
 	return raw, nil
 }
 
-func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string) (*study, error) {
+// newStudy lays out the stages of a spec for an engine of the given identity.
+func newStudy(fsys disk.FS, spec *schema.Spec, storeRoot string, id engineID) (*study, error) {
 	cells, err := spec.Cells()
 	if err != nil {
 		return nil, err
 	}
 	s := &study{
-		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), numerics: cpu.Numerics,
+		spec: spec, cells: cells, disk: fsys, store: store.At(fsys, storeRoot), engineID: id,
 		in:     &inputs{digests: store.OpenDigests(fsys, storeRoot)},
 		models: map[string]*modelInput{}, preparations: map[store.Key]*preparation{}, byKey: map[store.Key]*stage{},
 		trains: map[string]*stage{}, evaluates: map[string][]*stage{}, heldouts: map[string]*stage{}, samples: map[string]*stage{}, bases: map[string]bool{},

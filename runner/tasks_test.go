@@ -26,7 +26,7 @@ func studyOf(t *testing.T, text string) *study {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStudy(disk.OS, spec, filepath.Join(t.TempDir(), ".store"))
+	s, err := newStudy(disk.OS, spec, filepath.Join(t.TempDir(), ".store"), planned)
 	if err != nil {
 		t.Fatal(err)
 	}
