@@ -11,6 +11,7 @@
 //	xrun generate MODEL TEXT continue a text
 //	xrun eval MODEL          score a model without a spec
 //	xrun bench [MODEL]       speed of this machine, as shares of its limits
+//	xrun selftest            test the engine on this machine
 //
 // `xrun help COMMAND` explains each. Exit status: 0 done, 1 failed, 2 wrong
 // usage, 3 runs differ (diff -fail-on, verify), 4 the engine a run needs is not

@@ -52,11 +52,7 @@ func newEngine(f *flags, threads int) (*engine, error) {
 	switch f.engine {
 	case "cuda":
 		e, err := newCUDA()
-		var none *nvidia.UnavailableError
-		if errors.As(err, &none) {
-			return nil, withHint(&statusError{exitNoEngine, "engine cuda: " + none.Reason}, "%s", none.Advice)
-		}
-		return e, err
+		return e, absent(err)
 	case "emulated":
 		o := emulated.Options{}
 		o.Threads = threads
@@ -70,6 +66,15 @@ func newEngine(f *flags, threads int) (*engine, error) {
 		return newCPU(threads, none.Reason)
 	}
 	return e, err
+}
+
+// absent gives the error of a GPU that is not here its exit status.
+func absent(err error) error {
+	var none *nvidia.UnavailableError
+	if errors.As(err, &none) {
+		return withHint(&statusError{exitNoEngine, "engine cuda: " + none.Reason}, "%s", none.Advice)
+	}
+	return err
 }
 
 func newCPU(threads int, reason string) (*engine, error) {

@@ -43,5 +43,5 @@ func TestConformanceOfNVCC(t *testing.T) {
 			t.Fatal(err)
 		}
 		return e
-	}, tolerance)
+	}, enginetest.CUDA)
 }

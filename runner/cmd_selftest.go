@@ -1,0 +1,88 @@
+package runner
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"runtime/debug"
+
+	"xrun/kernels/cuda"
+	"xrun/kernels/cuda/emulated"
+	"xrun/kernels/cuda/nvidia"
+	"xrun/runner/selftest"
+)
+
+var selftestCommand = &command{
+	name: "selftest", args: "", summary: "test the engine on this machine; a report to attach to an issue", min: 0, max: 0,
+	help: `
+Tests this machine's engine: the conformance tests of the GPU's driver and of the
+engine, each against a float64 reference, training beside the CPU engine, and
+last, on a GPU, kernels that fail on purpose. Prints each check with its time (on
+the interpreter, -engine emulated, with what it executed) and writes the same to
+the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
+	define: func(f *flags) {
+		f.defineEngine()
+		f.set.StringVar(&f.out, "o", "", "`file` for the report")
+		f.set.StringVar(&f.only, "run", "", "`regexp` of the checks to run, such as ^engine/linear")
+	},
+	run: func(e *env, f *flags, args []string) error {
+		o, err := f.selftest()
+		if err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		report, err := selftest.Run(e.ctx, io.MultiWriter(e.stdout, &text), o)
+		if err != nil {
+			return absent(err)
+		}
+		if f.out != "" {
+			if err := writeBytes(e.disk, f.out, text.Bytes()); err != nil {
+				return err
+			}
+		}
+		if n := len(report.Failed); n > 0 {
+			return withHint(fmt.Errorf("%s failed: %v", plural(n, "check"), report.Failed), "please open an issue with this report; -o FILE writes it to a file")
+		}
+		if report.Checks == 0 {
+			return usagef("-run %s: no check has such a name", f.only)
+		}
+		return nil
+	},
+}
+
+func (f *flags) selftest() (o selftest.Options, err error) {
+	if err := f.engineChoice(); err != nil {
+		return o, err
+	}
+	o.Threads, o.Version = f.threads, "built without version control"
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, set := range b.Settings {
+			if set.Key == "vcs.revision" {
+				o.Version = set.Value
+			}
+		}
+	}
+	if f.only != "" {
+		if o.Only, err = regexp.Compile(f.only); err != nil {
+			return o, usagef("-run: %v", err)
+		}
+	}
+	gpu := func() (cuda.Driver, error) { return nvidia.Open(nvidia.Options{}) }
+	switch f.engine {
+	case "cuda":
+		o.Driver = gpu
+	case "emulated":
+		o.Driver = func() (cuda.Driver, error) {
+			c := emulated.Options{}
+			c.Threads = f.threads
+			return emulated.Open(c), nil
+		}
+	case "auto":
+		if d, err := gpu(); err == nil {
+			o.Driver = gpu
+			return o, d.Close()
+		}
+	}
+	return o, nil
+}
