@@ -65,6 +65,9 @@ func (d *Driver) Load(name string, text []byte) (cuda.Module, error) {
 		return nil, err
 	}
 	m, err := parse(name, text)
+	if err == nil {
+		err = d.suits(m)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cuda: loading %s: %w", name, err)
 	}
@@ -73,6 +76,30 @@ func (d *Driver) Load(name string, text []byte) (cuda.Module, error) {
 		return nil, fmt.Errorf("cuda: loading %s: %w", name, err)
 	}
 	return img, nil
+}
+
+// VersionError is a module of a newer PTX than a driver of today knows, or for a
+// newer device.
+type VersionError struct{ Msg string }
+
+func (e *VersionError) Error() string { return e.Msg }
+
+// newestPTX is that of CUDA 13.
+const newestPTX = 9
+
+// suits reports whether a driver of this device would take a module.
+func (d *Driver) suits(m *ptx.Module) error {
+	var major, minor int
+	if _, err := fmt.Sscanf(m.Version, "%d.%d", &major, &minor); err != nil || major > newestPTX {
+		return &VersionError{fmt.Sprintf("PTX version %s is not supported", m.Version)}
+	}
+	for _, t := range m.Target {
+		var sm int
+		if _, err := fmt.Sscanf(t, "sm_%d", &sm); err == nil && sm > 10*d.info.Major+d.info.Minor {
+			return &VersionError{fmt.Sprintf("target %s is newer than the device, of compute capability %d.%d", t, d.info.Major, d.info.Minor)}
+		}
+	}
+	return nil
 }
 
 // parsed holds every module that was ever parsed: tests open hundreds of

@@ -38,11 +38,23 @@ type driver struct {
 	info     cuda.Device
 	ctx      cu.CUContext
 	blocking bool
-	names    map[cu.Function]string
+	kernels  map[cu.Function]kernel
 	host     map[*byte]int
 	recent   []string // kernels launched since all was last known to be well
 	failed   error
 	closed   bool
+}
+
+// module is a cuda.Module.
+type module struct {
+	cu.Module
+	signatures map[string]signature
+}
+
+// kernel is what is known of a function.
+type kernel struct {
+	name   string
+	params signature
 }
 
 var library = sync.OnceValues(openLibrary)
@@ -115,7 +127,7 @@ func open(dev cu.Device, info cuda.Device, o Options) (cuda.Driver, error) {
 	}
 	return &driver{
 		device: dev, info: info, ctx: ctx, blocking: o.Blocking || os.Getenv("CUDA_LAUNCH_BLOCKING") == "1",
-		names: map[cu.Function]string{}, host: map[*byte]int{},
+		kernels: map[cu.Function]kernel{}, host: map[*byte]int{},
 	}, nil
 }
 
@@ -207,11 +219,11 @@ func (d *driver) Load(name string, ptx []byte) (cuda.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, nil
+	return module{m, signatures(ptx)}, nil
 }
 
 func (d *driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Function, error) {
-	mod, ok := m.(cu.Module)
+	mod, ok := m.(module)
 	if !ok {
 		return nil, fmt.Errorf("cuda: looking up kernel %s: not a module of this driver", name)
 	}
@@ -220,7 +232,7 @@ func (d *driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Fun
 	}
 	var f cu.Function
 	err := d.do("looking up kernel "+name, func() (err error) {
-		f, err = mod.Function(name)
+		f, err = mod.Module.Function(name)
 		return err
 	})
 	if err != nil {
@@ -229,7 +241,7 @@ func (d *driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Fun
 	if err := d.code("giving kernel "+name+" shared memory", func() int { return setSharedMemory(f, sharedBytes) }); err != nil {
 		return nil, err
 	}
-	d.names[f] = name
+	d.kernels[f] = kernel{name, mod.signatures[name]}
 	return f, nil
 }
 
@@ -397,14 +409,17 @@ func (d *driver) Zero(s cuda.Stream, dst cuda.Address, n int64) error {
 
 func (d *driver) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sharedBytes int, args ...any) error {
 	fn := f.(cu.Function)
-	name := d.names[fn]
+	name, sizes := d.kernels[fn].name, d.kernels[fn].params
+	if len(args) != len(sizes) {
+		return fmt.Errorf("cuda: launching %s: %d arguments for %d parameters", name, len(args), len(sizes))
+	}
 	// cu reads eight bytes of every parameter, whatever its type.
 	values := make([]uint64, len(args))
 	params := make([]unsafe.Pointer, len(args))
 	for i, a := range args {
-		v, ok := bits(a)
-		if !ok {
-			return fmt.Errorf("cuda: launching %s: argument %d is a %T", name, i, a)
+		v, size := bits(a)
+		if size == 0 || sizes[i] != 0 && sizes[i] != size {
+			return fmt.Errorf("cuda: launching %s: argument %d is a %T, the parameter has %d bytes", name, i, a, sizes[i])
 		}
 		values[i] = v
 		params[i] = unsafe.Pointer(&values[i])
@@ -426,25 +441,25 @@ func (d *driver) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sh
 }
 
 // bits returns an argument as the parameter's bytes, little-endian, in the
-// lowest of eight.
-func bits(a any) (uint64, bool) {
+// lowest of eight, and how many they are; 0 for a type that is no argument.
+func bits(a any) (v uint64, size int) {
 	switch a := a.(type) {
 	case cuda.Address:
-		return uint64(a), true
+		return uint64(a), 8
 	case int32:
-		return uint64(uint32(a)), true
+		return uint64(uint32(a)), 4
 	case uint32:
-		return uint64(a), true
+		return uint64(a), 4
 	case int64:
-		return uint64(a), true
+		return uint64(a), 8
 	case uint64:
-		return a, true
+		return a, 8
 	case float32:
-		return uint64(math.Float32bits(a)), true
+		return uint64(math.Float32bits(a)), 4
 	case float64:
-		return math.Float64bits(a), true
+		return math.Float64bits(a), 8
 	}
-	return 0, false
+	return 0, 0
 }
 
 // Close gives the device back with all that was allocated on it.

@@ -8,7 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"sync"
 	"unsafe"
@@ -24,6 +24,9 @@ type Config struct {
 	Version    int  // of the driver, 12040 if zero
 	NoDevice   bool // a driver without a device
 	InitResult int  // what cuInit returns
+
+	// Log receives what the driver's result codes do not tell. May be nil.
+	Log io.Writer
 }
 
 // Configure sets the machine. It must be called while no driver is open.
@@ -51,13 +54,15 @@ var (
 func code(err error) C.CUresult {
 	var oom *cuda.OutOfMemoryError
 	var fault *ptx.Fault
+	if err != nil && config.Log != nil {
+		fmt.Fprintf(config.Log, "fake libcuda: %v\n", err)
+	}
 	switch {
 	case err == nil:
 		return C.CUDA_SUCCESS
 	case errors.As(err, &oom):
 		return C.CUDA_ERROR_OUT_OF_MEMORY
 	case errors.As(err, &fault):
-		fmt.Fprintf(os.Stderr, "fake libcuda: %v\n", err)
 		failed = C.CUDA_ERROR_LAUNCH_FAILED
 		switch fault.Kind {
 		case ptx.OutOfBounds:
@@ -67,7 +72,6 @@ func code(err error) C.CUresult {
 		}
 		return failed
 	}
-	fmt.Fprintf(os.Stderr, "fake libcuda: %v\n", err)
 	return C.CUDA_ERROR_INVALID_VALUE
 }
 
@@ -248,7 +252,7 @@ func fake_cuModuleLoadDataEx(m *C.CUmodule, image unsafe.Pointer, n C.uint, opti
 		if len(log) > 0 {
 			log[copy(log[:len(log)-1], err.Error())] = 0
 		}
-		if strings.Contains(err.Error(), "version") {
+		if errors.As(err, new(*emulated.VersionError)) {
 			return C.CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 		}
 		return C.CUDA_ERROR_INVALID_PTX
