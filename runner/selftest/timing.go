@@ -48,7 +48,7 @@ func (t *tester) measure(w *tabwriter.Writer, e kernels.Engine, p kernels.DType)
 	if t.Driver == nil {
 		tokens = 128
 	}
-	rows, err := bench.MeasureKernels(e, measured, nil, p, tokens)
+	rows, err := bench.MeasureKernels(e, measured, p, tokens)
 	for _, r := range rows {
 		rate := fmt.Sprintf("%.0f GFLOP/s", r.GFLOPS)
 		if r.GFLOPS == 0 {
