@@ -48,7 +48,7 @@ func TestConformanceInReusedMemory(t *testing.T) {
 	few := []string{"tensors", "bf16_rounding", "embed", "rows", "rmsnorm_grad", "linear_grad_weight", "rotary", "cross_entropy", "log_prob", "sum_squares", "adamw", "out_of_range"}
 	for _, c := range enginetest.Checks() {
 		if slices.Contains(few, c.Name) {
-			for _, p := range c.Run(e, tolerance) {
+			for _, p := range c.Run(e, enginetest.CUDA) {
 				t.Errorf("%s: %s", c.Name, p)
 			}
 		}
