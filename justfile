@@ -58,3 +58,7 @@ smollm2 dir="build/smollm2":
 # Benchmarks of the kernels, in benchstat's format.
 bench pattern=".":
     go test -run '^$' -bench '{{pattern}}' ./kernels/...
+
+# Time the scoring of the items that the harnesses answered, the model as for smollm2.
+bench-eval dir="build/smollm2":
+    XRUN_SMOLLM2={{justfile_directory()}}/{{dir}} go test -run '^$' -bench Reference -benchtime 1x ./runner/suites
