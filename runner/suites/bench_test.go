@@ -13,7 +13,7 @@ import (
 	"xrun/schema"
 )
 
-// BenchmarkReference scores the items that the two harnesses answered, with the
+// BenchmarkReference (just bench-eval) scores the items that two harnesses answered, with the
 // model named by XRUN_SMOLLM2: loaded, suites opened, rows made, all in the time.
 func BenchmarkReference(b *testing.B) {
 	dir := os.Getenv("XRUN_SMOLLM2")
