@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"xrun/kernels"
+	"xrun/kernels/cuda"
 	"xrun/runner/store"
 	"xrun/runner/suites"
 	"xrun/schema"
@@ -94,8 +95,8 @@ func (s *study) printPlan(w io.Writer, engine *engine) {
 	s.printLedgers(w)
 	s.printSuites(w)
 	s.printCost(w, engine)
-	if d, ok := deviceOf(engine); ok {
-		s.printDeviceMemory(w, d)
+	if e, ok := engine.Engine.(*cuda.Engine); ok {
+		s.printDeviceMemory(w, e.Device())
 	}
 }
 
@@ -224,7 +225,7 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 		tokens += st.tokens
 		disk += st.disk
 	}
-	memory, checkpoint := s.memory(engine)
+	memory, checkpoint := s.memory(engine.Engine)
 	fmt.Fprintln(w, "cost of what is left")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "  tokens\t%s\n", thousands(tokens))

@@ -6,7 +6,6 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"xrun/kernels"
 	"xrun/kernels/cuda"
 	"xrun/model"
 )
@@ -15,17 +14,6 @@ import (
 func cudaTraining(c model.Config, precision string, e model.Extent, labels int) cuda.Training {
 	return cuda.Training{DType: precisionOf(precision), Matrices: c.Matrices(), Vocab: c.Vocab, Hidden: c.Hidden, Heads: c.Heads,
 		Tokens: e.Tokens, Labels: labels}
-}
-
-// deviceOf returns the device of an engine that has one, itself or inside.
-func deviceOf(e any) (cuda.Device, bool) {
-	if in, ok := e.(interface{ unwrapped() kernels.Engine }); ok {
-		e = in.unwrapped()
-	}
-	if c, ok := e.(*cuda.Engine); ok {
-		return c.Device(), true
-	}
-	return cuda.Device{}, false
 }
 
 // printDeviceMemory prints what the training that takes the most has in the
