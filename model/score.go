@@ -26,7 +26,7 @@ type ScoreOptions struct {
 	Tokens int
 	// Memory bounds, in bytes, what scoring holds beside the weights and the
 	// engine's own buffers: the activations of one pass, and the keys and values
-	// of prefixes that are still to be continued. 0 means 512 MiB. One pass of a
+	// of prefixes that are still to be continued. 0 means 256 MiB. One pass of a
 	// few tokens, and the prefix of the longest sequence, are held whatever it is.
 	Memory int64
 	// Apart computes each sequence by itself, without sharing prefixes.
@@ -52,11 +52,11 @@ type ScoreStats struct {
 // often than is worth the memory, above the second nothing is gained.
 const (
 	fewestTokens = 64
-	mostTokens   = 4096
+	mostTokens   = 2048
 )
 
 // defaultScoreMemory is what ScoreOptions.Memory stands for at 0.
-const defaultScoreMemory = 512 << 20
+const defaultScoreMemory = 256 << 20
 
 // plan divides the memory: half of it for a pass, the rest for keys and values.
 // Both are in tokens.

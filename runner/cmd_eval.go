@@ -10,6 +10,7 @@ import (
 	"xrun/reports"
 	"xrun/runner/disk"
 	"xrun/runner/store"
+	"xrun/runner/suites"
 )
 
 var evalCommand = &command{
@@ -62,14 +63,14 @@ A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
 		fmt.Fprintln(t, "suite\tfigure\titems\tvalue\t± se")
 		var results []reports.Result
 		var items []reports.Item
-		for _, s := range open {
-			p.start("evaluate on "+s.Name(), nil)
-			rows, err := score(e.ctx, s, m, input.tokenizer, ask, p)
-			if err != nil {
-				return err
-			}
-			p.finish("")
-			figures, _ := s.Figures(rows)
+		p.start("evaluate on "+strings.Join(suiteNames(open), ", "), nil)
+		rows, err := scoreAll(e.ctx, open, m, input.tokenizer, ask, p)
+		if err != nil {
+			return err
+		}
+		p.finish("")
+		for i, s := range open {
+			figures, _ := s.Figures(rows[i])
 			for _, r := range figures {
 				r.Cell, r.Model = args[0], args[0]
 				results = append(results, r)
@@ -79,7 +80,7 @@ A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
 				}
 				fmt.Fprintln(t)
 			}
-			items = append(items, rows...)
+			items = append(items, rows[i]...)
 		}
 		t.Flush()
 		for _, s := range open {
@@ -102,4 +103,13 @@ A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
 		fmt.Fprintf(e.stdout, "tables: %s\n", filepath.Clean(f.out))
 		return nil
 	},
+}
+
+// suiteNames are the names of suites, in order.
+func suiteNames(list []*suites.Suite) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, s.Name())
+	}
+	return out
 }

@@ -52,6 +52,33 @@ func score(ctx context.Context, suite *suites.Suite, m *model.Model, tok *tokeni
 	return suite.Score(ctx, tok, s, a.options(m.Config, tok))
 }
 
+// scoreAll is score of several suites; those that score choices are asked
+// together.
+func scoreAll(ctx context.Context, list []*suites.Suite, m *model.Model, tok *tokenizer.Tokenizer, a asking, p *progress) ([][]reports.Item, error) {
+	out := make([][]reports.Item, len(list))
+	var scored []*suites.Suite
+	var at []int
+	for i, s := range list {
+		if s.Definition().Protocol != "generate" {
+			scored, at = append(scored, s), append(at, i)
+			continue
+		}
+		rows, err := score(ctx, s, m, tok, a, p)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = rows
+	}
+	rows, err := suites.ScoreAll(ctx, scored, tok, scorer{m: m, tok: tok, progress: p, memory: a.memory}, a.options(m.Config, tok))
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range at {
+		out[i] = rows[k]
+	}
+	return out, nil
+}
+
 // scorer is a model as suites see it.
 type scorer struct {
 	m        *model.Model

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"xrun/reports"
 )
@@ -24,59 +25,137 @@ const defaultBatch = 4 << 20
 // several scores, those after the first are rows of the suite named
 // "NAME (SCORE)", so that a suite's name and an item's id name one answer.
 func (s *Suite) Score(ctx context.Context, tok Tokenizer, scorer Scorer, opt Options) ([]reports.Item, error) {
-	if s.prog.def.Protocol == "generate" {
-		return nil, fmt.Errorf("scoring suite %s: its answers are generated, not scored; use Suite.Generate", s.Name())
+	rows, err := ScoreAll(ctx, []*Suite{s}, tok, scorer, opt)
+	if err != nil {
+		return nil, err
 	}
-	rows := make([][]reports.Item, len(s.prog.def.Scores))
-	err := s.batches(tok, opt, func(first int, items []Item, cands [][]candidate) error {
-		var seqs []Sequence
-		for _, cs := range cands {
-			for _, c := range cs {
-				seqs = append(seqs, c.Sequence)
-			}
+	return rows[0], nil
+}
+
+// ScoreAll is [Suite.Score] of several suites, which are asked together as far
+// as a batch of opt allows: larger calls leave the scorer more to share and to
+// compute at once. Progress counts the items of each suite by itself.
+func ScoreAll(ctx context.Context, list []*Suite, tok Tokenizer, scorer Scorer, opt Options) ([][]reports.Item, error) {
+	g := gathering{ctx: ctx, scorer: scorer, opt: opt, rows: make([][][]reports.Item, len(list))}
+	for i, s := range list {
+		if s.prog.def.Protocol == "generate" {
+			return nil, fmt.Errorf("scoring suite %s: its answers are generated, not scored; use Suite.Generate", s.Name())
 		}
-		logs, err := scorer.LogProbs(ctx, seqs)
+		g.rows[i] = make([][]reports.Item, len(s.prog.def.Scores))
+		var failed error // names its suite, which may be an earlier one
+		err := s.batches(tok, opt, func(first int, items []Item, cands [][]candidate) error {
+			failed = g.add(part{i, s, first, items, cands})
+			return failed
+		})
+		if failed != nil {
+			return nil, failed
+		}
 		if err != nil {
+			return nil, fmt.Errorf("scoring suite %s: %w", s.Name(), err)
+		}
+	}
+	if err := g.flush(); err != nil {
+		return nil, err
+	}
+	out := make([][]reports.Item, len(list))
+	for i, scores := range g.rows {
+		for _, rows := range scores {
+			out[i] = append(out[i], rows...)
+		}
+	}
+	return out, nil
+}
+
+// part is a run of items of one suite that are asked together.
+type part struct {
+	index int // of the suite
+	suite *Suite
+	first int // item
+	items []Item
+	cands [][]candidate
+}
+
+// gathering collects parts for one call of the scorer.
+type gathering struct {
+	ctx    context.Context
+	scorer Scorer
+	opt    Options
+	parts  []part
+	seqs   []Sequence
+	tokens int
+	rows   [][][]reports.Item // by suite and score
+}
+
+// add takes a part, after asking about those before it if all together are too
+// many.
+func (g *gathering) add(p part) error {
+	var seqs []Sequence
+	tokens := 0
+	for _, cs := range p.cands {
+		for _, c := range cs {
+			seqs = append(seqs, c.Sequence)
+			tokens += len(c.Tokens)
+		}
+	}
+	if g.tokens > 0 && g.tokens+tokens > g.opt.batch() {
+		if err := g.flush(); err != nil {
 			return err
 		}
-		if len(logs) != len(seqs) {
-			return fmt.Errorf("asked for %d sequences and got %d", len(seqs), len(logs))
-		}
-		at := 0
-		for i, it := range items {
-			n := len(cands[i])
+	}
+	g.parts, g.seqs, g.tokens = append(g.parts, p), append(g.seqs, seqs...), g.tokens+tokens
+	return nil
+}
+
+// flush asks about what was gathered and makes its rows.
+func (g *gathering) flush() error {
+	if len(g.parts) == 0 {
+		return nil
+	}
+	logs, err := g.scorer.LogProbs(g.ctx, g.seqs)
+	if err == nil && len(logs) != len(g.seqs) {
+		err = fmt.Errorf("asked for %d sequences and got %d", len(g.seqs), len(logs))
+	}
+	if err != nil {
+		return fmt.Errorf("scoring suite %s: %w", g.names(), err)
+	}
+	at := 0
+	for _, p := range g.parts {
+		s := p.suite
+		for i, it := range p.items {
+			n := len(p.cands[i])
 			for k, rule := range s.prog.def.Scores {
-				r, err := s.rows(it, cands[i], logs[at:at+n], rule, k > 0, opt)
+				r, err := s.rows(it, p.cands[i], logs[at:at+n], rule, k > 0, g.opt)
 				if err != nil {
-					return fmt.Errorf("item %s: %w", it.ID, err)
+					return fmt.Errorf("scoring suite %s: item %s: %w", s.Name(), it.ID, err)
 				}
-				rows[k] = append(rows[k], r...)
+				g.rows[p.index][k] = append(g.rows[p.index][k], r...)
 			}
 			at += n
 		}
-		if opt.Progress != nil {
-			opt.Progress(first+len(items), s.Len())
+		if g.opt.Progress != nil {
+			g.opt.Progress(p.first+len(p.items), s.Len())
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("scoring suite %s: %w", s.Name(), err)
 	}
-	var out []reports.Item
-	for _, r := range rows {
-		out = append(out, r...)
+	g.parts, g.seqs, g.tokens = nil, nil, 0
+	return nil
+}
+
+// names lists the suites of the parts.
+func (g *gathering) names() string {
+	var list []string
+	for _, p := range g.parts {
+		if n := p.suite.Name(); len(list) == 0 || list[len(list)-1] != n {
+			list = append(list, n)
+		}
 	}
-	return out, nil
+	return strings.Join(list, ", ")
 }
 
 // batches encodes items and hands them on in runs that end with a subset or
 // when a run's tokens pass the bound: the shots of a subset are shared within a
 // run.
 func (s *Suite) batches(tok Tokenizer, opt Options, do func(first int, items []Item, cands [][]candidate) error) error {
-	limit := opt.Batch
-	if limit <= 0 {
-		limit = defaultBatch
-	}
+	limit := opt.batch()
 	var items []Item
 	var cands [][]candidate
 	first, tokens := 0, 0

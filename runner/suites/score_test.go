@@ -364,3 +364,44 @@ func TestClusteredError(t *testing.T) {
 		t.Errorf("clusters %q %q %q", rows[0].Cluster, rows[2].Cluster, rows[4].Cluster)
 	}
 }
+
+// Suites asked together give the rows of each asked by itself, in one call
+// where the batch allows it.
+func TestScoreAll(t *testing.T) {
+	root := files("hellaswag/hellaswag.jsonl", strings.Repeat(twoHellaSwag, 20))
+	list := []*suites.Suite{
+		open(t, root, schema.Suite{Suite: "hellaswag"}),
+		open(t, root, schema.Suite{Suite: "hellaswag", Protocol: "lm-eval"}),
+	}
+	for _, batch := range []int{0, 50} {
+		calls := &counted{Scorer: &table{}}
+		got, err := suites.ScoreAll(t.Context(), list, letters{}, calls, suites.Options{Batch: batch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range list {
+			if diff := cmp.Diff(score(t, s, &table{}, suites.Options{}), got[i]); diff != "" {
+				t.Errorf("batch %d, suite %d\n%s", batch, i, diff)
+			}
+		}
+		if one := calls.n == 1; one != (batch == 0) {
+			t.Errorf("batch %d: %d calls", batch, calls.n)
+		}
+	}
+	// An error names the suite it is about, though it comes with another's.
+	_, err := suites.ScoreAll(t.Context(), list, letters{}, &table{logs: map[rune]float64{'y': 0.5}}, suites.Options{})
+	if err == nil || !strings.HasPrefix(err.Error(), "scoring suite hellaswag: item 0: choice 1") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// counted counts the calls of a scorer.
+type counted struct {
+	suites.Scorer
+	n int
+}
+
+func (c *counted) LogProbs(ctx context.Context, seqs []suites.Sequence) ([][]float64, error) {
+	c.n++
+	return c.Scorer.LogProbs(ctx, seqs)
+}

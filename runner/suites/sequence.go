@@ -44,6 +44,13 @@ type Options struct {
 	Progress func(done, total int)
 }
 
+func (o Options) batch() int {
+	if o.Batch <= 0 {
+		return defaultBatch
+	}
+	return o.Batch
+}
+
 // Item is an item as the model sees it.
 type Item struct {
 	Subset, ID string
