@@ -50,7 +50,7 @@ def run(a):
         for side, command in [("xrun", xrun), (name, peer)]:
             if a.only and a.only != ("xrun" if side == "xrun" else "peer"):
                 continue
-            got = dict(form=a.form, side=side, processor=processor(), load=os.getloadavg()[0], **measure(command))
+            got = dict(form=a.form, items=Path(a.items).name, side=side, processor=processor(), load=os.getloadavg()[0], **measure(command))
             with open(a.file, "a") as f:
                 print(json.dumps(got), file=f)
             print(f"{a.form} {i + 1}/{a.repeat} {side}: {got['wall']:.1f} s, {got['cpu']:.1f} s of processors, {got['mib']:.0f} MiB", flush=True)
@@ -61,16 +61,16 @@ def table(a):
     print("Processor:", ", ".join(dict.fromkeys(r["processor"] for r in runs)), "\n")
     print("| items | program | runs | wall s | processor s | peak MiB | xrun: times as fast | by processor s | of its memory |")
     print("| --- | --- | --: | --: | --: | --: | --: | --: | --: |")
-    for form in dict.fromkeys(r["form"] for r in runs):
+    for form, items in dict.fromkeys((r["form"], r["items"]) for r in runs):
         of = {}
         for r in runs:
-            if r["form"] == form:
+            if (r["form"], r["items"]) == (form, items):
                 of.setdefault(r["side"], []).append(r)
         median = {side: {k: statistics.median(r[k] for r in rs) for k in ("wall", "cpu", "mib")} for side, rs in of.items()}
         mine = median.get("xrun")
         for side, m in median.items():
             ratios = f"{m['wall'] / mine['wall']:.2f} | {m['cpu'] / mine['cpu']:.2f} | {mine['mib'] / m['mib']:.2f}" if mine and side != "xrun" else " | | "
-            print(f"| {form} | {side} | {len(of[side])} | {m['wall']:.1f} | {m['cpu']:.1f} | {m['mib']:.0f} | {ratios} |")
+            print(f"| {form}, {items} | {side} | {len(of[side])} | {m['wall']:.1f} | {m['cpu']:.1f} | {m['mib']:.0f} | {ratios} |")
 
 
 def main():
