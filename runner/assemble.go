@@ -13,6 +13,7 @@ import (
 	"xrun/reports"
 	"xrun/runner/disk"
 	"xrun/runner/store"
+	"xrun/runner/suites"
 )
 
 // bytesReader adapts a file's contents for reports.ReadRows.
@@ -160,13 +161,17 @@ func (a *assembly) measures(name, modelName string) {
 		for j := range items {
 			items[j].Cell = name
 		}
-		figures, notes := a.suites[i].Figures(items)
+		suite := a.open(a.suites[i])
+		if suite == nil {
+			return
+		}
+		figures, notes := suite.Figures(items)
 		if a.overlaps != nil {
-			figures = append(figures, a.suites[i].OverlapRows(items, a.overlaps.Overlap, a.overlaps.first[i])...)
+			figures = append(figures, suite.OverlapRows(items, a.overlaps.Overlap, a.overlaps.first[i])...)
 		}
 		a.run.Items = append(a.run.Items, items...)
 		for _, n := range notes {
-			a.fact("warning", name, a.suites[i].Name(), n)
+			a.fact("warning", name, suite.Name(), n)
 		}
 		for _, r := range figures {
 			r.Cell, r.Model, r.Order = name, modelName, order
@@ -178,6 +183,19 @@ func (a *assembly) measures(name, modelName string) {
 		smp.Cell, smp.Model = name, modelName
 		a.run.Samples = append(a.run.Samples, smp)
 	}
+}
+
+// open parses a suite's files; nil if the assembly has failed.
+func (a *assembly) open(from *suiteInput) *suites.Suite {
+	if a.err != nil {
+		return nil
+	}
+	suite, err := from.open()
+	if err != nil {
+		a.err = err
+		return nil
+	}
+	return suite
 }
 
 func (a *assembly) structure(name string) {
@@ -209,7 +227,11 @@ func (a *assembly) ledgers() {
 }
 
 func (a *assembly) suiteFacts() {
-	for _, s := range a.suites {
+	for _, from := range a.suites {
+		s := a.open(from)
+		if s == nil {
+			return
+		}
 		for _, n := range s.Notes() {
 			a.fact("suite", "", s.Name(), n)
 		}

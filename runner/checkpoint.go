@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +48,7 @@ func openCheckpoints(x *execution, st *stage) (*checkpoints, error) {
 		return nil, err
 	}
 	c := &checkpoints{x: x, stage: st, store: store.At(x.disk, filepath.Join(work, "checkpoints")), saved: time.Now()}
-	c.steps, c.every = x.spec.Run.CheckpointEvery, checkpointInterval
+	c.steps, c.every = x.spec.Run.CheckpointEvery.Steps, cmp.Or(x.spec.Run.CheckpointEvery.Time, checkpointInterval)
 	if err := c.store.Make(); err != nil {
 		return nil, err
 	}

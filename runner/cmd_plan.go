@@ -122,7 +122,7 @@ func (s *study) printCells(w io.Writer) {
 // suites; a run does not need it.
 func (s *study) estimate() error {
 	type pair struct {
-		*suites.Suite
+		*suiteInput
 		*modelInput
 	}
 	counts := map[pair]suites.Counts{}
@@ -133,12 +133,15 @@ func (s *study) estimate() error {
 		at := pair{st.suite, st.model}
 		n, ok := counts[at]
 		if !ok {
-			var err error
-			if n, err = st.suite.Count(st.model.tokenizer, st.ask.options(st.model.config, st.model.tokenizer)); err != nil {
+			suite, err := st.suite.open()
+			if err != nil {
+				return err
+			}
+			if n, err = suite.Count(st.model.tokenizer, st.ask.options(st.model.config, st.model.tokenizer)); err != nil {
 				return err
 			}
 			counts[at] = n
-			s.counts = append(s.counts, suiteCount{st.suite, n})
+			s.counts = append(s.counts, suiteCount{suite, n})
 		}
 		st.tokens = int64(n.Distinct)
 		st.flops = st.model.config.ForwardFLOPs(1, 0, 1) * float64(n.Distinct)
@@ -206,7 +209,11 @@ func (s *study) printSuites(w io.Writer) {
 		fmt.Fprintf(t, "  %s\t%s\t%s tokens, %s with shared prefixes\n", c.suite.Name(), plural(c.Items, "item"), thousands(int64(c.Tokens)), thousands(int64(c.Distinct)))
 	}
 	t.Flush()
-	for _, suite := range s.suites {
+	for _, from := range s.suites {
+		suite, err := from.open()
+		if err != nil {
+			continue // no stage asks it, or estimate has said so
+		}
 		for _, n := range suite.Notes() {
 			fmt.Fprintf(w, "  %s: %s\n", suite.Name(), n)
 		}

@@ -19,8 +19,8 @@
 // All that is written goes through package disk: a file or a finished stage
 // appears whole or not at all, also when power is lost. A run holds its
 // directory's lock and each stage's own (package lock); a dead holder's is taken
-// over. A training writes a checkpoint every run.checkpointEvery steps, or every
-// ten minutes, from a copy in the background, and keeps the last two; it holds
+// over. A training writes a checkpoint every run.checkpointEvery (steps, or a
+// time such as "10m"; ten minutes without it), from a copy in the background, and keeps the last two; it holds
 // weights, moments, counters and the rows of the tables so far, whose number is
 // the position in the data. Whatever is killed, the next run goes on from there
 // to the same bytes. A checkpoint that cannot be written is told and training

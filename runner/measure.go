@@ -9,7 +9,6 @@ import (
 	"xrun/reports"
 	"xrun/runner/data"
 	"xrun/runner/store"
-	"xrun/runner/suites"
 	"xrun/schema"
 )
 
@@ -76,8 +75,12 @@ func runPrepare(p *preparation) func(*execution, *stage) error {
 	}
 }
 
-func runEvaluate(ref *weightsRef, suite *suites.Suite, ask asking) func(*execution, *stage) error {
+func runEvaluate(ref *weightsRef, from *suiteInput, ask asking) func(*execution, *stage) error {
 	return func(x *execution, st *stage) error {
+		suite, err := from.open()
+		if err != nil {
+			return err
+		}
 		m, err := x.model(ref)
 		if err != nil {
 			return err

@@ -19,7 +19,11 @@ type overlaps struct {
 // one class an item, so that base and tuned models are split alike.
 func (s *study) compareSets() (*overlaps, error) {
 	o := &overlaps{Overlap: suites.NewOverlap()}
-	for _, suite := range s.suites {
+	for _, from := range s.suites {
+		suite, err := from.open()
+		if err != nil {
+			return nil, err
+		}
 		o.first = append(o.first, o.AddSuite(suite))
 	}
 	var read []string // digests of what was compared
@@ -57,7 +61,11 @@ func trainingText(it data.Item) string {
 // overlapFacts lists, for each suite, how much of it stands in the training
 // sets, and each item that does.
 func (a *assembly) overlapFacts(o *overlaps) {
-	for k, suite := range a.suites {
+	for k, from := range a.suites {
+		suite := a.open(from)
+		if suite == nil {
+			return
+		}
 		counts := map[string]int{}
 		for i := range suite.Len() {
 			class, source := o.Class(o.first[k] + i)

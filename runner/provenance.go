@@ -128,8 +128,8 @@ func (s *study) inputDigests() (map[string]string, error) {
 		}
 		out[c.Data.Source] = sum
 	}
-	for i, suite := range s.suites {
-		out["suite "+suite.Name()] = s.suiteDigests[i]
+	for _, suite := range s.suites {
+		out["suite "+suite.name] = suite.digest
 	}
 	return out, nil
 }

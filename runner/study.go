@@ -31,8 +31,7 @@ type study struct {
 
 	models       map[string]*modelInput
 	preparations map[store.Key]*preparation
-	suites       []*suites.Suite
-	suiteDigests []string
+	suites       []*suiteInput
 	stages       []*stage
 	byKey        map[store.Key]*stage
 
@@ -77,10 +76,10 @@ type stage struct {
 	// tokens and flops estimate the work, for plan and progress.
 	tokens int64
 	flops  float64
-	disk   int64         // bytes of the result that matter: weights
-	suite  *suites.Suite // of an evaluation
-	model  *modelInput   // of an evaluation
-	ask    asking        // of an evaluation
+	disk   int64       // bytes of the result that matter: weights
+	suite  *suiteInput // of an evaluation
+	model  *modelInput // of an evaluation
+	ask    asking      // of an evaluation
 	// weights names the model that a stage measures: base:NAME or a cell.
 	weights string
 	run     func(*execution, *stage) error
@@ -159,14 +158,10 @@ func (s *study) absent(err error) bool {
 
 func (s *study) openSuites() error {
 	for _, want := range s.spec.Eval.Suites {
-		root, err := s.in.directory(s.spec.Eval.Root)
+		suite, err := s.in.suite(s.spec.Eval, want)
 		if err == nil {
-			var suite *suites.Suite
-			if suite, err = openSuite(root.suites(), s.spec.Eval.Define, want); err == nil {
-				s.suites = append(s.suites, suite)
-				s.suiteDigests = append(s.suiteDigests, suite.Digest())
-				continue
-			}
+			s.suites = append(s.suites, suite)
+			continue
 		}
 		if !s.absent(err) {
 			return fmt.Errorf("suite %s: %w", want.Name, err)
@@ -354,7 +349,7 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 	for i, suite := range s.suites {
 		key, input := store.KeyOfCanonical(keys[i]), keys[i]
 		s.evaluates[name] = append(s.evaluates[name], s.stage(&stage{
-			kind: "evaluate", title: "evaluate " + name + " on " + suite.Name(), key: key, input: input,
+			kind: "evaluate", title: "evaluate " + name + " on " + suite.name, key: key, input: input,
 			needs: needsOf(ref), suite: suite, model: ref.input, ask: ask, weights: name, run: runEvaluate(ref, suite, ask),
 		}))
 	}
@@ -396,11 +391,11 @@ func (s *study) evaluateKeys(mk modelKey, d schema.Data, m *modelInput) ([][]byt
 	out := make([][]byte, len(s.suites))
 	for i, suite := range s.suites {
 		b := templated
-		if suite.Bare() {
+		if suite.bare {
 			b = bare
 		}
 		before, after, _ := bytes.Cut(b, []byte(`"`+stand+`"`))
-		out[i] = fmt.Appendf(nil, "%s%q%s", before, s.suiteDigests[i], after)
+		out[i] = fmt.Appendf(nil, "%s%q%s", before, suite.digest, after)
 	}
 	return out, nil
 }

@@ -133,10 +133,10 @@ type Suite struct {
 
 // Run says how to run, never what: nothing here enters a content key.
 type Run struct {
-	CheckpointEvery int        `json:"checkpointEvery,omitempty"` // optimizer steps; 0 = default
-	Memory          string     `json:"memory,omitempty"`          // such as "8GiB"
-	Recompute       string     `json:"recompute,omitempty"`       // "auto", "none" or "all"; "" = "auto"
-	Threads         int        `json:"threads,omitempty"`         // 0 = all cores
+	CheckpointEvery Cadence    `json:"checkpointEvery,omitzero"` // zero: every ten minutes
+	Memory          string     `json:"memory,omitempty"`         // such as "8GiB"
+	Recompute       string     `json:"recompute,omitempty"`      // "auto", "none" or "all"; "" = "auto"
+	Threads         int        `json:"threads,omitempty"`        // 0 = all cores
 	Resources       *Resources `json:"resources,omitempty"`
 }
 

@@ -68,6 +68,22 @@ func (d *Digests) File(path string) (string, error) {
 	return sum, nil
 }
 
+// Recall returns what was remembered under a name of 64 hexadecimal digits,
+// which determines it.
+func (d *Digests) Recall(name string) (string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sum, ok := d.known["of "+name]
+	return sum, ok
+}
+
+// Remember keeps a digest that took work to find under a name that determines it.
+func (d *Digests) Remember(name, sum string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known["of "+name], d.changed = sum, true
+}
+
 // Save writes the memory back if it grew. It is only a memory: failing to write
 // it is not an error.
 func (d *Digests) Save() {

@@ -54,6 +54,18 @@ func Open(root Root, s schema.Suite) (*Suite, error) {
 // OpenDefinition is [Open] for a definition of the user's own. Of s it takes the
 // name, path, subjects, limit and annotations.
 func OpenDefinition(root Root, def schema.Definition, s schema.Suite) (*Suite, error) {
+	suite, err := located(root, def, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := suite.open(); err != nil {
+		return nil, fmt.Errorf("opening suite %s: %w", suite.spec.Name, err)
+	}
+	return suite, nil
+}
+
+// located is a suite whose files are still to be read.
+func located(root Root, def schema.Definition, s schema.Suite) (*Suite, error) {
 	prog, err := compile(def)
 	if err != nil {
 		return nil, err
@@ -67,11 +79,7 @@ func OpenDefinition(root Root, def schema.Definition, s schema.Suite) (*Suite, e
 	if s.Path != "" {
 		s.Path = path.Clean(strings.ReplaceAll(s.Path, `\`, "/"))
 	}
-	suite := &Suite{spec: s, prog: prog, root: root, prefix: map[string]string{}}
-	if err := suite.open(); err != nil {
-		return nil, fmt.Errorf("opening suite %s: %w", s.Name, err)
-	}
-	return suite, nil
+	return &Suite{spec: s, prog: prog, root: root, prefix: map[string]string{}}, nil
 }
 
 func (s *Suite) open() error {

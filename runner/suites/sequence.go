@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+	"xrun/schema"
 )
 
 // Tokenizer encodes text without adding special tokens.
@@ -130,8 +131,11 @@ type candidate struct {
 // Bare reports whether the suite is asked without a template although there is
 // one: its candidates are whole sentences, so there is no question to put into
 // it.
-func (s *Suite) Bare() bool {
-	p := s.prog.def.Prompt
+func (s *Suite) Bare() bool { return Bare(s.prog.def) }
+
+// Bare is [Suite.Bare] of a definition's suites.
+func Bare(def schema.Definition) bool {
+	p := def.Prompt
 	return p.Context == "" || p.Mask != ""
 }
 
