@@ -21,10 +21,6 @@ import (
 //	m16n8k8, f16:      A[row][k] is element k%2 + 2(row/8) of lane k/2 + 4(row%8), B element k%2 of lane k/2 + 4col
 //	m16n8k8, tf32:     A[row][k] is element 2(k/4) + row/8 of lane k%4 + 4(row%8), B element k/4 of lane k%4 + 4col
 //	all:               element e of lane l of C is in row l/4 + 8(e/2), column e%2 + 2(l%4)
-//
-// ZLUDA's tests mma_m16n8k16_f32_bf16_bf16_f32, mma_m16n8k32_s32_s8_s8_s32 and
-// ldmatrix (ptx/src/test/spirv_run), which its authors run on NVIDIA's hardware
-// too, gave the expected figures on this package when it was written.
 func TestFragmentLayouts(t *testing.T) {
 	for _, c := range []struct {
 		op         string
