@@ -98,7 +98,7 @@ func TestStageRefusesOtherNumerics(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := s.stages[0].key
-	run := func(numerics string) (error, outcome) {
+	run := func(numerics string) (outcome, error) {
 		plan, err := files.writePlan(jobPlan{Runs: dir, Spec: spec, Engine: "cpu", Numerics: numerics, Threads: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -112,9 +112,9 @@ func TestStageRefusesOtherNumerics(t *testing.T) {
 		if oerr != nil {
 			t.Fatal(oerr)
 		}
-		return err, o
+		return o, err
 	}
-	err, o := run("cuda-9.0")
+	o, err := run("cuda-9.0")
 	var status *statusError
 	if !errors.As(err, &status) || status.status != exitNoEngine || !strings.Contains(err.Error(), `"cuda-9.0"`) {
 		t.Errorf("got %v", err)
@@ -122,7 +122,7 @@ func TestStageRefusesOtherNumerics(t *testing.T) {
 	if got, ok := o.of(key); !ok || !strings.Contains(got.Error, `"cuda-9.0"`) {
 		t.Errorf("the outcome is %+v", o)
 	}
-	if err, o := run(cpu.Numerics); err != nil || len(o.Stages) != 1 || o.Stages[0].Error != "" || !store.At(disk.OS, storeDir(dir)).Has(key) {
+	if o, err := run(cpu.Numerics); err != nil || len(o.Stages) != 1 || o.Stages[0].Error != "" || !store.At(disk.OS, storeDir(dir)).Has(key) {
 		t.Errorf("the plan's own numerics: %v, %+v", err, o)
 	}
 }
