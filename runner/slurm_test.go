@@ -20,7 +20,7 @@ const slurmSpec = `
 question: "Do jobs of a cluster give the same bytes?"
 matrix: {model: ["builtin:tiny"], labels: ["output", "all"], seed: [1, 2, 3, 4]}
 data: {source: "builtin:tiny/instruct.json", maxLength: 96, limit: 84, holdout: {items: 4, every: 10}}
-train: {epochs: 1, batch: 2, lr: 1e-3, precision: "f32", logEvery: 5}
+train: {epochs: 5, batch: 2, lr: 1e-3, precision: "f32", logEvery: 5}
 eval: {root: "builtin:tiny/suites", suites: [{suite: "arc-e", limit: 4}, {suite: "boolq", limit: 2}]}
 run: {checkpointEvery: 2, resources: {cpus: 1, memory: "300M", time: "30"}}
 samples: [{instruction: "Where?", maxNew: 4}]
