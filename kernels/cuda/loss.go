@@ -83,13 +83,8 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 	const op = "CrossEntropy"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
 	m := e.arg(op, "w", w, kernels.F32, anySize, s.cols)
-	var gx, gw *tensor
-	if dx != nil {
-		gx = e.dst(op, "dx", dx, kernels.F32, s.rows, s.cols)
-	}
-	if dw != nil {
-		gw = e.dst(op, "dw", dw, kernels.F32, m.rows, m.cols)
-	}
+	gx := e.optionalDst(op, "dx", dx, kernels.F32, s.rows, s.cols)
+	gw := e.optionalDst(op, "dw", dw, kernels.F32, m.rows, m.cols)
 	if (gx == nil) != (gw == nil) {
 		e.bug("%s: one of dx and dw is nil", op)
 	}
