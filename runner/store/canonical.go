@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 )
 
@@ -85,17 +86,13 @@ func lessUTF16(a, b string) bool {
 	return len(x) < len(y)
 }
 
-// appendNumber writes a number as ECMAScript does. encoding/json prints float64
-// that way already; an integer beyond 2^53 has no such form and is refused
-// rather than rounded.
+// appendNumber writes a number as ECMAScript does, which encoding/json does for
+// float64 already. An integer that this form would change (2^53 + 1 has no float64,
+// 2^60 is written 1152921504606847000) is refused: two integers never share a key.
 func appendNumber(b []byte, n json.Number) ([]byte, error) {
 	f, err := n.Float64()
 	if err != nil {
 		return nil, fmt.Errorf("encoding canonical JSON: number %s: %w", n, err)
-	}
-	const exact = 1 << 53
-	if i, err := n.Int64(); err == nil && (i > exact || i < -exact) {
-		return nil, fmt.Errorf("encoding canonical JSON: integer %s is not exact as a float64; write it as a string", n)
 	}
 	out, err := json.Marshal(f)
 	if err != nil {
@@ -103,6 +100,9 @@ func appendNumber(b []byte, n json.Number) ([]byte, error) {
 	}
 	if string(out) == "-0" {
 		out = out[1:]
+	}
+	if text := n.String(); !strings.ContainsAny(text, ".eE") && text != "-0" && text != string(out) {
+		return nil, fmt.Errorf("encoding canonical JSON: integer %s is not exact as a float64; write it as a string", n)
 	}
 	return append(b, out...), nil
 }

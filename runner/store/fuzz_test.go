@@ -53,6 +53,7 @@ func FuzzManifest(f *testing.F) {
 func FuzzCanonical(f *testing.F) {
 	f.Add([]byte(`{"b":[1e3,-0,0.1],"a":"\u20ac\n","\ud83d\ude00":null}`))
 	f.Add([]byte(`9007199254740993`))
+	f.Add([]byte(`[9007199254740992,1152921504606846976]`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if !json.Valid(b) {
 			return

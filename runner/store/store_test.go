@@ -29,8 +29,10 @@ func TestCanonical(t *testing.T) {
 	check(`[0,0.000001,1e-7,1e+21,100000000000000000000]`, []float64{0, 1e-6, 1e-7, 1e21, 1e20})
 	check("\"\u20ac$\\u000f\\nA'B\\\"\\\\\\\\\\\"/<\"", "\u20ac$\x0f\nA'B\"\\\\\"/<")
 	check("{\"\u20ac\":1,\"\U0001f600\":2,\"\ufb33\":3}", map[string]int{"\ufb33": 3, "\U0001f600": 2, "\u20ac": 1})
-	if _, err := Canonical(uint64(1) << 60); err == nil {
-		t.Error("an integer beyond 2^53 must be refused")
+	for _, n := range []uint64{1<<53 + 1, 1 << 60, 1<<64 - 1} {
+		if _, err := Canonical(n); err == nil {
+			t.Errorf("the integer %d has no form of its own and must be refused", n)
+		}
 	}
 }
 
