@@ -26,6 +26,10 @@ test-noasm:
 ci:
     bash .ci/run
 
+# Search the fuzz targets for inputs that break them: just fuzz 10m '^FuzzXLSX$'
+fuzz time="10s" targets="^Fuzz":
+    .ci/fuzz {{time}} '{{targets}}'
+
 # Rewrite golden files, then look at the diff.
 golden:
     XRUN_UPDATE=1 go test ./...
