@@ -168,8 +168,14 @@ type Engine interface {
 	// Where q is BF16 and dout is not, dout is rounded before any use.
 	AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v Tensor, seqs []Sequence, s HeadShape)
 
-	// SwiGLU sets dst/bf16 = silu(gate/bf16) * up/bf16 (Shazeer 2020).
+	// SwiGLU sets dst/bf16 = silu(gate/bf16) * up/bf16 (Shazeer 2020); dst may be
+	// gate.
 	SwiGLU(dst, gate, up Tensor)
+	// GateUp is the first half of a gated MLP in one operation: gate = x·wGateᵀ
+	// (+ biasGate), up = x·wUpᵀ (+ biasUp) and dst = silu(gate) * up, all [T, N]
+	// of x's type, with the bits of two Linear and a SwiGLU. gate is nil where
+	// only dst is wanted; up is then memory that the engine may use.
+	GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp Tensor)
 	// SwiGLUGrad sets dgate/bf16 and dup/bf16 from dy/f32; dgate may be gate and
 	// dup may be up.
 	SwiGLUGrad(dgate, dup, dy, gate, up Tensor)

@@ -15,7 +15,7 @@ type inference struct {
 }
 
 func (f *inference) free(e kernels.Engine) {
-	for _, t := range []kernels.Tensor{f.a.x, f.a.q, f.a.k, f.a.v, f.a.attn, f.a.gate, f.a.up, f.s.norm, f.s.q, f.s.k, f.s.prod, f.x, f.norm} {
+	for _, t := range []kernels.Tensor{f.a.x, f.a.q, f.a.k, f.a.v, f.a.attn, f.a.up, f.s.norm, f.s.q, f.s.k, f.s.prod, f.x, f.norm} {
 		if t != nil {
 			e.Free(t)
 		}
@@ -26,7 +26,7 @@ func (f *inference) free(e kernels.Engine) {
 // inferenceBytes is the bytes that one token of a pass takes, its logits' row
 // apart from them.
 func inferenceBytes(c Config, p kernels.DType) int64 {
-	operand := int64(2*c.qDim()+2*c.kvDim()+3*c.Intermediate+2*c.Hidden) * int64(p.Size())
+	operand := int64(2*c.qDim()+2*c.kvDim()+2*c.Intermediate+2*c.Hidden) * int64(p.Size())
 	f32 := int64(2*c.Hidden) * 4
 	if p != kernels.F32 {
 		f32 += int64(c.qDim()+c.kvDim()) * 4
@@ -54,7 +54,7 @@ func (m *Model) reserve(tokens, wanted int) {
 		f.a = activations{
 			x: x, x1: x,
 			q: e.New(p, tokens, c.qDim()), k: e.New(p, tokens, c.kvDim()), v: e.New(p, tokens, c.kvDim()),
-			attn: e.New(p, tokens, c.qDim()), gate: e.New(p, tokens, c.Intermediate), up: e.New(p, tokens, c.Intermediate),
+			attn: e.New(p, tokens, c.qDim()), up: e.New(p, tokens, c.Intermediate),
 		}
 		f.s = newScratch(e, c, p, tokens)
 		f.x, f.norm = e.New(kernels.F32, max(1, wanted), c.Hidden), e.New(p, max(1, wanted), c.Hidden)
@@ -102,7 +102,7 @@ func (m *Model) forward(b *batch, kv kvStore, wanted []int32) kernels.Tensor {
 		m.attend(l, &a, kv.sequences(i))
 		if i == last { // only wanted rows go on
 			m.e.GatherRows(rows(m.infer.x, R), a.x1, wanted)
-			a.x1, a.gate, a.up, s = rows(m.infer.x, R), rows(a.gate, R), rows(a.up, R), s.rows(R)
+			a.x1, a.up, s = rows(m.infer.x, R), rows(a.up, R), s.rows(R)
 		}
 		m.mlp(l, &a, &s, a.x1)
 	}

@@ -76,7 +76,7 @@ type activations struct {
 	attn     kernels.Tensor // [T, heads*headDim] A
 	stats    kernels.Tensor // [T, 2*heads] softmax statistics, nil when no gradient is wanted
 	x1       kernels.Tensor // [T, hidden] after attention
-	gate, up kernels.Tensor // [T, intermediate] A
+	gate, up kernels.Tensor // [T, intermediate] A; gate is nil when no gradient is wanted
 }
 
 // scratch holds values that live within one block.
@@ -115,15 +115,13 @@ func (m *Model) attend(l *layer, a *activations, seqs []kernels.Sequence) {
 // norm(a.x1). out may be a.x1.
 func (m *Model) mlp(l *layer, a *activations, s *scratch, out kernels.Tensor) {
 	m.gateUp(l, a, s)
-	m.e.SwiGLU(s.prod, a.gate, a.up)
 	m.linear(out, s.prod, l.down, a.x1)
 }
 
-// gateUp computes gate and up of a block from a.x1.
+// gateUp computes gate, up and their product of a block from a.x1.
 func (m *Model) gateUp(l *layer, a *activations, s *scratch) {
 	m.e.RMSNorm(s.norm, a.x1, l.postNorm, m.eps())
-	m.linear(a.gate, s.norm, l.gate, nil)
-	m.linear(a.up, s.norm, l.up, nil)
+	m.e.GateUp(s.prod, a.gate, a.up, s.norm, l.gate.weight, l.up.weight, l.gate.bias, l.up.bias)
 }
 
 func (m *Model) linear(dst, x kernels.Tensor, l linear, residual kernels.Tensor) {

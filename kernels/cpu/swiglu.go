@@ -14,6 +14,20 @@ func (e *Engine) SwiGLU(dst, gate, up kernels.Tensor) {
 	e.run(e.split(g.size(), pieceSize), swigluPiece)
 }
 
+// GateUp sets gate, up and dst = silu(gate) * up.
+func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
+	s := e.arg("GateUp", "x", x, anyType, anySize, anySize)
+	d := e.arg("GateUp", "dst", dst, s.dtype, s.rows, anySize)
+	e.arg("GateUp", "up", up, s.dtype, s.rows, d.cols)
+	if gate == nil {
+		gate = dst
+	}
+	e.arg("GateUp", "gate", gate, s.dtype, s.rows, d.cols)
+	e.Linear(gate, x, wGate, biasGate, nil)
+	e.Linear(up, x, wUp, biasUp, nil)
+	e.SwiGLU(dst, gate, up)
+}
+
 func swigluPiece(e *Engine, w *worker, i int) {
 	o := &e.op
 	lo, hi := o.piece(i)

@@ -116,6 +116,20 @@ DEVICE float exponential(float x) {
   return x != x ? x : y;
 }
 
+// sigmoid sets s = 1/(1+exp(-x)) and t = 1 - s, both without cancellation.
+DEVICE void sigmoid(float x, float &s, float &t) {
+  const float e = exponential(-__builtin_fabsf(x)), r = 1.0f / (1.0f + e), q = e * r;
+  s = x < 0 ? q : r;
+  t = x < 0 ? r : q;
+}
+
+// gated is SwiGLU of one element: silu(gate) * up.
+DEVICE float gated(float gate, float up) {
+  float s, t;
+  sigmoid(gate, s, t);
+  return gate * s * up;
+}
+
 // ---- Element types
 
 // bf16 is the upper half of a float32.

@@ -31,22 +31,11 @@ KERNEL add(void *dst, int dstType, const void *src, int srcType, i64 n, int wide
   else addBy<1>(dst, dstType, src, srcType, n);
 }
 
-// sigmoid sets s = 1/(1+exp(-x)) and t = 1 - s, both without cancellation.
-DEVICE void sigmoid(float x, float &s, float &t) {
-  const float e = exponential(-__builtin_fabsf(x)), r = 1.0f / (1.0f + e), q = e * r;
-  s = x < 0 ? q : r;
-  t = x < 0 ? r : q;
-}
-
 template <int W>
 DEVICE void swigluBy(void *dst, int dstType, const void *gate, int gateType, const void *up, int upType, i64 n) {
   FOR_GROUPS(W, i, n) {
     Values<W> g = get<W>(gate, gateType, i), u = get<W>(up, upType, i);
-    for (int k = 0; k < W; k++) {
-      float s, t;
-      sigmoid(g.v[k], s, t);
-      g.v[k] = g.v[k] * s * u.v[k];
-    }
+    for (int k = 0; k < W; k++) g.v[k] = gated(g.v[k], u.v[k]);
     put<W>(dst, dstType, i, g);
   }
 }

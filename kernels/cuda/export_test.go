@@ -25,11 +25,24 @@ func (e *Engine) Product(l, name string, splits int, c, a, b, bias, residual ker
 	if residual != nil {
 		p.residual = residual.(*tensor).addr
 	}
+	e.multiplyWith(p, tileNamed(name), splits)
+}
+
+func tileNamed(name string) tile {
 	for _, t := range []tile{largeTile, smallTile, anyTile, thinTile, f32Tile} {
 		if t.name == name {
-			e.multiplyWith(p, t, splits)
-			return
+			return t
 		}
 	}
 	panic("no such tile")
+}
+
+// GateUpBy is GateUp with a kernel of the given tile. gate and the biases may be
+// nil.
+func (e *Engine) GateUpBy(name string, dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
+	of := func(t kernels.Tensor) *tensor {
+		x, _ := t.(*tensor)
+		return x
+	}
+	e.gateUp(tileNamed(name), of(dst), of(gate), of(up), of(x), of(wGate), of(wUp), of(biasGate), of(biasUp))
 }

@@ -103,6 +103,8 @@ func (c loopCounts) cycles(warps int, g gpu) (tensor, shared, issue float64) {
 	return tensor, shared, w * float64(c.all) / g.issue
 }
 
+const fusedName = "gate, up, SwiGLU"
+
 // TestRoofline keeps roofline.md true to the committed PTX.
 func TestRoofline(t *testing.T) {
 	var b bytes.Buffer
@@ -140,6 +142,9 @@ the cache at that pace.
 			rows = append(rows, row{"gemm", "product_" + string(l) + "_" + tl.name, tl.threads / 32})
 		}
 	}
+	for _, tl := range []tile{largeTile, smallTile, thinTile} {
+		rows = append(rows, row{"gateup", "gateup_" + tl.name, tl.threads / 32})
+	}
 	rows = append(rows, row{"gemm", "product_nt_thin", thinTile.threads / 32}, row{"attention", "attention_bf16_64", 4},
 		row{"attention_grad", "attention_dq_bf16_64", 4}, row{"attention_grad", "attention_dkv_bf16_64", 4})
 	b.WriteString("| kernel | mma | ldmatrix | cp.async | all |")
@@ -166,7 +171,9 @@ A step is 32 of k in products (64 in thin), 64 keys in attention, 32 keys or row
 
 A batch of 4 × 1,024 tokens; the head over 1,024 label rows; one token in generation. Blocks go to multiprocessors evenly: time is
 ⌈blocks/multiprocessors⌉ · steps · the largest column above, or the bytes of operands and result over the memory's rate, whichever is more.
-"of peak" compares with the product's multiply-adds at the tensor cores' rate.
+"of peak" compares with the product's multiply-adds at the tensor cores' rate. Results have four bytes an element; of gate and up with SwiGLU there
+are three of two bytes where the gradient wants both, else one. Two products and a SwiGLU would move five: each would be written, and the first two
+read again.
 
 `)
 	b.WriteString("| product | m × n × k | kernel | splits | blocks |")
@@ -179,23 +186,31 @@ A batch of 4 × 1,024 tokens; the head over 1,024 label rows; one token in gener
 		name    string
 		l       layout
 		m, n, k int
+		results int // bytes of an element of c, all results together
 	}
 	var shapes []shape
 	for _, w := range []struct {
 		name string
 		n, k int
 	}{{"q, o", hidden, hidden}, {"k, v", kv, hidden}, {"gate, up", mlp, hidden}, {"down", hidden, mlp}} {
-		shapes = append(shapes, shape{w.name, nt, tokens, w.n, w.k}, shape{w.name + ": input's gradient", nn, tokens, w.k, w.n},
-			shape{w.name + ": weights' gradient", tn, w.n, w.k, tokens})
+		if w.n == mlp {
+			shapes = append(shapes, shape{fusedName + ", kept", nt, tokens, 2 * mlp, hidden, 3}, shape{fusedName, nt, tokens, 2 * mlp, hidden, 1})
+		} else {
+			shapes = append(shapes, shape{w.name, nt, tokens, w.n, w.k, 4})
+		}
+		shapes = append(shapes, shape{w.name + ": input's gradient", nn, tokens, w.k, w.n, 4}, shape{w.name + ": weights' gradient", tn, w.n, w.k, tokens, 4})
 	}
-	shapes = append(shapes, shape{"head", nt, labels, vocab, hidden}, shape{"head: input's gradient", nn, labels, hidden, vocab},
-		shape{"head: weights' gradient", tn, vocab, hidden, labels},
-		shape{"q, o, one token", nt, 1, hidden, hidden}, shape{"gate, up, one token", nt, 1, mlp, hidden}, shape{"down, one token", nt, 1, hidden, mlp},
-		shape{"head, one token", nt, 1, vocab, hidden})
-	for _, s := range shapes {
+	shapes = append(shapes, shape{"head", nt, labels, vocab, hidden, 4}, shape{"head: input's gradient", nn, labels, hidden, vocab, 4},
+		shape{"head: weights' gradient", tn, vocab, hidden, labels, 4},
+		shape{"q, o, one token", nt, 1, hidden, hidden, 4}, shape{fusedName + ", one token", nt, 1, 2 * mlp, hidden, 1},
+		shape{"down, one token", nt, 1, hidden, mlp, 4}, shape{"head, one token", nt, 1, vocab, hidden, 4})
+	for _, s := range shapes { // of c that is gate and up side by side, results are of half as many elements
 		p := product{layout: s.l, dtype: kernels.BF16, m: s.m, n: s.n, k: s.k, lda: 8, ldb: 8}
 		tl, splits := p.tile(), p.splits()
 		name := "product_" + string(s.l) + "_" + tl.name
+		if strings.HasPrefix(s.name, fusedName) {
+			name = "gateup_" + tl.name
+		}
 		blocks := tl.of(s.m, s.n) * splits
 		step := 32
 		if tl == thinTile {
@@ -208,7 +223,7 @@ A batch of 4 × 1,024 tokens; the head over 1,024 label rows; one token in gener
 			each := max(x, sh, is)
 			seconds := float64((blocks+g.multiprocessors-1)/g.multiprocessors*steps) * each / (g.gigahertz * 1e9)
 			by := map[float64]string{is: "issue", sh: "shared", x: "tensor"}[each]
-			size := float64(s.m*s.k+s.k*s.n)*2 + float64(s.m*s.n)*4*float64(2*splits-1)
+			size := float64(s.m*s.k+s.k*s.n)*2 + float64(s.m*s.n*s.results)*float64(2*splits-1)
 			if m := size / g.memory; m > seconds {
 				seconds, by = m, "memory"
 			}

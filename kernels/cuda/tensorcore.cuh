@@ -61,26 +61,45 @@ template <int LINES, int WIDTH> struct Tile {
     return (u32)(line * chunks + (chunk ^ key)) * 16;
   }
 
-  // load starts the copy of lines times width elements (less than nothing is
-  // nothing) with THREADS threads; the rest of the tile becomes zero. FAST
-  // needs lines of src aligned to 16 bytes; otherwise elements are read one by
-  // one, and the copy is done.
+  // copy starts the copy of n elements (less than nothing is nothing) to a
+  // chunk, the rest of which becomes zero. FAST needs p aligned to 16 bytes, and
+  // none to be memory that may be named where there is nothing to read;
+  // otherwise elements are read one by one, and the copy is done.
+  template <bool FAST> DEVICE void copy(u32 tile, int line, int chunk, const bf16 *p, const bf16 *none, int n) {
+    if (FAST) {
+      copy16(tile + at(line, chunk), n > 0 ? p : none, n * 2);
+    } else {
+      u32 w[4] = {0, 0, 0, 0};
+#pragma unroll
+      for (int e = 0; e < 8; e++)
+        if (e < n) w[e / 2] |= (u32)p[e].u << (e % 2 * 16);
+      storeShared(tile + at(line, chunk), w[0], w[1], w[2], w[3]);
+    }
+  }
+
+  // load starts the copy of lines times width elements with THREADS threads; the
+  // rest of the tile becomes zero.
   template <int THREADS, bool FAST> DEVICE void load(u32 tile, const bf16 *src, i64 ld, int lines, int width) {
     static_assert(LINES * chunks % THREADS == 0, "each thread copies as much");
 #pragma unroll
     for (int j = 0; j < LINES * chunks / THREADS; j++) {
       const int i = j * THREADS + tidX(), line = i / chunks, chunk = i % chunks;
       const int n = line < lines ? max(0, min(8, width - chunk * 8)) : 0;
-      const bf16 *p = src + line * ld + chunk * 8;
-      if (FAST) {
-        copy16(tile + at(line, chunk), n > 0 ? p : src, n * 2);
-      } else {
-        u32 w[4] = {0, 0, 0, 0};
+      copy<FAST>(tile, line, chunk, src + line * ld + chunk * 8, src, n);
+    }
+  }
+
+  // loadPair is load of two operands, HALF lines of x and HALF of y in turn, of
+  // lines lines each.
+  template <int THREADS, bool FAST, int HALF> DEVICE void loadPair(u32 tile, const bf16 *x, const bf16 *y, i64 ld, int lines, int width) {
+    static_assert(LINES * chunks % THREADS == 0 && LINES % (2 * HALF) == 0, "each thread copies as much");
 #pragma unroll
-        for (int e = 0; e < 8; e++)
-          if (e < n) w[e / 2] |= (u32)p[e].u << (e % 2 * 16);
-        storeShared(tile + at(line, chunk), w[0], w[1], w[2], w[3]);
-      }
+    for (int j = 0; j < LINES * chunks / THREADS; j++) {
+      const int i = j * THREADS + tidX(), line = i / chunks, chunk = i % chunks;
+      const int r = line % (2 * HALF), from = line / (2 * HALF) * HALF + r % HALF;
+      const int n = from < lines ? max(0, min(8, width - chunk * 8)) : 0;
+      const bf16 *src = r < HALF ? x : y;
+      copy<FAST>(tile, line, chunk, src + from * ld + chunk * 8, src, n);
     }
   }
 

@@ -23,6 +23,7 @@ type defective struct {
 	attend    func(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape)
 	attGrad   func(dq, dk, dv, dout, out, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape)
 	swiglu    func(dst, gate, up kernels.Tensor)
+	gateUp    func(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor)
 	loss      func(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool)
 	logProb   func(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32)
 	sums      func(dst []float64)
@@ -126,6 +127,14 @@ func (d *defective) SwiGLU(dst, gate, up kernels.Tensor) {
 	d.Engine.SwiGLU(dst, gate, up)
 }
 
+func (d *defective) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
+	if d.gateUp != nil {
+		d.gateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp)
+		return
+	}
+	d.Engine.GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp)
+}
+
 func (d *defective) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool) {
 	if d.loss != nil {
 		d.loss(ce, dx, dw, x, w, targets, coef, starts, carry)
@@ -221,6 +230,12 @@ func TestChecksFindDefects(t *testing.T) {
 		}},
 		"silu of the other operand": {"swiglu", func(d *defective, e e) {
 			d.swiglu = func(dst, gate, up kernels.Tensor) { e.SwiGLU(dst, up, gate) }
+		}},
+		"gate and up that are not kept": {"gate_up", func(d *defective, e e) {
+			d.gateUp = func(dst, gate, up, x, wg, wu, bg, bu kernels.Tensor) { e.GateUp(dst, nil, up, x, wg, wu, bg, bu) }
+		}},
+		"biases exchanged": {"gate_up", func(d *defective, e e) {
+			d.gateUp = func(dst, gate, up, x, wg, wu, bg, bu kernels.Tensor) { e.GateUp(dst, gate, up, x, wg, wu, bu, bg) }
 		}},
 		"attention over the whole batch": {"attention", func(d *defective, e e) {
 			d.attend = func(dst, stats, q, k, v kernels.Tensor, _ []kernels.Sequence, s kernels.HeadShape) {

@@ -64,6 +64,7 @@ func Checks() []Check {
 		{"rotary", checkRotary},
 		{"swiglu", checkSwiGLU},
 		{"swiglu_grad", checkSwiGLUGrad},
+		{"gate_up", checkGateUp},
 		{"attention", checkAttention},
 		{"attention_past", checkAttentionPast},
 		{"attention_grad", checkAttentionGrad},

@@ -135,11 +135,14 @@ func checkMisuse(h *harness) {
 		"Linear with bf16 weights": func() { h.Linear(f32(2, 3).t, f32(2, 4).t, b16(3, 4).t, nil, nil) },
 		"weights' gradient of two": func() { h.LinearGradWeight(f32(3, 4).t, f32(2, 3).t, b16(2, 4).t, []int32{0, 2}, false) },
 		"starts that do not end":   func() { h.LinearGradWeight(f32(3, 4).t, f32(2, 3).t, f32(2, 4).t, []int32{0, 1}, false) },
-		"RMSNorm of bf16":          func() { h.RMSNorm(f32(2, 3).t, b16(2, 3).t, f32(1, 3).t, 1) },
-		"Embed with few ids":       func() { h.Embed(f32(2, 3).t, f32(9, 3).t, []int32{1}, kernels.F32) },
-		"Rotary with odd head":     func() { h.Rotary(f32(1, 9).t, f32(1, 9).t, f32(1, 4).t, f32(1, 4).t, []int32{0}, 9, false) },
-		"Write of another length":  func() { h.Write(f32(1, 9).t, make([]float32, 8)) },
-		"Slice beyond the end":     func() { f32(3, 3).t.Slice(2, 4) },
+		"GateUp of two types": func() {
+			h.GateUp(f32(2, 3).t, nil, b16(2, 3).t, f32(2, 4).t, f32(3, 4).t, f32(3, 4).t, nil, nil)
+		},
+		"RMSNorm of bf16":         func() { h.RMSNorm(f32(2, 3).t, b16(2, 3).t, f32(1, 3).t, 1) },
+		"Embed with few ids":      func() { h.Embed(f32(2, 3).t, f32(9, 3).t, []int32{1}, kernels.F32) },
+		"Rotary with odd head":    func() { h.Rotary(f32(1, 9).t, f32(1, 9).t, f32(1, 4).t, f32(1, 4).t, []int32{0}, 9, false) },
+		"Write of another length": func() { h.Write(f32(1, 9).t, make([]float32, 8)) },
+		"Slice beyond the end":    func() { f32(3, 3).t.Slice(2, 4) },
 		"Attention with odd groups": func() {
 			h.Attention(f32(1, 24).t, nil, f32(1, 24).t, f32(1, 16).t, f32(1, 16).t, nil, kernels.HeadShape{Heads: 3, KVHeads: 2, HeadDim: 8})
 		},

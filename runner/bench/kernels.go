@@ -110,6 +110,11 @@ func (b *kernelBench) products(c model.Config, T int) {
 		b.measure("linear_grad_weight", shape, flops, 0, func() { b.e.LinearGradWeight(dw, dy, x, starts, false) })
 		b.drop()
 	}
+	I, H := c.Intermediate, c.Hidden
+	in, gate, up, inner := b.new(b.p, T, H), b.new(b.p, T, I), b.new(b.p, T, I), b.new(b.p, T, I)
+	wg, wu := b.new(kernels.F32, I, H), b.new(kernels.F32, I, H)
+	b.measure("gate_up", fmt.Sprintf("m=%d n=%d k=%d", T, I, H), 4*elements(in)*float64(I), 0, func() { b.e.GateUp(inner, gate, up, in, wg, wu, nil, nil) })
+	b.drop()
 	x, w, y := b.new(b.p, 1, c.Hidden), b.new(kernels.F32, c.Intermediate, c.Hidden), b.new(b.p, 1, c.Intermediate)
 	b.measure("linear", fmt.Sprintf("m=1 n=%d k=%d", c.Intermediate, c.Hidden), 0, size(w), func() { b.e.Linear(y, x, w, nil, nil) })
 	b.drop()

@@ -175,6 +175,12 @@ func (t *timed) SwiGLU(dst, gate, up kernels.Tensor) {
 	t.since(start, "swiglu", 0, size(dst, gate, up))
 }
 
+func (t *timed) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
+	start := time.Now()
+	t.Engine.GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp)
+	t.since(start, "gate_up", 4*elements(dst)*float64(x.Cols()), size(dst, up, x, wGate, wUp))
+}
+
 func (t *timed) SwiGLUGrad(dgate, dup, dy, gate, up kernels.Tensor) {
 	start := time.Now()
 	t.Engine.SwiGLUGrad(dgate, dup, dy, gate, up)

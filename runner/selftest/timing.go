@@ -73,6 +73,7 @@ func count(w *tabwriter.Writer, e kernels.Engine, counts func() ptx.Stats, p ker
 		return x
 	}
 	x, weight, y := filled(p, n, n), filled(kernels.F32, n, n), filled(p, n, n)
+	gate, up, weight2 := filled(p, n, n), filled(p, n, n), filled(kernels.F32, n, n)
 	residual, norm, grad := filled(kernels.F32, n, n), filled(kernels.F32, 1, n), filled(kernels.F32, n, n)
 	head, headGrad := filled(kernels.F32, vocab, n), filled(kernels.F32, vocab, n)
 	moment1, moment2 := e.New(kernels.F32, n, n), e.New(kernels.F32, n, n)
@@ -86,6 +87,7 @@ func count(w *tabwriter.Writer, e kernels.Engine, counts func() ptx.Stats, p ker
 		run         func()
 	}{
 		{"linear", "m=128 n=128 k=128", func() { e.Linear(y, x, weight, nil, nil) }},
+		{"gate_up", "m=128 n=128 k=128", func() { e.GateUp(y, gate, up, x, weight, weight2, nil, nil) }},
 		{"linear_grad_input", "m=128 n=128 k=128", func() { e.LinearGradInput(grad, y, weight, false) }},
 		{"linear_grad_weight", "m=128 n=128 k=128", func() { e.LinearGradWeight(grad, y, x, starts, false) }},
 		{"attention", "100 + 28 tokens, 4 heads of 32", func() { e.Attention(y, nil, x, x, x, seqs, shape) }},
