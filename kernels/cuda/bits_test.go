@@ -223,6 +223,7 @@ func difference(got, want *bench) string {
 // TestBitsOfTheCPU compares the operations that promise the CPU engine's bits,
 // under several orders of warps.
 func TestBitsOfTheCPU(t *testing.T) {
+	t.Parallel()
 	host, err := cpu.New(cpu.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -252,6 +253,7 @@ func TestBitsOfTheCPU(t *testing.T) {
 
 // TestBitsOfLargeSums does so where a sum has several of the contract's blocks.
 func TestBitsOfLargeSums(t *testing.T) {
+	t.Parallel()
 	host, err := cpu.New(cpu.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)

@@ -9,5 +9,8 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	enginetest.Run(t, func(t testing.TB) kernels.Engine { return newEngine(t, 0, cuda.Options{}) }, enginetest.CUDA)
+	enginetest.Run(t, func(t testing.TB) kernels.Engine {
+		t.(*testing.T).Parallel()
+		return newEngine(t, 0, cuda.Options{})
+	}, enginetest.CUDA)
 }

@@ -41,6 +41,7 @@ var arenas = []cuda.Options{{}, {SegmentBytes: 1 << 20, StagingBytes: 8 << 10}}
 // from segments and whose staging holds a few kilobytes: what one check left
 // behind is there when the next begins.
 func TestConformanceInReusedMemory(t *testing.T) {
+	t.Parallel()
 	e, err := cuda.New(exact(4), arenas[1])
 	if err != nil {
 		t.Fatal(err)

@@ -44,8 +44,6 @@ func TestProducts(t *testing.T) {
 	shapes := [2][][3]int{{{1, 8, 8}, {130, 136, 40}, {7, 200, 168}}, {{16, 32, 64}, {65, 72, 32}, {128, 128, 96}}}
 	odd := [2][][3]int{{{1, 1, 1}, {65, 67, 33}}, {{3, 5, 7}, {17, 130, 9}}}
 	for seed := range uint64(2) {
-		e := newEngine(t, seed, cuda.Options{})
-		r := num.NewPhilox(7, uint32(seed), 0)
 		for _, dt := range []kernels.DType{kernels.F32, kernels.BF16} {
 			for _, tile := range cuda.Tiles(dt) {
 				for _, layout := range []string{"nt", "nn", "tn"} {
@@ -56,14 +54,18 @@ func TestProducts(t *testing.T) {
 					if tile == "any" || tile == "f32" {
 						list = slices.Concat(list, odd[seed])
 					}
-					for _, s := range list {
-						if layout == "tn" { // the sides that are aligned
-							s = [3]int{s[2], s[1], s[0]}
-						}
-						t.Run(fmt.Sprintf("%v_%s_%s_%v_%d", dt, layout, tile, s, seed), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%v_%s_%s_%d", dt, layout, tile, seed), func(t *testing.T) {
+						t.Parallel()
+						e := newEngine(t, seed, cuda.Options{})
+						defer e.Close()
+						r := num.NewPhilox(7, uint32(seed), 0)
+						for _, s := range list {
+							if layout == "tn" { // the sides that are aligned
+								s = [3]int{s[2], s[1], s[0]}
+							}
 							checkProduct(t, e, r, dt, tile, layout, s[0], s[1], s[2])
-						})
-					}
+						}
+					})
 				}
 			}
 		}
@@ -129,7 +131,7 @@ func checkProduct(t *testing.T, e *cuda.Engine, r *num.Philox, dt kernels.DType,
 					bound += math.Abs(want) * 0x1.02p-8
 				}
 				if d := math.Abs(float64(got[i*n+j]) - want); !(d <= bound) {
-					t.Fatalf("case %d: c[%d, %d] = %g, want %g ± %g", c, i, j, got[i*n+j], want, bound)
+					t.Fatalf("%d × %d × %d, case %d: c[%d, %d] = %g, want %g ± %g", m, n, k, c, i, j, got[i*n+j], want, bound)
 				}
 			}
 		}

@@ -34,6 +34,7 @@ func TestReference(t *testing.T) {
 		run = modeltest.Run
 	}
 	run(t, func(t testing.TB) kernels.Engine {
+		t.(*testing.T).Parallel()
 		e := newEngine(t, 1, cuda.Options{})
 		t.Cleanup(func() { e.Close() })
 		return e
@@ -107,6 +108,7 @@ func train(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType, micr
 // TestTrainingIsReproducible trains under two orders of warps, blocks and
 // streams, with memory in segments and apart: the same to the bit.
 func TestTrainingIsReproducible(t *testing.T) {
+	t.Parallel()
 	for _, p := range []kernels.DType{f32, bf16} {
 		var runs []training
 		for i, o := range arenas {
@@ -127,6 +129,7 @@ func TestTrainingIsReproducible(t *testing.T) {
 
 // TestTrainingFollowsTheCPU makes ten steps beside the CPU engine.
 func TestTrainingFollowsTheCPU(t *testing.T) {
+	t.Parallel()
 	host, err := cpu.New(cpu.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +157,7 @@ func TestTrainingFollowsTheCPU(t *testing.T) {
 // TestNeighboursChangeNothing scores and continues sequences together, apart,
 // and in passes of other sizes: the same to the bit.
 func TestNeighboursChangeNothing(t *testing.T) {
+	t.Parallel()
 	for _, p := range []kernels.DType{f32, bf16} {
 		e := newEngine(t, 3, cuda.Options{})
 		m := random(t, e, small(model.Qwen2), p)
@@ -204,6 +208,7 @@ func TestNeighboursChangeNothing(t *testing.T) {
 // TestMemoryIsAsPlanned compares the prediction of a training's memory with
 // what the engine held.
 func TestMemoryIsAsPlanned(t *testing.T) {
+	t.Parallel()
 	for i, name := range modeltest.Models {
 		p := []kernels.DType{bf16, f32}[i]
 		e := newEngine(t, 1, cuda.Options{})

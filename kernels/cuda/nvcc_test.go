@@ -38,6 +38,7 @@ func TestConformanceOfNVCC(t *testing.T) {
 		}
 	}
 	enginetest.Run(t, func(t testing.TB) kernels.Engine {
+		t.(*testing.T).Parallel()
 		e, err := cuda.NewWith(emulate(0), cuda.Options{}, modules)
 		if err != nil {
 			t.Fatal(err)

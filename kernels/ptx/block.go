@@ -1,6 +1,9 @@
 package ptx
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // worker runs blocks on one goroutine and keeps what they can use again.
 type worker struct {
@@ -12,12 +15,85 @@ type worker struct {
 	macs   int64
 }
 
-func newWorker(r *run) *worker { return &worker{r: r, frames: map[*function][]*frame{}} }
+// workers keeps those of earlier launches by what they were made for: making
+// registers and shadows anew takes longer than a small launch.
+type workers struct {
+	mu   sync.Mutex
+	idle map[workerKey][]*worker
+	kept int
+}
 
-func (wk *worker) report(s *Stats) {
+type workerKey struct {
+	k      *Kernel
+	block  Dim
+	shared int
+}
+
+// What is kept: workers in all, and of each blocks and pages of its log.
+const (
+	keptWorkers = 64
+	keptBlocks  = 4
+	keptPages   = 256
+)
+
+func (r *run) key() workerKey { return workerKey{r.k, r.l.Block, r.shared} }
+
+// worker returns a worker for the launch.
+func (r *run) worker() *worker {
+	p := &r.dev.workers
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.idle[r.key()]
+	if len(list) == 0 {
+		return &worker{r: r, frames: map[*function][]*frame{}}
+	}
+	wk := list[len(list)-1]
+	p.idle[r.key()] = list[:len(list)-1]
+	p.kept--
+	wk.r, wk.steps, wk.lanes, wk.macs = r, 0, 0, 0
+	for _, b := range wk.blocks {
+		b.run = r
+	}
+	return wk
+}
+
+// rest adds the worker's counts to those of the device and keeps it, unless the
+// launch faulted: then frames are in use.
+func (wk *worker) rest(fault error) {
+	r := wk.r
+	p := &r.dev.workers
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &r.dev.stats
 	s.Instructions += wk.steps
 	s.Lanes += wk.lanes
 	s.Multiplies += wk.macs
+	if fault != nil {
+		return
+	}
+	if p.kept >= keptWorkers || p.idle == nil {
+		p.idle, p.kept = map[workerKey][]*worker{}, 0
+	}
+	wk.blocks = wk.blocks[:min(len(wk.blocks), keptBlocks)]
+	for _, b := range wk.blocks {
+		b.run = nil
+		b.log.free = b.log.free[:min(len(b.log.free), keptPages)]
+	}
+	wk.r = nil
+	p.idle[r.key()] = append(p.idle[r.key()], wk)
+	p.kept++
+}
+
+// forget drops the workers of a module's kernels.
+func (p *workers) forget(img *Image) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, list := range p.idle {
+		if key.k.img == img {
+			p.kept -= len(list)
+			delete(p.idle, key)
+		}
+	}
 }
 
 // block is a thread block that runs.

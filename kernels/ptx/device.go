@@ -87,6 +87,7 @@ type Device struct {
 	mem     memory
 	printMu sync.Mutex
 	stats   Stats
+	workers workers
 }
 
 // Stats counts what a device has executed since it was made.

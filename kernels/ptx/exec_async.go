@@ -10,19 +10,41 @@ type asyncCopy struct {
 	dst  int64
 	n    int
 	data [16]byte
-	in   *instr
 }
 
-// asyncCopies are a warp's copies in flight: of each lane, groups in order of
-// commitment, and the group being filled.
-type asyncCopies struct {
-	groups [lanes][][]asyncCopy
-	open   [lanes][]asyncCopy
+// asyncCopies are a warp's copies in flight, of each lane.
+type asyncCopies [lanes]laneCopies
+
+// laneCopies are copies in their order. groups says where those of each group
+// that was committed end; what follows the last is the group being filled.
+type laneCopies struct {
+	copies []asyncCopy
+	groups []int
 }
 
 func (a *asyncCopies) reset() {
-	for l := range lanes {
-		a.groups[l], a.open[l] = a.groups[l][:0], a.open[l][:0]
+	for l := range a {
+		a[l].copies, a[l].groups = a[l].copies[:0], a[l].groups[:0]
+	}
+}
+
+// commit closes the lane's group. Groups may be empty.
+func (q *laneCopies) commit() { q.groups = append(q.groups, len(q.copies)) }
+
+// wait lands the copies of all groups but the latest keep.
+func (q *laneCopies) wait(w *warp, lane, keep int) {
+	done := len(q.groups) - keep
+	if done <= 0 {
+		return
+	}
+	n := q.groups[done-1]
+	for i := range q.copies[:n] {
+		w.land(lane, &q.copies[i])
+	}
+	q.copies = q.copies[:copy(q.copies, q.copies[n:])]
+	q.groups = q.groups[:copy(q.groups, q.groups[done:])]
+	for i := range q.groups {
+		q.groups[i] -= n
 	}
 }
 
@@ -86,7 +108,7 @@ func cpAsyncRun(w *warp, in *instr) {
 		if x.ignore >= 0 && (w.preds[x.ignore]>>l&1 != 0) != x.negate {
 			n = 0
 		}
-		c := asyncCopy{dst: int64(x.dst.addr(w, in, l)), n: x.size, in: in}
+		c := asyncCopy{dst: int64(x.dst.addr(w, in, l)), n: x.size}
 		if n > 0 {
 			src := w.regs[x.srcSlot][l] + uint64(x.srcImm)
 			if src&uint64(x.size-1) != 0 {
@@ -120,22 +142,16 @@ func cpAsyncRun(w *warp, in *instr) {
 		for i := range poison {
 			poison[i] = 0xff
 		}
-		w.async.open[l] = append(w.async.open[l], c)
+		w.async[l].copies = append(w.async[l].copies, c)
 	}
 }
 
 func lowerCpCommit(l *lowerer, m *match) {
 	l.emit(instr{d: l.sink, run: func(w *warp, in *instr) {
 		for m := w.mask; m != 0; m &= m - 1 {
-			w.async.commit(bits.TrailingZeros32(m) & 31)
+			w.async[bits.TrailingZeros32(m)&31].commit()
 		}
 	}})
-}
-
-// commit closes the lane's group. Groups may be empty.
-func (a *asyncCopies) commit(l int) {
-	a.groups[l] = append(a.groups[l], append([]asyncCopy(nil), a.open[l]...))
-	a.open[l] = a.open[l][:0]
 }
 
 func lowerCpWait(l *lowerer, m *match) {
@@ -147,16 +163,9 @@ func lowerCpWait(l *lowerer, m *match) {
 		for m := w.mask; m != 0; m &= m - 1 {
 			lane := bits.TrailingZeros32(m) & 31
 			if all {
-				w.async.commit(lane)
+				w.async[lane].commit()
 			}
-			g := w.async.groups[lane]
-			done := max(len(g)-keep, 0)
-			for _, group := range g[:done] {
-				for i := range group {
-					w.land(lane, &group[i])
-				}
-			}
-			w.async.groups[lane] = append(g[:0], g[done:]...)
+			w.async[lane].wait(w, lane, keep)
 		}
 	}})
 }
@@ -171,12 +180,7 @@ func (w *warp) land(lane int, c *asyncCopy) {
 func (a *asyncCopies) exit(w *warp, mask uint32) {
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
-		a.commit(l)
-		for _, g := range a.groups[l] {
-			for i := range g {
-				w.land(l, &g[i])
-			}
-		}
-		a.groups[l] = a.groups[l][:0]
+		a[l].commit()
+		a[l].wait(w, l, 0)
 	}
 }

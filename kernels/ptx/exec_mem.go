@@ -103,7 +103,18 @@ func lowerLd(l *lowerer, m *match) {
 	}
 	l.ordered(sp, x.strong)
 	l.c.fences = l.c.fences || m.get("order") == "acquire"
+	switch o := &args[1]; {
+	case x.space == spaceShared && !x.strong:
+		in.run = loadShared
+	case x.space == spaceParam && o.sym != nil && l.f.entry && l.formal(o.sym) && o.offset >= 0 && o.offset+int64(x.bytes) <= o.sym.size:
+		in.run = loadFormal
+	}
 	l.emit(in)
+}
+
+// formal reports whether v is a parameter of the function.
+func (l *lowerer) formal(v *variable) bool {
+	return v.index < len(l.f.params) && l.f.params[v.index] == v
 }
 
 func lowerSt(l *lowerer, m *match) {
@@ -116,7 +127,7 @@ func lowerSt(l *lowerer, m *match) {
 	x.strong = m.has("volatile") || m.has("order")
 	l.addressOf(&args[0], sp, &in, x)
 	l.checkVector(m, x)
-	if sp == spaceParam && args[0].sym != nil && l.f.entry && args[0].sym.offset < l.f.paramBytes && args[0].sym.index < len(l.f.params) && l.f.params[args[0].sym.index] == args[0].sym {
+	if sp == spaceParam && args[0].sym != nil && l.f.entry && l.formal(args[0].sym) {
 		l.fail(args[0].pos, "parameters of an entry are read-only")
 	}
 	x.slots = l.vector(&args[1], t, false)
@@ -222,14 +233,93 @@ func load(w *warp, in *instr) {
 				w.regs[s][l] = binary.LittleEndian.Uint64(b[8*i:])
 			}
 		default:
-			for i, s := range x.slots {
-				v := get(b[i*x.size : (i+1)*x.size])
-				if e := x.ext[i]; e != 0 {
-					v = uint64(sx(v, x.size*8)) & widthMask(e)
-				}
-				w.regs[s][l] = v
+			x.put(w, l, b)
+		}
+	}
+}
+
+// loadShared is load where most addresses are in shared memory. Lanes that read
+// what a lane before them has read take its values: the address, and so every
+// check but that of one lane's own writes, is the same.
+func loadShared(w *warp, in *instr) {
+	x := in.x.(*access)
+	s, mem := &w.block.shadow, w.block.shared
+	n := uint64(x.bytes)
+	count := max(int(n)>>s.shift, 1)
+	self, clock := uint32(1)<<w.id, w.sh.clock
+	plain := x.size == 4 && x.ext[0] == 0
+	var addrs [lanes]uint64
+	var once uint32 // lanes whose address no other has shared yet
+	for m := w.mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		addr := x.addr(w, in, l)
+		addrs[l] = addr
+		if same := sameAddress(&addrs, w.mask, l); same >= 0 {
+			if once>>same&1 != 0 {
+				w.view(x, l, addr, x.bytes, accessRead)
+				once &^= 1 << same
+			}
+			for _, r := range x.slots {
+				w.regs[r][l] = w.regs[r][same]
+			}
+			continue
+		}
+		once |= 1 << l
+		if addr&(n-1) != 0 || addr+n > uint64(len(mem)) || addr >= windowSize {
+			w.view(x, l, addr, x.bytes, accessRead) // faults
+		}
+		gs := s.g[addr>>s.shift:][:count]
+		for i := range gs {
+			if g := &gs[i]; g.rwarps&self == 0 || g.rclock != clock || g.rlane != manyLanes {
+				s.access(w, x, l, int64(addr), x.bytes, accessRead)
+				break
 			}
 		}
+		b := mem[addr : addr+n]
+		if !plain {
+			x.put(w, l, b)
+			continue
+		}
+		for i, r := range x.slots {
+			w.regs[r][l] = uint64(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	}
+}
+
+// sameAddress returns a lane before l with its address, or -1. It looks where
+// tiles have them: beside it, and eight lanes before.
+func sameAddress(addrs *[lanes]uint64, mask uint32, l int) int {
+	if i := l - 1; i >= 0 && addrs[i] == addrs[l] && mask>>i&1 != 0 {
+		return i
+	}
+	if i := l - 8; i >= 0 && addrs[i] == addrs[l] && mask>>i&1 != 0 {
+		return i
+	}
+	return -1
+}
+
+// loadFormal is load of a kernel's parameter, which is the same for all lanes.
+func loadFormal(w *warp, in *instr) {
+	x := in.x.(*access)
+	first := bits.TrailingZeros32(w.mask) & 31
+	x.put(w, first, w.view(x, first, x.addr(w, in, first), x.bytes, accessRead))
+	for _, r := range x.slots {
+		d := &w.regs[r]
+		v := d[first]
+		for m := w.mask; m != 0; m &= m - 1 {
+			d[bits.TrailingZeros32(m)&31] = v
+		}
+	}
+}
+
+// put extends what was read and puts it into a lane's registers.
+func (x *access) put(w *warp, l int, b []byte) {
+	for i, s := range x.slots {
+		v := get(b[i*x.size : (i+1)*x.size])
+		if e := x.ext[i]; e != 0 {
+			v = uint64(sx(v, x.size*8)) & widthMask(e)
+		}
+		w.regs[s][l] = v
 	}
 }
 

@@ -250,7 +250,7 @@ func lowerSelp(l *lowerer, m *match) {
 	if negate {
 		a, b = b, a
 	}
-	l.emit(instr{run: selp, d: l.dst(&args[0]), a: a, b: b, c: p})
+	l.emit(instr{run: runSelp, d: l.dst(&args[0]), a: a, b: b, c: p})
 }
 
 // slct chooses a if c is not negative.

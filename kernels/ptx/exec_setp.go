@@ -11,10 +11,10 @@ var setpU32 = map[string]func(*warp, *instr){
 }
 
 var setpF32 = map[string]func(*warp, *instr){
-	"lt": setpLtF, "gt": setpGtF,
+	"eq": setpEqF, "neu": setpNeuF, "lt": setpLtF, "le": setpLeF, "gt": setpGtF, "ge": setpGeF,
 }
 
-// put stores the lanes of mask of a predicate.
+// setPred stores the lanes of mask of a predicate.
 func (w *warp) setPred(i int32, p uint32) { w.preds[i] = w.preds[i]&^w.mask | p&w.mask }
 
 func bit(b bool) uint32 {
@@ -24,110 +24,62 @@ func bit(b bool) uint32 {
 	return 0
 }
 
-func setpEq(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
+func equalPlain(a, b *vec) (p uint32) {
 	for l := range a {
 		p |= bit(a[l] == b[l]) << l
 	}
-	w.setPred(in.d, p)
+	return p
 }
 
-func setpNe(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(a[l] != b[l]) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpLtS(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(int32(a[l]) < int32(b[l])) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpLeS(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(int32(a[l]) <= int32(b[l])) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpGtS(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(int32(a[l]) > int32(b[l])) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpGeS(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(int32(a[l]) >= int32(b[l])) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpLtU(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(a[l] < b[l]) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpLeU(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(a[l] <= b[l]) << l
-	}
-	w.setPred(in.d, p)
-}
-
-func setpGtU(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
+func greaterU32Plain(a, b *vec) (p uint32) {
 	for l := range a {
 		p |= bit(a[l] > b[l]) << l
 	}
-	w.setPred(in.d, p)
+	return p
 }
 
-func setpGeU(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
+func greaterS32Plain(a, b *vec) (p uint32) {
 	for l := range a {
-		p |= bit(a[l] >= b[l]) << l
+		p |= bit(int32(a[l]) > int32(b[l])) << l
 	}
-	w.setPred(in.d, p)
+	return p
 }
 
-func setpLtF(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
-	for l := range a {
-		p |= bit(f32(a[l]) < f32(b[l])) << l
-	}
-	w.setPred(in.d, p)
-}
+func setpEq(w *warp, in *instr)  { w.setPred(in.d, equalLanes(&w.regs[in.a], &w.regs[in.b])) }
+func setpNe(w *warp, in *instr)  { w.setPred(in.d, ^equalLanes(&w.regs[in.a], &w.regs[in.b])) }
+func setpGtS(w *warp, in *instr) { w.setPred(in.d, greaterS32(&w.regs[in.a], &w.regs[in.b])) }
+func setpLeS(w *warp, in *instr) { w.setPred(in.d, ^greaterS32(&w.regs[in.a], &w.regs[in.b])) }
+func setpLtS(w *warp, in *instr) { w.setPred(in.d, greaterS32(&w.regs[in.b], &w.regs[in.a])) }
+func setpGeS(w *warp, in *instr) { w.setPred(in.d, ^greaterS32(&w.regs[in.b], &w.regs[in.a])) }
+func setpGtU(w *warp, in *instr) { w.setPred(in.d, greaterU32(&w.regs[in.a], &w.regs[in.b])) }
+func setpLeU(w *warp, in *instr) { w.setPred(in.d, ^greaterU32(&w.regs[in.a], &w.regs[in.b])) }
+func setpLtU(w *warp, in *instr) { w.setPred(in.d, greaterU32(&w.regs[in.b], &w.regs[in.a])) }
+func setpGeU(w *warp, in *instr) { w.setPred(in.d, ^greaterU32(&w.regs[in.b], &w.regs[in.a])) }
 
-func setpGtF(w *warp, in *instr) {
-	a, b := &w.regs[in.a], &w.regs[in.b]
-	var p uint32
+func greaterF32(a, b *vec) (p uint32) {
 	for l := range a {
 		p |= bit(f32(a[l]) > f32(b[l])) << l
 	}
-	w.setPred(in.d, p)
+	return p
 }
+
+func greaterEqualF32(a, b *vec) (p uint32) {
+	for l := range a {
+		p |= bit(f32(a[l]) >= f32(b[l])) << l
+	}
+	return p
+}
+
+func equalF32(a, b *vec) (p uint32) {
+	for l := range a {
+		p |= bit(f32(a[l]) == f32(b[l])) << l
+	}
+	return p
+}
+
+func setpEqF(w *warp, in *instr)  { w.setPred(in.d, equalF32(&w.regs[in.a], &w.regs[in.b])) }
+func setpNeuF(w *warp, in *instr) { w.setPred(in.d, ^equalF32(&w.regs[in.a], &w.regs[in.b])) }
+func setpGtF(w *warp, in *instr)  { w.setPred(in.d, greaterF32(&w.regs[in.a], &w.regs[in.b])) }
+func setpLtF(w *warp, in *instr)  { w.setPred(in.d, greaterF32(&w.regs[in.b], &w.regs[in.a])) }
+func setpGeF(w *warp, in *instr)  { w.setPred(in.d, greaterEqualF32(&w.regs[in.a], &w.regs[in.b])) }
+func setpLeF(w *warp, in *instr)  { w.setPred(in.d, greaterEqualF32(&w.regs[in.b], &w.regs[in.a])) }

@@ -57,6 +57,14 @@ func (g *globalLog) at(a *allocation, off int64) *page {
 	return p
 }
 
+// release takes pages back that are not needed any more.
+func (g *globalLog) release(pages []*page) {
+	for _, p := range pages {
+		p.a = nil // whose memory may be freed
+	}
+	g.free = append(g.free, pages...)
+}
+
 // logGlobal checks that a read finds bytes that were written and notes the
 // access. n is a power of two up to 32 and the access is aligned.
 func (b *block) logGlobal(w *warp, x *access, lane int, a *allocation, off uint64, n int, k accessKind) {
@@ -139,7 +147,7 @@ func (r *run) merge(b *block) error {
 				return err
 			}
 		}
-		b.log.free = append(b.log.free, pages...)
+		b.log.release(pages)
 		return nil
 	}
 	for {
@@ -156,7 +164,7 @@ func (r *run) merge(b *block) error {
 		delete(g.waiting, g.next)
 		delete(g.linear, g.next)
 		g.next++
-		b.log.free = append(b.log.free, list...)
+		b.log.release(list)
 	}
 }
 

@@ -96,6 +96,7 @@ func (d *Device) unload(i *Image) error {
 }
 
 func (i *Image) unload() {
+	i.dev.workers.forget(i)
 	for _, s := range i.placed {
 		if at := i.dev.mem.index(s.addr); at >= 0 {
 			i.dev.mem.remove(at)
@@ -312,7 +313,7 @@ func (r *run) parallel() error {
 	)
 	work := func() {
 		defer wg.Done()
-		wk := newWorker(r)
+		wk := r.worker()
 		for {
 			mu.Lock()
 			i := next
@@ -339,8 +340,9 @@ func (r *run) parallel() error {
 			wk.release(b)
 		}
 		mu.Lock()
-		wk.report(&r.dev.stats)
+		err := fault
 		mu.Unlock()
+		wk.rest(err)
 	}
 	workers := int(min(int64(r.cfg.Threads), n))
 	wg.Add(workers)
@@ -355,10 +357,10 @@ func (r *run) parallel() error {
 // serial runs the blocks of a kernel that uses atomics or flags in global
 // memory, one at a time in an order that the seed draws. A block that runs for
 // long, perhaps waiting for another, makes way.
-func (r *run) serial() error {
+func (r *run) serial() (err error) {
 	n := r.l.Grid.count()
-	wk := newWorker(r)
-	defer wk.report(&r.dev.stats)
+	wk := r.worker()
+	defer func() { wk.rest(err) }()
 	var resident []*block
 	var next int64
 	rng := rng{mix(r.cfg.Seed, uint64(r.number)^0x5e7)}

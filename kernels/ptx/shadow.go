@@ -39,7 +39,13 @@ func newShadow(n int64, unit int) shadow {
 }
 
 // start forgets what the block before did.
-func (s *shadow) start() { s.floor = s.clock }
+func (s *shadow) start() {
+	if s.clock > 1<<31 { // long before it would begin again
+		clear(s.g)
+		s.clock = 1
+	}
+	s.floor = s.clock
+}
 
 func (s *shadow) tick() uint32 {
 	s.clock++

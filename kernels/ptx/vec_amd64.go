@@ -55,6 +55,18 @@ func vecMulWide(d, a, b *vec)
 func vecMulWideS(d, a, b *vec)
 
 //go:noescape
+func vecSelp(d, a, b *vec, p uint32)
+
+//go:noescape
+func vecEq(a, b *vec) uint32
+
+//go:noescape
+func vecGtU32(a, b *vec) uint32
+
+//go:noescape
+func vecGtS32(a, b *vec) uint32
+
+//go:noescape
 func mulAdd16(c *[16][8]uint32, a *[16][16]uint32, b *[16][8]uint32, k int)
 
 // onVectors returns the vector form of a loop, which serves whole warps, or
@@ -103,3 +115,32 @@ var (
 	runMulWide  = onVectors(mulWide32, vecMulWide)
 	runMulWideS = onVectors(mulWideS32, vecMulWideS)
 )
+
+func runSelp(w *warp, in *instr) {
+	if vectors && w.mask == fullMask {
+		vecSelp(&w.regs[in.d], &w.regs[in.a], &w.regs[in.b], w.preds[in.c])
+		return
+	}
+	selp(w, in)
+}
+
+func equalLanes(a, b *vec) uint32 {
+	if vectors {
+		return vecEq(a, b)
+	}
+	return equalPlain(a, b)
+}
+
+func greaterU32(a, b *vec) uint32 {
+	if vectors {
+		return vecGtU32(a, b)
+	}
+	return greaterU32Plain(a, b)
+}
+
+func greaterS32(a, b *vec) uint32 {
+	if vectors {
+		return vecGtS32(a, b)
+	}
+	return greaterS32Plain(a, b)
+}

@@ -176,3 +176,69 @@ step:
 	JNZ half
 	VZEROUPPER
 	RET
+
+DATA laneBits<>+0(SB)/8, $1
+DATA laneBits<>+8(SB)/8, $2
+DATA laneBits<>+16(SB)/8, $4
+DATA laneBits<>+24(SB)/8, $8
+GLOBL laneBits<>(SB), RODATA, $32
+
+// func vecSelp(d, a, b *vec, p uint32)
+TEXT ·vecSelp(SB), NOSPLIT, $0-28
+	MOVQ d+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVL p+24(FP), AX
+	MOVQ AX, X5
+	VPBROADCASTQ X5, Y5
+	VMOVDQU laneBits<>(SB), Y6
+	MOVQ $8, R8
+loop:
+	VPAND Y6, Y5, Y7
+	VPCMPEQQ Y6, Y7, Y7
+	VMOVDQU (SI), Y0
+	VMOVDQU (DX), Y1
+	VBLENDVPD Y7, Y0, Y1, Y0
+	VMOVDQU Y0, (DI)
+	VPSLLQ $4, Y6, Y6
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, DX
+	DECQ R8
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// Comparisons give a bit for each lane. Values of 32 bits are zero-extended, so
+// that 64-bit comparisons serve unsigned ones, and signed ones once they are
+// shifted up.
+#define COMPARE(name, prepare, op) \
+TEXT name(SB), NOSPLIT, $0-20 \
+	MOVQ a+0(FP), SI \
+	MOVQ b+8(FP), DX \
+	XORL AX, AX \
+	XORL CX, CX \
+loop: \
+	VMOVDQU (SI), Y0 \
+	VMOVDQU (DX), Y1 \
+	prepare \
+	op Y1, Y0, Y0 \
+	VMOVMSKPD Y0, BX \
+	SHLL CX, BX \
+	ORL BX, AX \
+	ADDQ $32, SI \
+	ADDQ $32, DX \
+	ADDL $4, CX \
+	CMPL CX, $32 \
+	JNE loop \
+	VZEROUPPER \
+	MOVL AX, ret+16(FP) \
+	RET
+
+#define UP \
+	VPSLLQ $32, Y0, Y0 \
+	VPSLLQ $32, Y1, Y1
+
+COMPARE(·vecEq, NOTHING, VPCMPEQQ)
+COMPARE(·vecGtU32, NOTHING, VPCMPGTQ)
+COMPARE(·vecGtS32, UP, VPCMPGTQ)

@@ -21,6 +21,11 @@ var (
 	runXor      = xor
 	runMulWide  = mulWide32
 	runMulWideS = mulWideS32
+	runSelp     = selp
 )
+
+func equalLanes(a, b *vec) uint32 { return equalPlain(a, b) }
+func greaterU32(a, b *vec) uint32 { return greaterU32Plain(a, b) }
+func greaterS32(a, b *vec) uint32 { return greaterS32Plain(a, b) }
 
 func mulAdd16(c *[16][8]uint32, a *[16][16]uint32, b *[16][8]uint32, k int) { mulAddPlain(c, a, b, k) }
