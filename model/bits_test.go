@@ -143,11 +143,15 @@ func TestResume(t *testing.T) {
 
 			first := random(t, e, c, p)
 			tr := newTrainer(t, first, smallRecipe(0.5, 0))
+			snapshot := tr.NewSnapshot()
+			defer snapshot.Free()
+			if err := snapshot.Take(); err != nil { // the next one takes the same memory
+				t.Fatal(err)
+			}
 			for s := range 2 {
 				step(t, tr, someRows(8, uint64(s)))
 			}
-			snapshot, err := tr.Snapshot()
-			if err != nil {
+			if err := snapshot.Take(); err != nil {
 				t.Fatal(err)
 			}
 			var state, again bytes.Buffer

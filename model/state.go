@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"xrun/kernels"
+	"xrun/kernels/pages"
 	"xrun/model/safetensors"
 )
 
@@ -93,37 +94,53 @@ func (t *Trainer) restore(set *safetensors.Set, name string, x kernels.Tensor) e
 	return nil
 }
 
-// Snapshot is a copy of a trainer's state in ordinary memory, which can be
-// written while training goes on.
+// Snapshot is a copy of a trainer's state in memory of its own, which can be
+// written while training goes on. The memory is used again by every Take: fresh
+// memory costs more than the copy, for the system clears it page by page.
 type Snapshot struct {
-	tensors  []safetensors.Tensor
+	t        *Trainer
+	tensors  []safetensors.Tensor // with their values
 	metadata map[string]string
-	Step     int
 }
 
-// Snapshot copies the state.
-func (t *Trainer) Snapshot() (*Snapshot, error) {
-	s := &Snapshot{metadata: t.metadata(), Step: t.step}
-	for _, x := range t.tensors() {
-		copied := make([]float32, safetensors.Info{Shape: x.Shape}.Elements())
-		for at := 0; at < len(copied); at += 1 << 20 {
-			if err := x.Read(at, copied[at:min(at+1<<20, len(copied))]); err != nil {
-				return nil, fmt.Errorf("copying training state: %w", err)
-			}
-		}
-		x.Read = func(first int, dst []float32) error {
-			copy(dst, copied[first:])
-			return nil
-		}
-		s.tensors = append(s.tensors, x)
+// NewSnapshot reserves memory for copies of the state, three times the weights
+// in float32. Take fills it, Free gives it back.
+func (t *Trainer) NewSnapshot() *Snapshot {
+	s := &Snapshot{t: t, tensors: t.tensors()}
+	for i, x := range s.tensors {
+		s.tensors[i].Values = pages.Alloc(safetensors.Info{Shape: x.Shape}.Elements())
 	}
-	return s, nil
+	return s
 }
 
-// Write writes the snapshot in the form that ReadState reads.
+// Take copies the state as it is now. Nobody may be writing the last copy.
+func (s *Snapshot) Take() error {
+	s.metadata = s.t.metadata()
+	at := 0
+	for _, part := range [][]Param{s.t.m.params, s.t.m1Of, s.t.m2Of} {
+		for _, p := range part {
+			s.t.m.e.Read(s.tensors[at].Values, p.Tensor)
+			at++
+		}
+	}
+	if err := s.t.m.e.Sync(); err != nil {
+		return fmt.Errorf("copying training state: %w", err)
+	}
+	return nil
+}
+
+// Write writes the copy in the form that ReadState reads.
 func (s *Snapshot) Write(w io.Writer) error {
 	if err := safetensors.Write(w, s.tensors, s.metadata); err != nil {
 		return fmt.Errorf("writing training state: %w", err)
 	}
 	return nil
+}
+
+// Free gives the memory back; the snapshot must not be used any more.
+func (s *Snapshot) Free() {
+	for _, x := range s.tensors {
+		pages.Free(x.Values)
+	}
+	s.tensors = nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"xrun/model"
 	"xrun/reports"
 	"xrun/runner/disk"
 	"xrun/runner/store"
@@ -30,7 +31,7 @@ const keptCheckpoints = 2
 //
 // A checkpoint is written in the background from a copy of the state, so that
 // training goes on meanwhile; where memory has no room for the copy, in the
-// foreground.
+// foreground. The copy's memory stays from one to the next while there is room.
 type checkpoints struct {
 	x      *execution
 	stage  *stage
@@ -40,6 +41,7 @@ type checkpoints struct {
 	saved  time.Time     // when the last one was begun
 	last   int           // the step of the last one begun
 	writes chan error    // the answer of the one being written; nil if none is
+	copy   *model.Snapshot
 }
 
 func openCheckpoints(x *execution, st *stage) (*checkpoints, error) {
@@ -108,17 +110,19 @@ func (c *checkpoints) maybe(t *training) {
 		return
 	}
 	c.saved, c.last = time.Now(), len(t.steps)
-	if !roomForCopy(t) {
+	if c.copy == nil && roomForCopy(t) {
+		c.copy = t.trainer.NewSnapshot()
+	}
+	if c.copy == nil {
 		c.report(c.write(t.view(t.trainer.WriteState), "in the foreground: memory has no room for a copy"))
 		return
 	}
-	snapshot, err := t.trainer.Snapshot()
-	if err != nil {
+	if err := c.copy.Take(); err != nil {
 		c.report(err)
 		return
 	}
 	copied := time.Since(c.saved)
-	v := t.view(snapshot.Write)
+	v := t.view(c.copy.Write)
 	c.writes = make(chan error, 1)
 	go func() {
 		c.writes <- c.write(v, fmt.Sprintf("in the background, copied in %.2f s", copied.Seconds()))
@@ -129,8 +133,15 @@ func (c *checkpoints) maybe(t *training) {
 // moments, and some more.
 func roomForCopy(t *training) bool {
 	need := 12 * int64(t.model.Config.Parameters())
+	return roomFor(need + need/4)
+}
+
+// shortOfMemory is the free memory below which the copy does not stay.
+const shortOfMemory = 1 << 30
+
+func roomFor(bytes int64) bool {
 	left := availableMemory()
-	return left < 0 || left > need+need/4
+	return left < 0 || left > bytes
 }
 
 // now writes a checkpoint of the present state before it returns.
@@ -152,8 +163,7 @@ func (c *checkpoints) busy() bool {
 	}
 	select {
 	case err := <-c.writes:
-		c.writes = nil
-		c.report(err)
+		c.written(err)
 		return false
 	default:
 		return true
@@ -163,9 +173,31 @@ func (c *checkpoints) busy() bool {
 // wait waits for the checkpoint being written.
 func (c *checkpoints) wait() {
 	if c.writes != nil {
-		c.report(<-c.writes)
-		c.writes = nil
+		c.written(<-c.writes)
 	}
+}
+
+// written takes note of the answer of the one that was being written.
+func (c *checkpoints) written(err error) {
+	c.writes = nil
+	c.report(err)
+	if !roomFor(shortOfMemory) {
+		c.free()
+	}
+}
+
+// free gives back the copy's memory.
+func (c *checkpoints) free() {
+	if c.copy != nil {
+		c.copy.Free()
+		c.copy = nil
+	}
+}
+
+// close waits for the checkpoint being written.
+func (c *checkpoints) close() {
+	c.wait()
+	c.free()
 }
 
 // report tells of a checkpoint that could not be written. Training goes on: it
@@ -200,7 +232,7 @@ func (c *checkpoints) write(v stateView, how string) error {
 		if err := writeRows(out, heldoutTable, v.heldout); err != nil {
 			return err
 		}
-		return out.WriteFile(stateFile, v.state)
+		return out.WriteUncached(stateFile, v.state)
 	})
 	if err != nil {
 		return fmt.Errorf("writing the checkpoint after step %d: %w", len(v.steps), err)

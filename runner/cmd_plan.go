@@ -238,7 +238,7 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 	fmt.Fprintf(t, "  tokens\t%s\n", thousands(tokens))
 	fmt.Fprintf(t, "  arithmetic\t%s\n", flopText(flops))
 	if memory > 0 {
-		fmt.Fprintf(t, "  memory\t%s at most, and %s while a checkpoint is written where there is room\n", byteText(memory), byteText(checkpoint))
+		fmt.Fprintf(t, "  memory\t%s at most, and %s more from the first checkpoint on where there is room\n", byteText(memory), byteText(checkpoint))
 	}
 	fmt.Fprintf(t, "  disk\t%s\n", byteText(disk))
 	speed := measureSpeed(engine, precisionOf(s.spec.Train.Precision))

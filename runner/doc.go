@@ -19,13 +19,21 @@
 // All that is written goes through package disk: a file or a finished stage
 // appears whole or not at all, also when power is lost. A run holds its
 // directory's lock and each stage's own (package lock); a dead holder's is taken
-// over. A training writes a checkpoint every run.checkpointEvery (steps, or a
-// time such as "10m"; ten minutes without it), from a copy in the background, and keeps the last two; it holds
-// weights, moments, counters and the rows of the tables so far, whose number is
-// the position in the data. Whatever is killed, the next run goes on from there
-// to the same bytes. A checkpoint that cannot be written is told and training
-// goes on; a result that cannot be kept, because the disk is full or read-only,
-// stops the run with what is finished.
+// over. A training writes a checkpoint every run.checkpointEvery (steps, or a time
+// such as "10m"; ten minutes without it) and keeps the last two; it holds weights,
+// moments, counters and the rows of the tables so far, whose number is the position
+// in the data. Whatever is killed, the next run goes on from there to the same
+// bytes. A checkpoint that cannot be written is told and training goes on; a result
+// that cannot be kept, because the disk is full or read-only, stops the run with
+// what is finished.
+//
+// Checkpoints are written in the background from a copy, whose memory, as much as
+// weights and moments take, stays for the next one; without room for it they are
+// written in the foreground. At the shape of Qwen2.5-0.5B on two cores a checkpoint
+// (5.9 GB) stops the training for 0.7 s and slows it for the 33 s that the disk
+// takes, 10.8 s in all: 1.9 % of the time at one every ten minutes, most of it the
+// virtual disk's own use of the processors; 3.8 % in the foreground
+// (BenchmarkCheckpoint).
 //
 // A stage that fails takes with it only those that need it; xrun status says
 // what became of each, from plan.json and the logs (stagelog.go).

@@ -109,7 +109,8 @@ func (p *trainPlan) memory(c model.Config, cell schema.Cell) model.TrainBytes {
 
 // memory predicts the most memory that the trainings to come take, on the CPU
 // engine with what this process has resident now and what the engine needs
-// beside its tensors; and how much more a checkpoint in the background takes.
+// beside its tensors; and how much more checkpoints in the background take, which
+// keep a copy of weights and moments.
 func (s *study) memory(engine kernels.Engine) (peak, checkpoint int64) {
 	for _, c := range s.cells {
 		m, prep := s.models[c.Model], s.prepares[c.Name]

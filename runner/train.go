@@ -51,7 +51,7 @@ func runTrain(c schema.Cell, m *modelInput, p *preparation, k trainKey) func(*ex
 		if err := t.loop(); err != nil {
 			return err
 		}
-		t.checkpoints.wait()
+		t.checkpoints.close()
 		return t.store()
 	}
 }
@@ -90,7 +90,7 @@ func (t *training) unload() {
 
 func (t *training) close() {
 	if t.checkpoints != nil {
-		t.checkpoints.wait()
+		t.checkpoints.close()
 	}
 	t.unload()
 }

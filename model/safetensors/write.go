@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unsafe"
 )
 
 // Tensor is one tensor to be written as F32 or BF16.
@@ -16,9 +17,11 @@ type Tensor struct {
 	Name  string
 	DType DType
 	Shape []int
-	// Read copies elements [first, first+len(dst)) of the tensor, row-major,
-	// into dst. It is called with ascending first.
-	Read func(first int, dst []float32) error
+	// Values are the tensor's elements, row-major. Where they are not in memory,
+	// Read copies elements [first, first+len(dst)) into dst; it is called with
+	// ascending first.
+	Values []float32
+	Read   func(first int, dst []float32) error
 }
 
 // pieceElements is how many elements Write asks of a tensor at once.
@@ -32,7 +35,7 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(w, piece)
+	out := bufio.NewWriter(w) // for small tensors; pieces pass it by
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(len(head)))
 	if _, err := out.Write(n[:]); err != nil {
@@ -46,7 +49,9 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 		total := Info{Shape: t.Shape}.Elements()
 		for at := 0; at < total; at += pieceElements {
 			v := vals[:min(pieceElements, total-at)]
-			if err := t.Read(at, v); err != nil {
+			if t.Values != nil {
+				v = t.Values[at : at+len(v)]
+			} else if err := t.Read(at, v); err != nil {
 				return fmt.Errorf("writing tensor %q: %w", t.Name, err)
 			}
 			if _, err := out.Write(encode(b, v, t.DType)); err != nil {
@@ -103,9 +108,16 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return []byte(b.String()), nil
 }
 
-// encode converts v into b and returns the bytes used. BF16 rounds to nearest
-// even; a NaN stays one.
+// littleEndian says that this machine has float32 in memory as the format has
+// them.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// encode returns v's bytes: v itself, or what it is converted to in b. BF16
+// rounds to nearest even; a NaN stays one.
 func encode(b []byte, v []float32, d DType) []byte {
+	if d == F32 && littleEndian {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
+	}
 	if d == F32 {
 		for i, x := range v {
 			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))

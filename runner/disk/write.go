@@ -47,7 +47,18 @@ func WriteFile(fsys FS, path string, write func(io.Writer) error) (err error) {
 // WriteNew writes a file that is not there yet straight under its name, and
 // makes what it holds durable: for directories that are renamed into place as
 // a whole. Missing parents are made.
-func WriteNew(fsys FS, path string, write func(io.Writer) error) (err error) {
+func WriteNew(fsys FS, path string, write func(io.Writer) error) error {
+	return writeNew(fsys, path, write, func(f File) File { return f })
+}
+
+// WriteUncached is WriteNew for a large file that will hardly be read: it goes
+// past the system's cache where the file system allows it, which saves the
+// processor a copy and leaves the memory to others.
+func WriteUncached(fsys FS, path string, write func(io.Writer) error) error {
+	return writeNew(fsys, path, write, uncached)
+}
+
+func writeNew(fsys FS, path string, write func(io.Writer) error, through func(File) File) error {
 	if err := MkdirAll(fsys, filepath.Dir(path)); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -55,7 +66,7 @@ func WriteNew(fsys FS, path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err := fill(f, write); err != nil {
+	if err := fill(through(f), write); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil

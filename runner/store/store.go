@@ -311,8 +311,18 @@ type Writer struct {
 
 // WriteFile makes the file name from what write writes.
 func (w *Writer) WriteFile(name string, write func(io.Writer) error) error {
+	return w.writeFile(name, write, disk.WriteNew)
+}
+
+// WriteUncached is WriteFile for a large file that will hardly be read; see
+// [disk.WriteUncached].
+func (w *Writer) WriteUncached(name string, write func(io.Writer) error) error {
+	return w.writeFile(name, write, disk.WriteUncached)
+}
+
+func (w *Writer) writeFile(name string, write func(io.Writer) error, to func(disk.FS, string, func(io.Writer) error) error) error {
 	h := &digester{sum: sha256.New()}
-	err := disk.WriteNew(w.fs, filepath.Join(w.dir, filepath.FromSlash(name)), func(f io.Writer) error {
+	err := to(w.fs, filepath.Join(w.dir, filepath.FromSlash(name)), func(f io.Writer) error {
 		h.to = f
 		return write(h)
 	})
