@@ -30,10 +30,9 @@
 // Checkpoints are written in the background from a copy, whose memory, as much as
 // weights and moments take, stays for the next one; without room for it they are
 // written in the foreground. At the shape of Qwen2.5-0.5B on two cores a checkpoint
-// (5.9 GB) stops the training for 0.7 s and slows it for the 33 s that the disk
-// takes, 10.8 s in all: 1.9 % of the time at one every ten minutes, most of it the
-// virtual disk's own use of the processors; 3.8 % in the foreground
-// (BenchmarkCheckpoint).
+// (5.9 GB) stops the training for 0.7 s and costs it 10.8 s more while the disk
+// writes for 33: 1.9 % of the time at one every ten minutes, most of it the virtual
+// disk's own use of the processors; 3.8 % in the foreground (BenchmarkCheckpoint).
 //
 // A stage that fails takes with it only those that need it; xrun status says
 // what became of each, from plan.json and the logs (stagelog.go).
