@@ -223,40 +223,50 @@ func (r rounder) round(y reg.VecPhysical) {
 	VPOR(r.nan, y, y)
 }
 
+// rowsAhead is how many rows before its turn a row is fetched.
+const rowsAhead = 4
+
 // down generates
 //
-//	func down<lanes><format>(dst *float32, src T, stride int, rows *int32, k int)
+//	func down<lanes><format>(dst *float32, panel int, src T, stride int, rows *int32, k, panels int)
 //
 // which copies lanes consecutive values of each of the k listed rows, stride
-// bytes apart, to consecutive rows of dst; -1 stands for a row of zeros. What
-// the next panel will want is fetched ahead.
+// bytes apart, to consecutive rows of a panel, and the values behind them to the
+// next panels, panel bytes apart; -1 stands for a row of zeros.
 func (s *isa) down(f format, lanes int) {
-	TEXT(name("down%d%s", lanes, f), NOSPLIT, "func(dst *float32, src "+f.pointer()+", stride int, rows *int32, k int)")
-	Doc(name("down%d%s copies listed rows into a panel, see kernels/_gen/pack.go.", lanes, f))
+	TEXT(name("down%d%s", lanes, f), NOSPLIT, "func(dst *float32, panel int, src "+f.pointer()+", stride int, rows *int32, k int, panels int)")
+	Doc(name("down%d%s copies listed rows into panels, see kernels/_gen/pack.go.", lanes, f))
 	dst := Load(Param("dst"), GP64())
+	panel := Load(Param("panel"), GP64())
 	src := Load(Param("src"), GP64())
 	stride := Load(Param("stride"), GP64())
 	rows := Load(Param("rows"), GP64())
 	k := Load(Param("k"), GP64())
+	panels := Load(Param("panels"), GP64())
 	var r rounder
 	if f == rounded {
 		r = newRounder(true)
 	}
-	at := GP64()
+	at, to, left, ahead := GP64(), GP64(), GP64(), GP64()
 	TESTQ(k, k)
 	JZ(LabelRef("done"))
 	Label("row")
 	MOVLQSX(Mem{Base: rows}, at)
 	ADDQ(Imm(4), rows)
+	MOVQ(dst, to)
+	MOVQ(panels, left)
 	TESTQ(at, at)
 	JL(LabelRef("zero"))
 	IMULQ(stride, at)
 	ADDQ(src, at)
 	size := f.size()
-	PREFETCHT0(Mem{Base: at, Disp: lanes * size})
+	LEAQ(Mem{Base: at, Index: stride, Scale: rowsAhead}, ahead)
+	Label("panel")
+	PREFETCHT0(Mem{Base: ahead})
+	ADDQ(imm(lanes*size), ahead)
 	for l, i := 0, 0; l < lanes; i++ {
 		n := chunk(lanes - l)
-		from, to := Mem{Base: at, Disp: l * size}, Mem{Base: dst, Disp: l * 4}
+		from, to := Mem{Base: at, Disp: l * size}, Mem{Base: to, Disp: l * 4}
 		y := s.regs[i%2]
 		switch {
 		case f == wide && n == 8:
@@ -282,6 +292,10 @@ func (s *isa) down(f format, lanes int) {
 		storeChunk(y, to, n)
 		l += n
 	}
+	ADDQ(imm(lanes*size), at)
+	ADDQ(panel, to)
+	DECQ(left)
+	JNZ(LabelRef("panel"))
 	Label("next")
 	ADDQ(imm(4*lanes), dst)
 	DECQ(k)
@@ -291,11 +305,15 @@ func (s *isa) down(f format, lanes int) {
 	RET()
 	Label("zero")
 	s.zero(s.regs[0])
+	Label("zeros")
 	for l := 0; l < lanes; {
 		n := chunk(lanes - l)
-		storeChunk(s.regs[0], Mem{Base: dst, Disp: l * 4}, n)
+		storeChunk(s.regs[0], Mem{Base: to, Disp: l * 4}, n)
 		l += n
 	}
+	ADDQ(panel, to)
+	DECQ(left)
+	JNZ(LabelRef("zeros"))
 	JMP(LabelRef("next"))
 }
 

@@ -49,16 +49,6 @@ func (s *isa) tile(rows int) {
 	av := free[2:4]
 	b, k, row, next := GP64(), GP64(), GP64(), GP64()
 	stepA, stepB := 4*s.mr, 4*s.nr
-	// The panel of b behind this one is fetched into L2 during the last panels
-	// of a, a line for every four positions.
-	lines := 4 * stepB / 64
-	ahead, line := GP64(), GP64()
-	if rows == s.mr {
-		MOVQ(k0, ahead)
-		IMUL3Q(imm(stepB), ahead, ahead)
-		ADDQ(b0, ahead)
-	}
-
 	Label("panel")
 	// The rows of c: those of this panel are wanted at its end (or at once, if
 	// the chain goes on), those of the next one later.
@@ -96,12 +86,6 @@ func (s *isa) tile(rows int) {
 			}
 		}
 		Label("noprefetch")
-		// Before those panels, the line is one that is near anyway.
-		XORQ(line, line)
-		CMPQ(panels, imm(lines))
-		JG(LabelRef("early"))
-		MOVQ(U32(64), line)
-		Label("early")
 	}
 
 	step := func(u int) {
@@ -120,10 +104,8 @@ func (s *isa) tile(rows int) {
 	JL(LabelRef("rest"))
 	Label("four")
 	if rows == s.mr {
-		PREFETCHT1(Mem{Base: ahead})
 		PREFETCHT0(Mem{Base: a, Disp: aheadA})
 		PREFETCHT0(Mem{Base: a, Disp: aheadA + 64})
-		ADDQ(line, ahead)
 	}
 	for u := range 4 {
 		step(u)

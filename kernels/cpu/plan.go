@@ -22,6 +22,6 @@ func (e *Engine) Overhead(t Training) int64 {
 	ld := int64(t.Longest+15) &^ 15
 	attention := 5*ld*int64(t.HeadDim) + 2*strip*ld
 	widest := max(t.Inner, t.Hidden)
-	packed := 2*min(gemm.Scratch, t.Tokens*widest) + min(gemm.Scratch, t.Hidden*max(t.Vocab, t.Inner))
+	packed := min(gemm.Scratch, max(t.Tokens*widest, t.Labels*t.Vocab)) + gemm.ThreadScratch*e.Threads()
 	return 4*(logits+attention*5/4*int64(e.Threads())+int64(packed)) + heapGrowth
 }

@@ -67,17 +67,17 @@ func along6Plain(dst *float32, step int, src *float32, stride int, blocks int)
 // along8Plain transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8Plain(dst *float32, step int, src *float32, stride int, blocks int)
 
-// down6Plain copies listed rows into a panel, see kernels/_gen/pack.go.
-func down6Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// down6Plain copies listed rows into panels, see kernels/_gen/pack.go.
+func down6Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
-// down12Plain copies listed rows into a panel, see kernels/_gen/pack.go.
-func down12Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// down12Plain copies listed rows into panels, see kernels/_gen/pack.go.
+func down12Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
-// down16Plain copies listed rows into a panel, see kernels/_gen/pack.go.
-func down16Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// down16Plain copies listed rows into panels, see kernels/_gen/pack.go.
+func down16Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
-// down32Plain copies listed rows into a panel, see kernels/_gen/pack.go.
-func down32Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// down32Plain copies listed rows into panels, see kernels/_gen/pack.go.
+func down32Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
 // along4Rounded transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4Rounded(dst *float32, step int, src *float32, stride int, blocks int)
@@ -88,17 +88,17 @@ func along6Rounded(dst *float32, step int, src *float32, stride int, blocks int)
 // along8Rounded transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8Rounded(dst *float32, step int, src *float32, stride int, blocks int)
 
-// down6Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
-func down6Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// down6Rounded copies listed rows into panels, see kernels/_gen/pack.go.
+func down6Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
-// down12Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
-func down12Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// down12Rounded copies listed rows into panels, see kernels/_gen/pack.go.
+func down12Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
-// down16Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
-func down16Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// down16Rounded copies listed rows into panels, see kernels/_gen/pack.go.
+func down16Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
-// down32Rounded copies listed rows into a panel, see kernels/_gen/pack.go.
-func down32Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// down32Rounded copies listed rows into panels, see kernels/_gen/pack.go.
+func down32Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 
 // along4Wide transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4Wide(dst *float32, step int, src *uint16, stride int, blocks int)
@@ -109,17 +109,17 @@ func along6Wide(dst *float32, step int, src *uint16, stride int, blocks int)
 // along8Wide transposes 8 rows into a panel, see kernels/_gen/pack.go.
 func along8Wide(dst *float32, step int, src *uint16, stride int, blocks int)
 
-// down6Wide copies listed rows into a panel, see kernels/_gen/pack.go.
-func down6Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// down6Wide copies listed rows into panels, see kernels/_gen/pack.go.
+func down6Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 
-// down12Wide copies listed rows into a panel, see kernels/_gen/pack.go.
-func down12Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// down12Wide copies listed rows into panels, see kernels/_gen/pack.go.
+func down12Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 
-// down16Wide copies listed rows into a panel, see kernels/_gen/pack.go.
-func down16Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// down16Wide copies listed rows into panels, see kernels/_gen/pack.go.
+func down16Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 
-// down32Wide copies listed rows into a panel, see kernels/_gen/pack.go.
-func down32Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// down32Wide copies listed rows into panels, see kernels/_gen/pack.go.
+func down32Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 
 // along4PairRounded transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)

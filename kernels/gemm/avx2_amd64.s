@@ -694,10 +694,6 @@ TEXT ·tile6AVX2(SB), NOSPLIT, $8-56
 	LDMXCSR 4(SP)
 
 entered:
-	MOVQ   SI, R11
-	IMUL3Q $+64, R11, R11
-	ADDQ   BX, R11
-
 panel:
 	TESTQ   $0x00000001, R8
 	JZ      start
@@ -756,22 +752,14 @@ loaded:
 	PREFETCHT0 (R9)
 
 noprefetch:
-	XORQ R12, R12
-	CMPQ DI, $+4
-	JG   early
-	MOVQ $0x00000040, R12
-
-early:
 	MOVQ BX, R9
 	MOVQ SI, R10
 	SUBQ $0x04, R10
 	JL   rest
 
 four:
-	PREFETCHT1   (R11)
 	PREFETCHT0   1024(DX)
 	PREFETCHT0   1088(DX)
-	ADDQ         R12, R11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (DX), Y14
@@ -2127,33 +2115,45 @@ done:
 	VZEROUPPER
 	RET
 
-// func down6Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down6Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, MMX+
-TEXT ·down6Plain(SB), NOSPLIT, $0-40
+TEXT ·down6Plain(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 24(DI)
-	VMOVUPS    (DI), X0
-	VMOVUPS    X0, (AX)
-	VMOVSD     16(DI), X1
-	VMOVSD     X1, 16(AX)
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+24, R12
+	VMOVUPS    (R9), X0
+	VMOVUPS    X0, (R10)
+	VMOVSD     16(R9), X1
+	VMOVSD     X1, 16(R10)
+	ADDQ       $+24, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+24, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2161,38 +2161,55 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS X0, (AX)
-	VMOVSD  X0, 16(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS X0, (R10)
+	VMOVSD  X0, 16(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down12Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down12Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, MMX+
-TEXT ·down12Plain(SB), NOSPLIT, $0-40
+TEXT ·down12Plain(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 48(DI)
-	VMOVUPS    (DI), Y0
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    32(DI), X1
-	VMOVUPS    X1, 32(AX)
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+48, R12
+	VMOVUPS    (R9), Y0
+	VMOVUPS    Y0, (R10)
+	VMOVUPS    32(R9), X1
+	VMOVUPS    X1, 32(R10)
+	ADDQ       $+48, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+48, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2200,38 +2217,55 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS X0, 32(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS X0, 32(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down16Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down16Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, MMX+
-TEXT ·down16Plain(SB), NOSPLIT, $0-40
+TEXT ·down16Plain(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 64(DI)
-	VMOVUPS    (DI), Y0
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    32(DI), Y1
-	VMOVUPS    Y1, 32(AX)
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+64, R12
+	VMOVUPS    (R9), Y0
+	VMOVUPS    Y0, (R10)
+	VMOVUPS    32(R9), Y1
+	VMOVUPS    Y1, 32(R10)
+	ADDQ       $+64, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+64, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2239,42 +2273,59 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y0, 32(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down32Plain(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down32Plain(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, MMX+
-TEXT ·down32Plain(SB), NOSPLIT, $0-40
+TEXT ·down32Plain(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 128(DI)
-	VMOVUPS    (DI), Y0
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    32(DI), Y1
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    64(DI), Y0
-	VMOVUPS    Y0, 64(AX)
-	VMOVUPS    96(DI), Y1
-	VMOVUPS    Y1, 96(AX)
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+128, R12
+	VMOVUPS    (R9), Y0
+	VMOVUPS    Y0, (R10)
+	VMOVUPS    32(R9), Y1
+	VMOVUPS    Y1, 32(R10)
+	VMOVUPS    64(R9), Y0
+	VMOVUPS    Y0, 64(R10)
+	VMOVUPS    96(R9), Y1
+	VMOVUPS    Y1, 96(R10)
+	ADDQ       $+128, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+128, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2282,11 +2333,16 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y0, 32(AX)
-	VMOVUPS Y0, 64(AX)
-	VMOVUPS Y0, 96(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	VMOVUPS Y0, 64(R10)
+	VMOVUPS Y0, 96(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
 // func along4Rounded(dst *float32, step int, src *float32, stride int, blocks int)
@@ -2719,38 +2775,46 @@ done:
 	VZEROUPPER
 	RET
 
-// func down6Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down6Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down6Rounded(SB), NOSPLIT, $0-40
+TEXT ·down6Rounded(SB), NOSPLIT, $0-56
 	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         k+32(FP), SI
-	MOVL         $0xffff0000, DI
-	VMOVD        DI, X12
+	MOVQ         panel+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	MOVQ         k+40(FP), DI
+	MOVQ         panels+48(FP), R8
+	MOVL         $0xffff0000, R9
+	VMOVD        R9, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X13
+	MOVL         $0x00000001, R9
+	VMOVD        R9, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, DI
-	VMOVD        DI, X14
+	MOVL         $0x00007fff, R9
+	VMOVD        R9, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, DI
-	VMOVD        DI, X15
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        SI, SI
+	TESTQ        DI, DI
 	JZ           done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 24(DI)
-	VMOVUPS    (DI), X0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+24, R12
+	VMOVUPS    (R9), X0
 	VCMPPS     $0x03, Y0, Y0, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y0, Y9
@@ -2759,8 +2823,8 @@ row:
 	VPADDD     Y9, Y0, Y0
 	VPAND      Y12, Y0, Y0
 	VPOR       Y8, Y0, Y0
-	VMOVUPS    X0, (AX)
-	VMOVSD     16(DI), X1
+	VMOVUPS    X0, (R10)
+	VMOVSD     16(R9), X1
 	VCMPPS     $0x03, Y1, Y1, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y1, Y9
@@ -2769,11 +2833,15 @@ row:
 	VPADDD     Y9, Y1, Y1
 	VPAND      Y12, Y1, Y1
 	VPOR       Y8, Y1, Y1
-	VMOVSD     X1, 16(AX)
+	VMOVSD     X1, 16(R10)
+	ADDQ       $+24, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+24, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2781,43 +2849,56 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS X0, (AX)
-	VMOVSD  X0, 16(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS X0, (R10)
+	VMOVSD  X0, 16(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down12Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down12Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down12Rounded(SB), NOSPLIT, $0-40
+TEXT ·down12Rounded(SB), NOSPLIT, $0-56
 	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         k+32(FP), SI
-	MOVL         $0xffff0000, DI
-	VMOVD        DI, X12
+	MOVQ         panel+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	MOVQ         k+40(FP), DI
+	MOVQ         panels+48(FP), R8
+	MOVL         $0xffff0000, R9
+	VMOVD        R9, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X13
+	MOVL         $0x00000001, R9
+	VMOVD        R9, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, DI
-	VMOVD        DI, X14
+	MOVL         $0x00007fff, R9
+	VMOVD        R9, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, DI
-	VMOVD        DI, X15
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        SI, SI
+	TESTQ        DI, DI
 	JZ           done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 48(DI)
-	VMOVUPS    (DI), Y0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+48, R12
+	VMOVUPS    (R9), Y0
 	VCMPPS     $0x03, Y0, Y0, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y0, Y9
@@ -2826,8 +2907,8 @@ row:
 	VPADDD     Y9, Y0, Y0
 	VPAND      Y12, Y0, Y0
 	VPOR       Y8, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    32(DI), X1
+	VMOVUPS    Y0, (R10)
+	VMOVUPS    32(R9), X1
 	VCMPPS     $0x03, Y1, Y1, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y1, Y9
@@ -2836,11 +2917,15 @@ row:
 	VPADDD     Y9, Y1, Y1
 	VPAND      Y12, Y1, Y1
 	VPOR       Y8, Y1, Y1
-	VMOVUPS    X1, 32(AX)
+	VMOVUPS    X1, 32(R10)
+	ADDQ       $+48, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+48, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2848,43 +2933,56 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS X0, 32(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS X0, 32(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down16Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down16Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down16Rounded(SB), NOSPLIT, $0-40
+TEXT ·down16Rounded(SB), NOSPLIT, $0-56
 	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         k+32(FP), SI
-	MOVL         $0xffff0000, DI
-	VMOVD        DI, X12
+	MOVQ         panel+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	MOVQ         k+40(FP), DI
+	MOVQ         panels+48(FP), R8
+	MOVL         $0xffff0000, R9
+	VMOVD        R9, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X13
+	MOVL         $0x00000001, R9
+	VMOVD        R9, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, DI
-	VMOVD        DI, X14
+	MOVL         $0x00007fff, R9
+	VMOVD        R9, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, DI
-	VMOVD        DI, X15
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        SI, SI
+	TESTQ        DI, DI
 	JZ           done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 64(DI)
-	VMOVUPS    (DI), Y0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+64, R12
+	VMOVUPS    (R9), Y0
 	VCMPPS     $0x03, Y0, Y0, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y0, Y9
@@ -2893,8 +2991,8 @@ row:
 	VPADDD     Y9, Y0, Y0
 	VPAND      Y12, Y0, Y0
 	VPOR       Y8, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    32(DI), Y1
+	VMOVUPS    Y0, (R10)
+	VMOVUPS    32(R9), Y1
 	VCMPPS     $0x03, Y1, Y1, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y1, Y9
@@ -2903,11 +3001,15 @@ row:
 	VPADDD     Y9, Y1, Y1
 	VPAND      Y12, Y1, Y1
 	VPOR       Y8, Y1, Y1
-	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y1, 32(R10)
+	ADDQ       $+64, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+64, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -2915,43 +3017,56 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y0, 32(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down32Rounded(dst *float32, src *float32, stride int, rows *int32, k int)
+// func down32Rounded(dst *float32, panel int, src *float32, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down32Rounded(SB), NOSPLIT, $0-40
+TEXT ·down32Rounded(SB), NOSPLIT, $0-56
 	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         k+32(FP), SI
-	MOVL         $0xffff0000, DI
-	VMOVD        DI, X12
+	MOVQ         panel+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         rows+32(FP), SI
+	MOVQ         k+40(FP), DI
+	MOVQ         panels+48(FP), R8
+	MOVL         $0xffff0000, R9
+	VMOVD        R9, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, DI
-	VMOVD        DI, X13
+	MOVL         $0x00000001, R9
+	VMOVD        R9, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, DI
-	VMOVD        DI, X14
+	MOVL         $0x00007fff, R9
+	VMOVD        R9, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, DI
-	VMOVD        DI, X15
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X15
 	VPBROADCASTD X15, Y15
-	TESTQ        SI, SI
+	TESTQ        DI, DI
 	JZ           done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 128(DI)
-	VMOVUPS    (DI), Y0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+128, R12
+	VMOVUPS    (R9), Y0
 	VCMPPS     $0x03, Y0, Y0, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y0, Y9
@@ -2960,8 +3075,8 @@ row:
 	VPADDD     Y9, Y0, Y0
 	VPAND      Y12, Y0, Y0
 	VPOR       Y8, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	VMOVUPS    32(DI), Y1
+	VMOVUPS    Y0, (R10)
+	VMOVUPS    32(R9), Y1
 	VCMPPS     $0x03, Y1, Y1, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y1, Y9
@@ -2970,8 +3085,8 @@ row:
 	VPADDD     Y9, Y1, Y1
 	VPAND      Y12, Y1, Y1
 	VPOR       Y8, Y1, Y1
-	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    64(DI), Y0
+	VMOVUPS    Y1, 32(R10)
+	VMOVUPS    64(R9), Y0
 	VCMPPS     $0x03, Y0, Y0, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y0, Y9
@@ -2980,8 +3095,8 @@ row:
 	VPADDD     Y9, Y0, Y0
 	VPAND      Y12, Y0, Y0
 	VPOR       Y8, Y0, Y0
-	VMOVUPS    Y0, 64(AX)
-	VMOVUPS    96(DI), Y1
+	VMOVUPS    Y0, 64(R10)
+	VMOVUPS    96(R9), Y1
 	VCMPPS     $0x03, Y1, Y1, Y8
 	VPAND      Y15, Y8, Y8
 	VPSRLD     $0x10, Y1, Y9
@@ -2990,11 +3105,15 @@ row:
 	VPADDD     Y9, Y1, Y1
 	VPAND      Y12, Y1, Y1
 	VPOR       Y8, Y1, Y1
-	VMOVUPS    Y1, 96(AX)
+	VMOVUPS    Y1, 96(R10)
+	ADDQ       $+128, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+128, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -3002,11 +3121,16 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y0, 32(AX)
-	VMOVUPS Y0, 64(AX)
-	VMOVUPS Y0, 96(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	VMOVUPS Y0, 64(R10)
+	VMOVUPS Y0, 96(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
 // func along4Wide(dst *float32, step int, src *uint16, stride int, blocks int)
@@ -3202,36 +3326,48 @@ done:
 	VZEROUPPER
 	RET
 
-// func down6Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// func down6Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 // Requires: AVX, MMX+
-TEXT ·down6Wide(SB), NOSPLIT, $0-40
+TEXT ·down6Wide(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 12(DI)
-	VPMOVZXWD  (DI), X0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+12, R12
+	VPMOVZXWD  (R9), X0
 	VPSLLD     $0x10, X0, X0
-	VMOVUPS    X0, (AX)
-	VMOVD      8(DI), X1
+	VMOVUPS    X0, (R10)
+	VMOVD      8(R9), X1
 	VPMOVZXWD  X1, X1
 	VPSLLD     $0x10, X1, X1
-	VMOVSD     X1, 16(AX)
+	VMOVSD     X1, 16(R10)
+	ADDQ       $+12, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+24, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -3239,40 +3375,57 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS X0, (AX)
-	VMOVSD  X0, 16(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS X0, (R10)
+	VMOVSD  X0, 16(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down12Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// func down12Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down12Wide(SB), NOSPLIT, $0-40
+TEXT ·down12Wide(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 24(DI)
-	VPMOVZXWD  (DI), Y0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+24, R12
+	VPMOVZXWD  (R9), Y0
 	VPSLLD     $0x10, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	VPMOVZXWD  16(DI), X1
+	VMOVUPS    Y0, (R10)
+	VPMOVZXWD  16(R9), X1
 	VPSLLD     $0x10, X1, X1
-	VMOVUPS    X1, 32(AX)
+	VMOVUPS    X1, 32(R10)
+	ADDQ       $+24, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+48, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -3280,40 +3433,57 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS X0, 32(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS X0, 32(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down16Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// func down16Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down16Wide(SB), NOSPLIT, $0-40
+TEXT ·down16Wide(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 32(DI)
-	VPMOVZXWD  (DI), Y0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+32, R12
+	VPMOVZXWD  (R9), Y0
 	VPSLLD     $0x10, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	VPMOVZXWD  16(DI), Y1
+	VMOVUPS    Y0, (R10)
+	VPMOVZXWD  16(R9), Y1
 	VPSLLD     $0x10, Y1, Y1
-	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y1, 32(R10)
+	ADDQ       $+32, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+64, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -3321,46 +3491,63 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y0, 32(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
-// func down32Wide(dst *float32, src *uint16, stride int, rows *int32, k int)
+// func down32Wide(dst *float32, panel int, src *uint16, stride int, rows *int32, k int, panels int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·down32Wide(SB), NOSPLIT, $0-40
+TEXT ·down32Wide(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  stride+16(FP), DX
-	MOVQ  rows+24(FP), BX
-	MOVQ  k+32(FP), SI
-	TESTQ SI, SI
+	MOVQ  panel+8(FP), CX
+	MOVQ  src+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  k+40(FP), DI
+	MOVQ  panels+48(FP), R8
+	TESTQ DI, DI
 	JZ    done
 
 row:
-	MOVLQSX    (BX), DI
-	ADDQ       $0x04, BX
-	TESTQ      DI, DI
-	JL         zero
-	IMULQ      DX, DI
-	ADDQ       CX, DI
-	PREFETCHT0 64(DI)
-	VPMOVZXWD  (DI), Y0
+	MOVLQSX (SI), R9
+	ADDQ    $0x04, SI
+	MOVQ    AX, R10
+	MOVQ    R8, R11
+	TESTQ   R9, R9
+	JL      zero
+	IMULQ   BX, R9
+	ADDQ    DX, R9
+	LEAQ    (R9)(BX*4), R12
+
+panel:
+	PREFETCHT0 (R12)
+	ADDQ       $+64, R12
+	VPMOVZXWD  (R9), Y0
 	VPSLLD     $0x10, Y0, Y0
-	VMOVUPS    Y0, (AX)
-	VPMOVZXWD  16(DI), Y1
+	VMOVUPS    Y0, (R10)
+	VPMOVZXWD  16(R9), Y1
 	VPSLLD     $0x10, Y1, Y1
-	VMOVUPS    Y1, 32(AX)
-	VPMOVZXWD  32(DI), Y0
+	VMOVUPS    Y1, 32(R10)
+	VPMOVZXWD  32(R9), Y0
 	VPSLLD     $0x10, Y0, Y0
-	VMOVUPS    Y0, 64(AX)
-	VPMOVZXWD  48(DI), Y1
+	VMOVUPS    Y0, 64(R10)
+	VPMOVZXWD  48(R9), Y1
 	VPSLLD     $0x10, Y1, Y1
-	VMOVUPS    Y1, 96(AX)
+	VMOVUPS    Y1, 96(R10)
+	ADDQ       $+64, R9
+	ADDQ       CX, R10
+	DECQ       R11
+	JNZ        panel
 
 next:
 	ADDQ $+128, AX
-	DECQ SI
+	DECQ DI
 	JNZ  row
 
 done:
@@ -3368,11 +3555,16 @@ done:
 	RET
 
 zero:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y0, 32(AX)
-	VMOVUPS Y0, 64(AX)
-	VMOVUPS Y0, 96(AX)
+	VXORPS Y0, Y0, Y0
+
+zeros:
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y0, 32(R10)
+	VMOVUPS Y0, 64(R10)
+	VMOVUPS Y0, 96(R10)
+	ADDQ    CX, R10
+	DECQ    R11
+	JNZ     zeros
 	JMP     next
 
 // func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)

@@ -2257,10 +2257,6 @@ TEXT ·tile12AVX512(SB), NOSPLIT, $8-56
 	LDMXCSR 4(SP)
 
 entered:
-	MOVQ   SI, R11
-	IMUL3Q $+128, R11, R11
-	ADDQ   BX, R11
-
 panel:
 	TESTQ   $0x00000001, R8
 	JZ      start
@@ -2373,22 +2369,14 @@ loaded:
 	PREFETCHT0 64(R9)
 
 noprefetch:
-	XORQ R12, R12
-	CMPQ DI, $+8
-	JG   early
-	MOVQ $0x00000040, R12
-
-early:
 	MOVQ BX, R9
 	MOVQ SI, R10
 	SUBQ $0x04, R10
 	JL   rest
 
 four:
-	PREFETCHT1   (R11)
 	PREFETCHT0   1024(DX)
 	PREFETCHT0   1088(DX)
-	ADDQ         R12, R11
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (DX), Z26

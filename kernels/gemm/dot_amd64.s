@@ -5398,17 +5398,14 @@ store:
 // func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile12Dot(SB), NOSPLIT, $0-56
-	MOVQ   c+0(FP), AX
-	MOVQ   ldc+8(FP), CX
-	MOVQ   a+16(FP), DX
-	MOVQ   b+24(FP), BX
-	MOVQ   k+32(FP), SI
-	MOVQ   panels+40(FP), DI
-	MOVQ   mode+48(FP), R8
-	SHLQ   $0x02, CX
-	MOVQ   SI, R11
-	IMUL3Q $+128, R11, R11
-	ADDQ   BX, R11
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ b+24(FP), BX
+	MOVQ k+32(FP), SI
+	MOVQ panels+40(FP), DI
+	MOVQ mode+48(FP), R8
+	SHLQ $0x02, CX
 
 panel:
 	TESTQ   $0x00000001, R8
@@ -5522,22 +5519,14 @@ loaded:
 	PREFETCHT0 64(R9)
 
 noprefetch:
-	XORQ R12, R12
-	CMPQ DI, $+8
-	JG   early
-	MOVQ $0x00000040, R12
-
-early:
 	MOVQ BX, R9
 	MOVQ SI, R10
 	SUBQ $0x04, R10
 	JL   rest
 
 four:
-	PREFETCHT1   (R11)
 	PREFETCHT0   1024(DX)
 	PREFETCHT0   1088(DX)
-	ADDQ         R12, R11
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (DX), Z26

@@ -15,7 +15,7 @@ type path struct {
 	// b in panels of nr.
 	mr, nr int
 	// pack is the function of that name for widths mr and nr.
-	pack func(dst []float32, s *side, lane, lanes, width, k0, k1 int)
+	pack func(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int)
 	// tile computes the chains of m rows and nr columns of c over k packed
 	// positions; mode is a set of the bits below.
 	tile func(c []float32, ldc int, a, b []float32, k, m, mode int)
@@ -43,12 +43,15 @@ const (
 )
 
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
-// stays in L1 while it meets a block of rows of a, which stays in L2. A chunk
-// is what is packed at a time.
+// stays in L1 while it meets a block of rows of a (rowBlock), which stays in L2
+// while it meets the panels of a piece (colBlock). A chunk is what is packed of
+// a at a time, and rowLimit the most rows of a piece, whose chains may have to be
+// kept apart.
 const (
 	kBlock     = 384
 	rowBlock   = 144
-	colBlock   = 256
+	colBlock   = 128
+	rowLimit   = 2048
 	chunkWords = 3 << 19
 	smallWork  = 1 << 16 // multiply-adds not worth waking anybody for
 	// A result of so many values, overwritten in one block of k of at most
@@ -59,8 +62,11 @@ const (
 )
 
 // Scratch is the most float32 values that products keep for the packed form of
-// one operand, or about as many for results before the epilogue.
-const Scratch = chunkWords
+// one operand, and ThreadScratch those that each thread keeps beside it.
+const (
+	Scratch       = chunkWords
+	ThreadScratch = colBlock * (streamBlock + rowLimit)
+)
 
 // job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
 // their memory.
@@ -78,24 +84,28 @@ type job struct {
 	ending bool   // the last chunk of k: finish follows
 	stream bool   // results go past the caches
 
-	// The current chunk.
-	m0, m1, n0, n1, k0, k1 int
-	kb                     int // positions of a block of k
-	packA, packB           bool
-	c                      []float32 // where the chain is kept: element (m0, n0)
-	ldc                    int
-	aSplit, bSplit         packSplit
-	aPieces                int
-	rowGroup, colGroup     int // panels of one piece of the result
-	colPieces              int
+	kb int // positions of a block of k
 
-	bufA, bufB, bufC []float32
-	edge             [][]float32 // of each worker: a tile column for cut panels
-	order            []int32
+	// The current chunk: rows [m0, m1) and positions [k0, k1), whose a is packed.
+	m0, m1, k0, k1    int
+	split             packSplit
+	aPanels, bPanels  int
+	rowPart, colGroup int // panels of a piece of the result
+	colPieces         int
+	bufA              []float32
+	scratch           []scratch // of each worker
+	order             []int32
 
 	thinWidth int // columns of a piece of a thin product
 
 	packPiece, tilePiece, thinPiece func(worker, i int)
+}
+
+// scratch is a worker's own memory.
+type scratch struct {
+	b    []float32 // packed panels
+	c    []float32 // chains, before the epilogue
+	edge []float32 // a tile column for cut panels
 }
 
 var idle struct {
@@ -118,7 +128,7 @@ func newJob() *job {
 
 // release forgets the caller's memory and keeps the job's own.
 func (j *job) release() {
-	j.a, j.b, j.out, j.res, j.bias, j.c = side{}, side{}, Matrix{}, Matrix{}, nil, nil
+	j.a, j.b, j.out, j.res, j.bias = side{}, side{}, Matrix{}, Matrix{}, nil
 	idle.Lock()
 	idle.jobs = append(idle.jobs, j)
 	idle.Unlock()
@@ -150,69 +160,50 @@ func (j *job) run(p *pool.Pool) {
 	if j.m == 0 || j.n == 0 {
 		return
 	}
-	j.growEdges(p)
+	j.growScratch(p)
 	mr, nr := j.path.mr, j.path.nr
 	small := j.m*j.n*max(j.k, 1) < smallWork
 	j.direct = j.out.F32 != nil && j.res.F32 == nil
-
 	j.kb = even(j.k, kBlock, 8)
 	j.stream = !j.carry && j.direct && j.bias == nil && j.m*j.n >= streamWords && j.k <= streamBlock && aligned(&j.out)
 	if j.stream {
 		j.kb = even(j.k, streamBlock, 8)
 	}
-	kChunk := max(even(j.k, 4096, j.kb), j.kb)
-	mChunk := even(j.m, max(chunkWords/kChunk, mr), mr)
-	nChunk := even(j.n, max(chunkWords/kChunk, nr), nr)
-	kChunks, mChunks := max(ceilDiv(j.k, kChunk), 1), ceilDiv(j.m, mChunk)
-	grow(&j.bufA, mChunk*min(kChunk, j.k))
-	grow(&j.bufB, nChunk*min(kChunk, j.k))
-	if !j.direct {
-		grow(&j.bufC, mChunk*nChunk)
+	// Chains that are kept elsewhere until they end are not cut.
+	kChunk := max(j.k, 1)
+	if j.direct && j.bias == nil {
+		kChunk = even(j.k, 4096, j.kb)
 	}
-
-	for n0 := 0; n0 < j.n; n0 += nChunk {
-		j.n0, j.n1 = n0, min(n0+nChunk, j.n)
-		for m0 := 0; m0 < j.m; m0 += mChunk {
-			j.m0, j.m1 = m0, min(m0+mChunk, j.m)
-			if j.direct {
-				j.c, j.ldc = j.out.F32[m0*j.out.Stride+n0:], j.out.Stride
-			} else {
-				j.c, j.ldc = j.bufC, nChunk
-			}
-			for kc := range kChunks {
-				j.k0, j.k1 = kc*kChunk, min((kc+1)*kChunk, j.k)
-				j.ending = kc == kChunks-1
-				j.packA = kChunks > 1 || mChunks > 1 || n0 == 0
-				j.packB = kChunks > 1 || m0 == 0
-				j.chunk(p, small)
-			}
+	mChunk := even(j.m, max(chunkWords/kChunk, mr), mr)
+	grow(&j.bufA, mChunk*min(kChunk, j.k))
+	j.bPanels = ceilDiv(j.n, nr)
+	for j.m0 = 0; j.m0 < j.m; j.m0 = j.m1 {
+		j.m1 = min(j.m0+mChunk, j.m)
+		j.aPanels = ceilDiv(j.m1-j.m0, mr)
+		for j.k0 = 0; j.k0 < j.k || j.k0 == 0; j.k0 += kChunk {
+			j.k1 = min(j.k0+kChunk, j.k)
+			j.split = j.splitA()
+			each(p, small, j.split.pieces(), j.packPiece)
+			each(p, small, j.splitResult(p.Threads()), j.tilePiece)
 		}
 	}
 }
 
-// chunk packs and multiplies the current chunk.
-func (j *job) chunk(p *pool.Pool, small bool) {
-	mr, nr := j.path.mr, j.path.nr
-	aPanels, bPanels := ceilDiv(j.m1-j.m0, mr), ceilDiv(j.n1-j.n0, nr)
-	j.aSplit, j.bSplit = j.split(&j.a, aPanels, mr), j.split(&j.b, bPanels, nr)
-	j.aPieces = 0
-	pieces := 0
-	if j.packA {
-		j.aPieces = j.aSplit.pieces()
-		pieces = j.aPieces
-	}
-	if j.packB {
-		pieces += j.bSplit.pieces()
-	}
-	each(p, small, pieces, j.packPiece)
-
-	j.rowGroup = even(aPanels, rowBlock/mr, 1)
-	j.colGroup = even(bPanels, colBlock/nr, 1)
-	for j.colGroup > 1 && ceilDiv(aPanels, j.rowGroup)*ceilDiv(bPanels, j.colGroup) < 4*p.Threads() {
+// splitResult cuts the chunk of the result into pieces, and returns how many
+// there are: each packs its own panels of b, so that columns are split before
+// rows, and enough of them that threads end together.
+func (j *job) splitResult(threads int) int {
+	j.rowPart = even(j.aPanels, rowLimit/j.path.mr, 1)
+	j.colGroup = even(j.bPanels, colBlock/j.path.nr, 1)
+	pieces := func() int { return ceilDiv(j.aPanels, j.rowPart) * ceilDiv(j.bPanels, j.colGroup) }
+	for j.colGroup > 1 && pieces() < 8*threads {
 		j.colGroup = ceilDiv(j.colGroup, 2)
 	}
-	j.colPieces = ceilDiv(bPanels, j.colGroup)
-	each(p, small, ceilDiv(aPanels, j.rowGroup)*j.colPieces, j.tilePiece)
+	for j.rowPart > 4 && pieces() < 4*threads {
+		j.rowPart = ceilDiv(j.rowPart, 2)
+	}
+	j.colPieces = ceilDiv(j.bPanels, j.colGroup)
+	return pieces()
 }
 
 // aligned reports whether every row of m begins at a multiple of 64 bytes.
@@ -230,86 +221,84 @@ func each(p *pool.Pool, small bool, n int, f func(worker, i int)) {
 	}
 }
 
-// packSplit says how the packing of one side of a chunk is cut into pieces of
-// about 16K values: panels at a time, and positions at a time of those.
-type packSplit struct {
-	panels, group  int // of the side, and of one piece
-	depth, segment int // positions of the chunk, and of one piece
-}
+// packSplit says how the packing of a is cut into pieces of about 16K values:
+// panels at a time, and positions at a time of those.
+type packSplit struct{ group, segment, groups, segments int }
 
 // downColumns and downRows are the piece of a side whose chains run down the
 // matrix: memory is read in stretches of some lines of each row.
 const downColumns, downRows = 256, 64
 
-func (j *job) split(s *side, panels, width int) packSplit {
-	depth := j.k1 - j.k0
-	if s.along {
-		return packSplit{panels, max(16384/(max(depth, 1)*width), 1), depth, max(depth, 1)}
+func (j *job) splitA() packSplit {
+	mr, depth := j.path.mr, max(j.k1-j.k0, 1)
+	s := packSplit{group: max(16384/(depth*mr), 1), segment: depth}
+	if !j.a.along {
+		s = packSplit{group: downColumns / mr, segment: min(downRows, j.kb)}
 	}
-	return packSplit{panels, downColumns / width, depth, min(downRows, j.kb)}
+	s.groups, s.segments = ceilDiv(j.aPanels, s.group), ceilDiv(j.k1-j.k0, s.segment)
+	return s
 }
 
-func (p *packSplit) pieces() int {
-	return ceilDiv(p.panels, p.group) * ceilDiv(p.depth, p.segment)
-}
+func (s *packSplit) pieces() int { return s.groups * s.segments }
 
-// runPack packs a group of panels of a or b: [block of k][panel][k][lane].
+// runPack packs a group of panels of a: [block of k][panel][k][lane].
 func (j *job) runPack(_, i int) {
-	if i < j.aPieces {
-		j.packGroup(j.bufA, &j.a, &j.aSplit, i, j.m0, j.m1, j.path.mr)
-		return
-	}
-	j.packGroup(j.bufB, &j.b, &j.bSplit, i-j.aPieces, j.n0, j.n1, j.path.nr)
-}
-
-func (j *job) packGroup(buf []float32, s *side, split *packSplit, i, lo, hi, width int) {
-	groups := ceilDiv(split.panels, split.group)
-	first := i % groups * split.group
-	from := j.k0 + i/groups*split.segment
-	to := min(from+split.segment, j.k1)
-	lane := lo + first*width
-	lanes := min(split.group*width, hi-lane)
+	s, width := &j.split, j.path.mr
+	first := i % s.groups * s.group
+	from := j.k0 + i/s.groups*s.segment
+	to := min(from+s.segment, j.k1)
+	lane := j.m0 + first*width
+	lanes := min(s.group*width, j.m1-lane)
 	for from < to {
 		// The part of the segment that lies in one block.
 		k := j.k0 + (from-j.k0)/j.kb*j.kb
 		end := min(k+j.kb, j.k1)
 		part := min(to, end)
-		panel := buf[(k-j.k0)*split.panels*width+first*width*(end-k)+(from-k)*width:]
-		if part-from == end-k {
-			j.path.pack(panel, s, lane, lanes, width, from, part)
-		} else {
-			for l := 0; l < lanes; l += width {
-				j.path.pack(panel[l*(end-k):], s, lane+l, min(width, lanes-l), width, from, part)
-			}
-		}
+		dst := j.bufA[(k-j.k0)*j.aPanels*width+first*width*(end-k)+(from-k)*width:]
+		j.path.pack(dst, width*(end-k), &j.a, lane, lanes, width, from, part)
 		from = part
 	}
 }
 
-// runTile computes one piece of the result: all blocks of k of the chunk, then
-// the epilogue.
+// runTile computes one piece of the result: for all blocks of k, it packs its
+// panels of b and multiplies, then the epilogue follows.
 func (j *job) runTile(worker, i int) {
 	mr, nr := j.path.mr, j.path.nr
-	aPanels, bPanels := ceilDiv(j.m1-j.m0, mr), ceilDiv(j.n1-j.n0, nr)
-	p0, q0 := i/j.colPieces*j.rowGroup, i%j.colPieces*j.colGroup
-	rows := min(j.rowGroup*mr, j.m1-j.m0-p0*mr)
+	w := &j.scratch[worker]
+	p0, q0 := i/j.colPieces*j.rowPart, i%j.colPieces*j.colGroup
+	p1, q1 := min(p0+j.rowPart, j.aPanels), min(q0+j.colGroup, j.bPanels)
+	m0, n0 := j.m0+p0*mr, q0*nr
+	rows, cols := min(j.m0+p1*mr, j.m1)-m0, min(q1*nr, j.n)-n0
+	var c []float32
+	ldc := j.out.Stride
+	if j.direct {
+		c = j.out.F32[m0*ldc+n0:]
+	} else {
+		ldc = (q1 - q0) * nr
+		c = grow(&w.c, rows*ldc)
+	}
+	b := grow(&w.b, (q1-q0)*nr*min(j.kb, j.k))
 	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
 		depth := min(k+j.kb, j.k1) - k
-		a := j.bufA[(k-j.k0)*aPanels*mr+p0*mr*depth:]
-		b := j.bufB[(k-j.k0)*bPanels*nr:]
+		j.path.pack(b, nr*depth, &j.b, n0, cols, nr, k, k+depth)
 		mode := j.mode(k)
-		for q := q0; q < min(q0+j.colGroup, bPanels); q++ {
-			bq := b[q*nr*depth:]
-			c := j.c[p0*mr*j.ldc+q*nr:]
-			if cols := j.n1 - j.n0 - q*nr; cols < nr && j.direct {
-				j.cut(worker, c, cols, a, bq, depth, rows, mode)
-			} else {
-				j.path.tile(c, j.ldc, a, bq, depth, rows, mode)
+		for r := 0; r < rows; r += rowBlock {
+			m := min(rowBlock, rows-r)
+			a := j.bufA[(k-j.k0)*j.aPanels*mr+(p0*mr+r)*depth:]
+			for q := 0; q < cols; q += nr {
+				if cut := cols - q; cut < nr && j.direct {
+					j.cut(w, c[r*ldc+q:], cut, a, b[q*depth:], depth, m, mode)
+				} else {
+					j.path.tile(c[r*ldc+q:], ldc, a, b[q*depth:], depth, m, mode)
+				}
 			}
 		}
 	}
-	if j.ending {
-		j.finish(p0*mr, rows, q0*nr, min((q0+j.colGroup)*nr, j.n1-j.n0))
+	if j.direct && j.bias == nil {
+		return
+	}
+	for r := range rows {
+		j.finishRow(m0+r, n0, n0+cols, c[r*ldc:][:cols])
 	}
 }
 
@@ -329,28 +318,18 @@ func (j *job) mode(k int) int {
 }
 
 // cut computes a tile column of fewer than nr columns beside a whole one.
-func (j *job) cut(worker int, c []float32, cols int, a, b []float32, depth, rows, mode int) {
-	nr := j.path.nr
-	e := grow(&j.edge[worker], rows*nr)
+func (j *job) cut(w *scratch, c []float32, cols int, a, b []float32, depth, rows, mode int) {
+	nr, ldc := j.path.nr, j.out.Stride
+	e := grow(&w.edge, rows*nr)
 	if mode&modeLoad != 0 {
 		for r := range rows {
-			copy(e[r*nr:][:cols], c[r*j.ldc:])
+			copy(e[r*nr:][:cols], c[r*ldc:])
 			clear(e[r*nr+cols : (r+1)*nr])
 		}
 	}
 	j.path.tile(e, nr, a, b, depth, rows, mode&^modeStream)
 	for r := range rows {
-		copy(c[r*j.ldc:][:cols], e[r*nr:])
-	}
-}
-
-// finish writes rows [r0, r0+rows) and columns [c0, c1) of the chunk to out.
-func (j *job) finish(r0, rows, c0, c1 int) {
-	if j.direct && j.bias == nil {
-		return
-	}
-	for r := r0; r < r0+rows; r++ {
-		j.finishRow(j.m0+r, j.n0+c0, j.n0+c1, j.c[r*j.ldc+c0:r*j.ldc+c1])
+		copy(c[r*ldc:][:cols], e[r*nr:])
 	}
 }
 
@@ -379,8 +358,8 @@ func (j *job) runThinProduct(p *pool.Pool) {
 	if j.m == 0 || j.n == 0 {
 		return
 	}
-	j.growEdges(p)
-	pack(grow(&j.bufA, j.m*j.k), &j.a, 0, j.m, j.m, 0, j.k)
+	j.growScratch(p)
+	pack(grow(&j.bufA, j.m*j.k), j.m*j.k, &j.a, 0, j.m, j.m, 0, j.k)
 	// Few pieces, because the beginning of each is waited for.
 	j.thinWidth = even(j.n, ceilDiv(j.n, 2*p.Threads()), 16)
 	each(p, j.m*j.n*j.k < smallWork, ceilDiv(j.n, j.thinWidth), j.thinPiece)
@@ -390,8 +369,8 @@ func (j *job) runThin(worker, i int) {
 	j.path.thin(j, worker, i*j.thinWidth, min((i+1)*j.thinWidth, j.n))
 }
 
-func (j *job) growEdges(p *pool.Pool) {
-	if len(j.edge) < p.Threads() {
-		j.edge = append(j.edge, make([][]float32, p.Threads()-len(j.edge))...)
+func (j *job) growScratch(p *pool.Pool) {
+	if n := p.Threads() - len(j.scratch); n > 0 {
+		j.scratch = append(j.scratch, make([]scratch, n)...)
 	}
 }

@@ -38,25 +38,6 @@ func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
 // the finished product is added to dx by one float32 addition. dx and w are
 // F32; dy BF16 gives the bf16 chain with w rounded to bf16.
 func GradInput(p *pool.Pool, dx, dy, w Matrix, add bool) {
-	j := gradInput(dx, dy, w)
-	if add {
-		j.res = dx
-	}
-	j.run(p)
-	j.release()
-}
-
-// GradInputChain is [GradInput] for one slice of N at a time, in ascending
-// order: with carry the chain goes on from the values in dx. In bf16 every
-// slice but the last must have an even number of rows of w.
-func GradInputChain(p *pool.Pool, dx, dy, w Matrix, carry bool) {
-	j := gradInput(dx, dy, w)
-	j.carry = carry
-	j.run(p)
-	j.release()
-}
-
-func gradInput(dx, dy, w Matrix) *job {
 	dx.checkF32("dx", dy.Rows, w.Cols)
 	dy.check("dy", dy.Rows, w.Rows)
 	w.checkF32("w", w.Rows, w.Cols)
@@ -64,7 +45,11 @@ func gradInput(dx, dy, w Matrix) *job {
 	j.product(dy.Rows, w.Cols, side{m: dy, along: true}, side{m: w}, w.Rows, dy.BF16 != nil, true)
 	j.listRows(0, int32(w.Rows))
 	j.out = dx
-	return j
+	if add {
+		j.res = dx
+	}
+	j.run(p)
+	j.release()
 }
 
 // GradWeight sets dw[N,K] = dy[T,N]ᵀ·x[T,K], a chain over tokens in order,

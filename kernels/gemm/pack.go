@@ -64,49 +64,50 @@ func (s *side) value(lane, k int) float32 {
 }
 
 // pack writes lanes [lane, lane+lanes) of s for chain positions [k0, k1) to
-// dst as panels of [k1-k0][width], lanes beyond the last as zeros. In the bf16
+// dst as panels of [k1-k0][width], panel values apart, lanes beyond the last as
+// zeros. In the bf16
 // formats position q holds index q^1, so that the odd element of each pair
 // comes first; k0 and k1 are then even. In the pair formats a position is a
 // word.
-func pack(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+func pack(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	if s.format == plain {
-		packPlain(dst, s, lane, lanes, width, k0, k1)
+		packPlain(dst, panel, s, lane, lanes, width, k0, k1)
 		return
 	}
 	swap := s.swap()
 	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
+		n := min(lanes, width)
 		for q := k0; q < k1; q++ {
-			row := dst[:width]
-			dst = dst[width:]
-			n := min(lanes, width)
+			row := dst[(q-k0)*width:][:width]
 			for l := range row[:n] {
 				row[l] = s.at(lane+l, q^swap)
 			}
 			clear(row[n:])
 		}
+		dst = dst[min(panel, len(dst)):]
 	}
 }
 
 // packPlain is pack for unchanged values, row by row of the matrix.
-func packPlain(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+func packPlain(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
 		n := min(lanes, width)
-		panel := dst[:width*(k1-k0)]
-		dst = dst[len(panel):]
+		to := dst[:width*(k1-k0)]
+		dst = dst[min(panel, len(dst)):]
 		if n < width {
-			clear(panel)
+			clear(to)
 		}
 		if s.along {
 			for l := range n {
 				at := (lane + l) * s.m.Stride
 				for q, v := range s.m.F32[at+k0 : at+k1] {
-					panel[q*width+l] = v
+					to[q*width+l] = v
 				}
 			}
 			continue
 		}
 		for q, r := range s.rows[k0:k1] {
-			copy(panel[q*width:][:n], s.m.F32[int(r)*s.m.Stride+lane:])
+			copy(to[q*width:][:n], s.m.F32[int(r)*s.m.Stride+lane:])
 		}
 	}
 }

@@ -5,10 +5,10 @@ package gemm
 import "unsafe"
 
 // packSIMD is pack with whole panels and blocks done in assembly.
-func packSIMD(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+func packSIMD(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	depth := k1 - k0
 	if !s.along {
-		packRows(dst, s, lane, lanes, width, k0, k1)
+		packRows(dst, panel, s, lane, lanes, width, k0, k1)
 		return
 	}
 	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
@@ -19,9 +19,9 @@ func packSIMD(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
 			}
 		}
 		if done < depth {
-			pack(dst[done*width:], s, lane, min(lanes, width), width, k0+done, k1)
+			pack(dst[done*width:], panel, s, lane, min(lanes, width), width, k0+done, k1)
 		}
-		dst = dst[min(depth*width, len(dst)):]
+		dst = dst[min(panel, len(dst)):]
 	}
 }
 
@@ -75,26 +75,34 @@ func alongLanes(dst []float32, s *side, lane, width, k0, count int) {
 	}
 }
 
+// downPanels is the number of panels that are packed side by side: of some lines
+// of each row all is used at once.
+const downPanels = 8
+
 // packRows packs panels whose chain runs down listed rows of the matrix.
-func packRows(dst []float32, s *side, lane, lanes, width, k0, k1 int) {
+func packRows(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	depth := k1 - k0
-	for ; lanes >= width && depth > 0; lane, lanes = lane+width, lanes-width {
-		downLanes(&dst[0], s, lane, width, k0, depth)
-		dst = dst[depth*width:]
+	for lanes >= width && depth > 0 {
+		n := min(lanes/width, downPanels)
+		downLanes(&dst[0], panel, s, lane, width, k0, depth, n)
+		lane, lanes = lane+n*width, lanes-n*width
+		dst = dst[min(n*panel, len(dst)):]
 	}
 	if lanes > 0 {
-		pack(dst, s, lane, lanes, width, k0, k1)
+		pack(dst, panel, s, lane, lanes, width, k0, k1)
 	}
 }
 
 // zeros is the row that an odd end is paired with in words of two.
 var zeros [32]float32
 
-// downLanes packs one panel. Positions of the formats that are swapped are
+// downLanes packs some panels. Positions of the formats that are swapped are
 // listed swapped, those of pairs two by two.
-func downLanes(d *float32, s *side, lane, width, k0, depth int) {
+func downLanes(d *float32, panel int, s *side, lane, width, k0, depth, panels int) {
 	if s.m.Rows == 0 {
-		clear(unsafe.Slice(d, width*depth))
+		for i := range panels {
+			clear(unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(d), 4*i*panel)), width*depth))
+		}
 		return
 	}
 	stride := s.m.Stride
@@ -102,51 +110,57 @@ func downLanes(d *float32, s *side, lane, width, k0, depth int) {
 	case plain:
 		switch p, rows := &s.m.F32[lane], &s.rows[k0]; width {
 		case 6:
-			down6Plain(d, p, 4*stride, rows, depth)
+			down6Plain(d, 4*panel, p, 4*stride, rows, depth, panels)
 		case 12:
-			down12Plain(d, p, 4*stride, rows, depth)
+			down12Plain(d, 4*panel, p, 4*stride, rows, depth, panels)
 		case 16:
-			down16Plain(d, p, 4*stride, rows, depth)
+			down16Plain(d, 4*panel, p, 4*stride, rows, depth, panels)
 		case 32:
-			down32Plain(d, p, 4*stride, rows, depth)
+			down32Plain(d, 4*panel, p, 4*stride, rows, depth, panels)
 		}
 	case rounded:
 		switch p, rows := &s.m.F32[lane], &s.rows[k0]; width {
 		case 6:
-			down6Rounded(d, p, 4*stride, rows, depth)
+			down6Rounded(d, 4*panel, p, 4*stride, rows, depth, panels)
 		case 12:
-			down12Rounded(d, p, 4*stride, rows, depth)
+			down12Rounded(d, 4*panel, p, 4*stride, rows, depth, panels)
 		case 16:
-			down16Rounded(d, p, 4*stride, rows, depth)
+			down16Rounded(d, 4*panel, p, 4*stride, rows, depth, panels)
 		case 32:
-			down32Rounded(d, p, 4*stride, rows, depth)
+			down32Rounded(d, 4*panel, p, 4*stride, rows, depth, panels)
 		}
 	case wide:
 		switch p, rows := &s.m.BF16[lane], &s.rows[k0]; width {
 		case 6:
-			down6Wide(d, p, 2*stride, rows, depth)
+			down6Wide(d, 4*panel, p, 2*stride, rows, depth, panels)
 		case 12:
-			down12Wide(d, p, 2*stride, rows, depth)
+			down12Wide(d, 4*panel, p, 2*stride, rows, depth, panels)
 		case 16:
-			down16Wide(d, p, 2*stride, rows, depth)
+			down16Wide(d, 4*panel, p, 2*stride, rows, depth, panels)
 		case 32:
-			down32Wide(d, p, 2*stride, rows, depth)
+			down32Wide(d, 4*panel, p, 2*stride, rows, depth, panels)
 		}
-	case pairRounded:
-		switch p, rows := &s.m.F32[lane], &s.rows[2*k0]; width {
-		case 12:
-			down12PairRounded(d, p, 4*stride, rows, depth, &zeros[0])
-		case 32:
-			down32PairRounded(d, p, 4*stride, rows, depth, &zeros[0])
+	default:
+		for range panels {
+			downPairs(d, s, lane, width, k0, depth)
+			d, lane = (*float32)(unsafe.Add(unsafe.Pointer(d), 4*panel)), lane+width
 		}
-	case pairWide:
-		none := (*uint16)(unsafe.Pointer(&zeros[0]))
-		switch p, rows := &s.m.BF16[lane], &s.rows[2*k0]; width {
-		case 12:
-			down12PairWide(d, p, 2*stride, rows, depth, none)
-		case 32:
-			down32PairWide(d, p, 2*stride, rows, depth, none)
-		}
+	}
+}
+
+// downPairs packs one panel of words of two.
+func downPairs(d *float32, s *side, lane, width, k0, depth int) {
+	stride, rows := s.m.Stride, &s.rows[2*k0]
+	none := (*uint16)(unsafe.Pointer(&zeros[0]))
+	switch {
+	case s.format == pairRounded && width == 12:
+		down12PairRounded(d, &s.m.F32[lane], 4*stride, rows, depth, &zeros[0])
+	case s.format == pairRounded:
+		down32PairRounded(d, &s.m.F32[lane], 4*stride, rows, depth, &zeros[0])
+	case width == 12:
+		down12PairWide(d, &s.m.BF16[lane], 2*stride, rows, depth, none)
+	default:
+		down32PairWide(d, &s.m.BF16[lane], 2*stride, rows, depth, none)
 	}
 }
 

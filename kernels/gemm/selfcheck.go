@@ -59,8 +59,8 @@ func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 		}
 	}
 	pa, pb := make([]float32, p.mr*depth), make([]float32, p.nr*depth)
-	p.pack(pa, &sa, 0, rows, p.mr, 0, depth)
-	p.pack(pb, &sb, 0, p.nr, p.nr, 0, depth)
+	p.pack(pa, len(pa), &sa, 0, rows, p.mr, 0, depth)
+	p.pack(pb, len(pb), &sb, 0, p.nr, p.nr, 0, depth)
 	c, want := make([]float32, rows*p.nr), make([]float32, rows*p.nr)
 	for i := range c {
 		c[i] = checkStart(i + k + shift)

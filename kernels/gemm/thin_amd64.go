@@ -21,7 +21,7 @@ func thinCols(rows int) int { return 8 * max(1, min(2, 8/rows)) }
 // x is j.bufA, [k][rows].
 func thinProduct(j *job, worker, n0, n1 int) {
 	cols := thinCols(j.m)
-	tmp := grow(&j.edge[worker], j.m*cols)
+	tmp := grow(&j.scratch[worker].edge, j.m*cols)
 	blocks := min(j.k, j.b.m.Cols) / 4
 	if n1-n0 >= cols {
 		fetch(&j.b.m.F32[n0*j.b.m.Stride], cols*j.b.m.Stride/16)
