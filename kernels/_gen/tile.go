@@ -7,8 +7,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// aheadA is how many bytes of a are fetched ahead: some hundred cycles.
-const aheadA = 1024
+// aheadA is how many bytes of a are fetched ahead, some hundred cycles, and
+// unroll how many positions of the chain are computed in a round.
+const (
+	aheadA = 1024
+	unroll = 8
+)
 
 // tiles generates the register tiles over packed panels: one function for
 // whole panels of mr rows, and one for each smaller number of rows.
@@ -100,22 +104,23 @@ func (s *isa) tile(rows int) {
 	}
 	MOVQ(b0, b)
 	MOVQ(k0, k)
-	SUBQ(Imm(4), k)
+	SUBQ(imm(unroll), k)
 	JL(LabelRef("rest"))
-	Label("four")
+	Label("several")
 	if rows == s.mr {
-		PREFETCHT0(Mem{Base: a, Disp: aheadA})
-		PREFETCHT0(Mem{Base: a, Disp: aheadA + 64})
+		for i := range unroll * stepA / 64 {
+			PREFETCHT0(Mem{Base: a, Disp: aheadA + 64*i})
+		}
 	}
-	for u := range 4 {
+	for u := range unroll {
 		step(u)
 	}
-	ADDQ(imm(4*stepA), a)
-	ADDQ(imm(4*stepB), b)
-	SUBQ(Imm(4), k)
-	JGE(LabelRef("four"))
+	ADDQ(imm(unroll*stepA), a)
+	ADDQ(imm(unroll*stepB), b)
+	SUBQ(imm(unroll), k)
+	JGE(LabelRef("several"))
 	Label("rest")
-	ADDQ(Imm(4), k)
+	ADDQ(imm(unroll), k)
 	JZ(LabelRef("store"))
 	Label("one")
 	step(0)
