@@ -267,9 +267,6 @@ func (a *assembly) reproduce() {
 // writeRun writes the run directory: tables, report, plots, events and the spec
 // as given and as resolved. Each file appears whole. It returns the verdict.
 func (s *study) writeRun(dir string, run *reports.Run) (verdict string, err error) {
-	if err := disk.RemoveUnfinished(s.disk, dir); err != nil {
-		return "", err
-	}
 	out := disk.Dir{FS: s.disk, Path: dir}
 	if err := reports.WriteTables(out, run); err != nil {
 		return "", err

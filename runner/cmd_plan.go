@@ -10,7 +10,6 @@ import (
 	"xrun/kernels"
 	"xrun/kernels/cuda"
 	"xrun/runner/store"
-	"xrun/runner/suites"
 	"xrun/schema"
 )
 
@@ -118,43 +117,6 @@ func (s *study) printCells(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// estimate fills in the work of the evaluations, which takes tokenizing their
-// suites; a run does not need it.
-func (s *study) estimate() error {
-	type pair struct {
-		*suiteInput
-		*modelInput
-	}
-	counts := map[pair]suites.Counts{}
-	for _, st := range s.stages {
-		if st.suite == nil {
-			continue
-		}
-		at := pair{st.suite, st.model}
-		n, ok := counts[at]
-		if !ok {
-			suite, err := st.suite.open()
-			if err != nil {
-				return err
-			}
-			if n, err = suite.Count(st.model.tokenizer, st.ask.options(st.model.config, st.model.tokenizer)); err != nil {
-				return err
-			}
-			counts[at] = n
-			s.counts = append(s.counts, suiteCount{suite, n})
-		}
-		st.tokens = int64(n.Distinct)
-		st.flops = st.model.config.ForwardFLOPs(1, 0, 1) * float64(n.Distinct)
-	}
-	return nil
-}
-
-// suiteCount is the work that a suite asks of one tokenizer's models.
-type suiteCount struct {
-	suite *suites.Suite
-	suites.Counts
-}
-
 func (s *study) printStages(w io.Writer) {
 	done := 0
 	for _, st := range s.stages {
@@ -206,16 +168,12 @@ func (s *study) printSuites(w io.Writer) {
 	fmt.Fprintln(w, plural(len(s.suites), "suite"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range s.counts {
-		fmt.Fprintf(t, "  %s\t%s\t%s tokens, %s with shared prefixes\n", c.suite.Name(), plural(c.Items, "item"), thousands(int64(c.Tokens)), thousands(int64(c.Distinct)))
+		fmt.Fprintf(t, "  %s\t%s\t%s tokens, %s with shared prefixes\n", c.suite, plural(c.Items, "item"), thousands(int64(c.Tokens)), thousands(int64(c.Distinct)))
 	}
 	t.Flush()
-	for _, from := range s.suites {
-		suite, err := from.open()
-		if err != nil {
-			continue // no stage asks it, or estimate has said so
-		}
-		for _, n := range suite.Notes() {
-			fmt.Fprintf(w, "  %s: %s\n", suite.Name(), n)
+	for _, suite := range s.suites {
+		for _, n := range s.notes[suite] {
+			fmt.Fprintf(w, "  %s: %s\n", suite.name, n)
 		}
 	}
 	fmt.Fprintln(w)
@@ -231,6 +189,10 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 		flops += st.flops
 		tokens += st.tokens
 		disk += st.disk
+	}
+	if flops == 0 && tokens == 0 {
+		fmt.Fprintln(w, "nothing is left")
+		return
 	}
 	memory, checkpoint := s.memory(engine.Engine)
 	fmt.Fprintln(w, "cost of what is left")

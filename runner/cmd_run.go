@@ -90,6 +90,9 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 	if h, held, dead := lock.State(gcLock(s.store)); held && !dead {
 		return "", 0, withHint(fmt.Errorf("the store is being collected by %v", h), "run the same command when it is done")
 	}
+	if err := disk.RemoveUnfinished(e.disk, dir); err != nil {
+		return "", 0, err
+	}
 	if err := s.writePlan(dir); err != nil {
 		return "", 0, err
 	}
@@ -105,6 +108,11 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 		}
 		return "", 0, err
 	}
+	of := s.reportKey()
+	if verdict, ok := madeBefore(dir, of); ok {
+		s.in.digests.Save()
+		return verdict, 0, nil
+	}
 	run, err := s.assemble(x.failures)
 	if err != nil {
 		return "", 0, err
@@ -117,7 +125,11 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 			return "", 0, err
 		}
 	}
-	if err := s.writeProvenance(e, dir, x, began); err != nil {
+	made, err := reportMade(dir, of, verdict)
+	if err != nil {
+		return "", 0, err
+	}
+	if err := s.writeProvenance(e, dir, x, began, made); err != nil {
 		return "", 0, err
 	}
 	s.in.digests.Save()

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,14 +43,22 @@ func (s *study) writePlan(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeBytes(s.disk, filepath.Join(dir, specName), resolved); err != nil {
+	if err := rewriteBytes(s.disk, filepath.Join(dir, specName), resolved); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(s.records(), "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeBytes(s.disk, filepath.Join(dir, planName), append(b, '\n'))
+	return rewriteBytes(s.disk, filepath.Join(dir, planName), append(b, '\n'))
+}
+
+// rewriteBytes writes a file unless it holds just these bytes.
+func rewriteBytes(fsys disk.FS, path string, b []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, b) {
+		return nil
+	}
+	return writeBytes(fsys, path, b)
 }
 
 // specName is the spec as resolved, in a run directory.

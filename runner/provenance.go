@@ -35,7 +35,11 @@ type provenance struct {
 	Env        map[string]string `json:"env"`    // the variables that can change how a run goes
 	Inputs     map[string]string `json:"inputs"` // sha256 by name: of each file of data and models, of each suite's definition with its files
 	Failures   []string          `json:"failures,omitempty"`
+	Report     *madeReport       `json:"report,omitempty"`
 }
+
+// provenanceName is the file of a run directory that holds its provenance.
+const provenanceName = "run.json"
 
 // build identifies the program.
 type build struct {
@@ -65,13 +69,13 @@ var relevantEnv = []string{
 	"CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_CLUSTER_NAME", "SLURM_CONF",
 }
 
-func (s *study) writeProvenance(e *env, dir string, x *execution, began time.Time) error {
+func (s *study) writeProvenance(e *env, dir string, x *execution, began time.Time, made *madeReport) error {
 	p := provenance{
 		Spec: s.specPath, Tags: s.tags, Command: e.args, Began: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(),
 		Build: s.thisBuild(), Engine: x.engine.Name(), Numerics: x.engine.Numerics(),
 		Device: x.engine.device, Capability: x.engine.capability, NoGPU: x.engine.reason, Machine: thisMachine(),
 		Versions: map[string]int{"prepare": prepareVersion, "train": trainVersion, "evaluate": evaluateVersion, "heldout": heldoutVersion, "sample": sampleVersion},
-		Env:      map[string]string{},
+		Env:      map[string]string{}, Report: made,
 	}
 	if s.specPath != "" {
 		p.SpecDigest, _ = s.in.digestFile(s.specPath)
@@ -94,7 +98,7 @@ func (s *study) writeProvenance(e *env, dir string, x *execution, began time.Tim
 	if err != nil {
 		return err
 	}
-	if err := writeBytes(s.disk, filepath.Join(dir, "run.json"), append(b, '\n')); err != nil {
+	if err := writeBytes(s.disk, filepath.Join(dir, provenanceName), append(b, '\n')); err != nil {
 		return err
 	}
 	return writeRows(disk.Dir{FS: s.disk, Path: dir}, "timing.parquet", x.timings)

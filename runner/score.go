@@ -14,6 +14,7 @@ import (
 // asking is how suites are put to a model.
 type asking struct {
 	template func(string) ([]int32, error) // nil: bare prompts
+	key      *templateKey                  // of template
 	memory   int64                         // of scoring; 0 leaves it to model
 }
 

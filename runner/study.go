@@ -45,7 +45,9 @@ type study struct {
 
 	specPath string // the spec as given, for run.json and the copy beside the report
 	tags     []string
-	counts   []suiteCount // filled by estimate
+	// Filled by estimate.
+	counts []suiteCount
+	notes  map[*suiteInput][]string
 }
 
 // modelInput is a model the spec names: what planning needs of it.
@@ -407,6 +409,7 @@ func (s *study) asking(d schema.Data, m *modelInput) (a asking, err error) {
 		return a, fmt.Errorf("eval.memory: %w", err)
 	}
 	if s.spec.Eval.Template == "data" {
+		a.key = templateKeyOf(d, m)
 		a.template, err = templateOf(d, m)
 	}
 	return a, err

@@ -14,7 +14,10 @@ import (
 type suiteInput struct {
 	name   string
 	digest string
-	bare   bool // see suites.Suite.Bare
+	// identity is suites.Identity of the files as they were found; "" if they
+	// changed meanwhile.
+	identity string
+	bare     bool // see suites.Suite.Bare
 	// open parses the files, once.
 	open func() (*suites.Suite, error)
 }
@@ -39,6 +42,7 @@ func (in *inputs) suite(e schema.Eval, want schema.Suite) (*suiteInput, error) {
 		s.digest, ok = in.digests.Recall(identity)
 	}
 	if idErr == nil && ok {
+		s.identity = identity
 		s.open = sync.OnceValues(func() (*suites.Suite, error) {
 			suite, err := parse()
 			if err == nil && suite.Digest() != s.digest {
@@ -55,6 +59,7 @@ func (in *inputs) suite(e schema.Eval, want schema.Suite) (*suiteInput, error) {
 	s.digest = suite.Digest()
 	s.open = func() (*suites.Suite, error) { return suite, nil }
 	if again, err := suites.Identity(root.suites(), def, want, in.digests.File); err == nil && again == identity {
+		s.identity = identity
 		in.digests.Remember(identity, s.digest)
 	}
 	return s, nil

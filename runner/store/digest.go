@@ -73,15 +73,16 @@ func (d *Digests) File(path string) (string, error) {
 func (d *Digests) Recall(name string) (string, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	sum, ok := d.known["of "+name]
-	return sum, ok
+	text, ok := d.known["of "+name]
+	return text, ok
 }
 
-// Remember keeps a digest that took work to find under a name that determines it.
-func (d *Digests) Remember(name, sum string) {
+// Remember keeps something short that took work to find, such as a digest, under
+// a name that determines it.
+func (d *Digests) Remember(name, text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.known["of "+name], d.changed = sum, true
+	d.known["of "+name], d.changed = text, true
 }
 
 // Save writes the memory back if it grew. It is only a memory: failing to write

@@ -1,9 +1,14 @@
 package suites_test
 
 import (
+	"cmp"
+	"fmt"
+	"io/fs"
 	"os"
+	"strings"
 	"testing"
 
+	"xrun/experiments"
 	"xrun/kernels"
 	"xrun/kernels/cpu"
 	"xrun/model"
@@ -48,6 +53,58 @@ func BenchmarkReference(b *testing.B) {
 				engine.Close()
 			}
 		})
+	}
+}
+
+// BenchmarkItems scores the first items of the published suites, and all of MMLU,
+// with the embedded model: us/item must not grow with their number. length=512 is
+// the embedded model's own context, in which MMLU's five shots do not fit: what is
+// left of them begins elsewhere for every item, so nothing is shared. length=any
+// cuts nothing.
+func BenchmarkItems(b *testing.B) {
+	needShared(b, sharedData)
+	files, err := fs.Sub(experiments.FS, "tiny/model")
+	if err != nil {
+		b.Fatal(err)
+	}
+	engine, err := cpu.New(cpu.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer engine.Close()
+	m, err := model.Load(engine, files, kernels.F32)
+	if err != nil {
+		b.Fatal(err)
+	}
+	tok, err := tokenizer.Load(files)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		suite  string
+		limits []int // of a file; MMLU has 57, of which some hold 100 items
+	}{
+		{"hellaswag", []int{100, 400, 1600}}, {"boolq", []int{100, 400, 1600}}, {"winogrande", []int{75, 300, 1200}}, {"arc-e", []int{35, 140, 560}},
+		{"mmlu", []int{6, 25, 100, 0}},
+	} {
+		lengths := []int{m.Config.MaxPositions}
+		if c.suite == "mmlu" {
+			lengths = append(lengths, 0)
+		}
+		for _, length := range lengths {
+			for _, limit := range c.limits {
+				s := open(b, suites.Dir(sharedData), schema.Suite{Suite: c.suite, Limit: limit})
+				name := cmp.Or(strings.TrimPrefix(fmt.Sprint(length), "0"), "any")
+				b.Run(fmt.Sprintf("suite=%s/length=%s/items=%d", c.suite, name, s.Len()), func(b *testing.B) {
+					for b.Loop() {
+						if _, err := s.Score(b.Context(), tok, modelScorer{m: m}, suites.Options{MaxLength: length}); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*s.Len()), "us/item")
+				})
+			}
+		}
 	}
 }
 
