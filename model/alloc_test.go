@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"xrun/model"
+	"xrun/model/modeltest"
 )
 
 // A step allocates the views of its buffers and its plan, some objects a block,
@@ -11,9 +12,9 @@ import (
 func TestStepAllocations(t *testing.T) {
 	for _, p := range precisions {
 		c := small(model.Qwen2)
-		m := random(t, engine(t, 2), c, p)
+		m := modeltest.Random(t, engine(t, 2), c, p)
 		tr := newTrainer(t, m, smallRecipe(0.5, 0))
-		rows := someRows(8, 1)
+		rows := modeltest.Rows(8, 1)
 		step(t, tr, rows)
 		if n, most := testing.AllocsPerRun(20, func() { step(t, tr, rows) }), float64(100+20*c.Layers); n > most {
 			t.Errorf("%v: %v allocations a step, want at most %v", p, n, most)

@@ -17,44 +17,9 @@ import (
 	"xrun/model/modeltest"
 )
 
-// small is a model of awkward sizes: nothing is a multiple of a vector.
-func small(arch string) model.Config {
-	c := model.Config{
-		Architecture: arch, Vocab: 101, Hidden: 36, Intermediate: 50, Layers: 3, Heads: 6, KVHeads: 2, HeadDim: 6, MaxPositions: 256,
-		RopeTheta: 1e4, NormEps: 1e-6, InitRange: 0.2, Tied: arch == model.Qwen2, QKVBias: arch == model.Qwen2, BOS: -1, Pad: -1, EOS: []int32{2},
-	}
-	return c
-}
+func small(arch string) model.Config { return modeltest.Small(arch, 3) }
 
 var precisions = []kernels.DType{kernels.F32, kernels.BF16}
-
-func random(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType) *model.Model {
-	t.Helper()
-	m, err := model.New(e, c, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	if err := m.InitRandom(5); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-// someRows makes n rows of 1 to 30 tokens; some have no output, one no prompt.
-func someRows(n int, seed uint64) []model.Row {
-	g := num.NewPhilox(seed, 99, 0)
-	var out []model.Row
-	for range n {
-		length := 1 + int(g.Below(30))
-		r := model.Row{Tokens: make([]int32, length), Prompt: int(g.Below(uint64(length + 1)))}
-		for i := range r.Tokens {
-			r.Tokens[i] = int32(g.Below(101))
-		}
-		out = append(out, r)
-	}
-	return out
-}
 
 func smallRecipe(promptWeight float64, micro int) model.Recipe {
 	r := modeltest.Recipe(model.PadLeft, "output")
@@ -70,7 +35,7 @@ func train(t testing.TB, m *model.Model, r model.Recipe, steps int) ([]model.Ste
 	defer tr.Close()
 	var log []model.StepResult
 	for s := range steps {
-		log = append(log, step(t, tr, someRows(8, uint64(s))))
+		log = append(log, step(t, tr, modeltest.Rows(8, uint64(s))))
 	}
 	return log, m.Digest()
 }
@@ -82,11 +47,11 @@ func TestTrainingBits(t *testing.T) {
 		for _, p := range precisions {
 			for _, weight := range []float64{0, 0.25, 1} {
 				t.Run(fmt.Sprint(arch, "/", p, "/", weight), func(t *testing.T) {
-					wantLog, want := train(t, random(t, engine(t, 1), small(arch), p), smallRecipe(weight, 0), 3)
+					wantLog, want := train(t, modeltest.Random(t, engine(t, 1), small(arch), p), smallRecipe(weight, 0), 3)
 					for _, how := range []struct{ threads, micro, again int }{{1, 1, 0}, {1, 75, 1}, {2, 0, 2}, {2, 1, 9}, {3, 40, 0}, {7, 33, 0}} {
 						r := smallRecipe(weight, how.micro)
 						r.Recompute = how.again
-						log, got := train(t, random(t, engine(t, how.threads), small(arch), p), r, 3)
+						log, got := train(t, modeltest.Random(t, engine(t, how.threads), small(arch), p), r, 3)
 						if got != want {
 							t.Errorf("threads %d, micro-batch %d, %d blocks again: digest %x, want %x", how.threads, how.micro, how.again, got, want)
 						}
@@ -108,7 +73,7 @@ func TestGoldenDigests(t *testing.T) {
 	for _, arch := range []string{model.Qwen2, model.Llama} {
 		for _, p := range precisions {
 			e := engine(t, 2)
-			log, digest := train(t, random(t, e, small(arch), p), smallRecipe(0.5, 0), 3)
+			log, digest := train(t, modeltest.Random(t, e, small(arch), p), smallRecipe(0.5, 0), 3)
 			got[fmt.Sprint(e.Numerics(), " ", arch, " ", p)] = fmt.Sprintf("%016x %016x", digest, math.Float64bits(log[2].Loss))
 		}
 	}
@@ -138,10 +103,10 @@ func TestResume(t *testing.T) {
 	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) {
 			e, c := engine(t, 2), small(model.Qwen2)
-			whole := random(t, e, c, p)
+			whole := modeltest.Random(t, e, c, p)
 			_, want := train(t, whole, smallRecipe(0.5, 0), 5)
 
-			first := random(t, e, c, p)
+			first := modeltest.Random(t, e, c, p)
 			tr := newTrainer(t, first, smallRecipe(0.5, 0))
 			snapshot := tr.NewSnapshot()
 			defer snapshot.Free()
@@ -149,7 +114,7 @@ func TestResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			for s := range 2 {
-				step(t, tr, someRows(8, uint64(s)))
+				step(t, tr, modeltest.Rows(8, uint64(s)))
 			}
 			if err := snapshot.Take(); err != nil {
 				t.Fatal(err)
@@ -158,7 +123,7 @@ func TestResume(t *testing.T) {
 			if err := tr.WriteState(&state); err != nil {
 				t.Fatal(err)
 			}
-			step(t, tr, someRows(8, 7)) // the snapshot must not follow
+			step(t, tr, modeltest.Rows(8, 7)) // the snapshot must not follow
 			if err := snapshot.Write(&again); err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +144,7 @@ func TestResume(t *testing.T) {
 				t.Errorf("resumed at step %d, want 2", tr2.Steps())
 			}
 			for s := 2; s < 5; s++ {
-				step(t, tr2, someRows(8, uint64(s)))
+				step(t, tr2, modeltest.Rows(8, uint64(s)))
 			}
 			if got := second.Digest(); got != want {
 				t.Errorf("digest after resuming %x, want %x", got, want)
@@ -228,7 +193,7 @@ func TestScoringBits(t *testing.T) {
 	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) {
 			e := engine(t, 2)
-			m := random(t, e, small(model.Qwen2), p)
+			m := modeltest.Random(t, e, small(model.Qwen2), p)
 			seqs := candidates()
 			want, apart, err := m.LogProbs(seqs, model.ScoreOptions{Apart: true})
 			if err != nil {
@@ -236,7 +201,7 @@ func TestScoringBits(t *testing.T) {
 			}
 			for _, threads := range []int{1, 3} {
 				for _, tokens := range []int{0, 1, 7, 64} {
-					m := random(t, engine(t, threads), small(model.Qwen2), p)
+					m := modeltest.Random(t, engine(t, threads), small(model.Qwen2), p)
 					got, shared, err := m.LogProbs(seqs, model.ScoreOptions{Tokens: tokens})
 					if err != nil {
 						t.Fatal(err)
@@ -300,9 +265,9 @@ func logSoftmax(logits []float32, target int32) (float64, bool) {
 func TestGenerateBits(t *testing.T) {
 	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) {
-			m := random(t, engine(t, 2), small(model.Qwen2), p)
+			m := modeltest.Random(t, engine(t, 2), small(model.Qwen2), p)
 			var prompts [][]int32
-			for _, r := range someRows(40, 3) {
+			for _, r := range modeltest.Rows(40, 3) {
 				prompts = append(prompts, r.Tokens)
 			}
 			for _, o := range []model.GenerateOptions{
@@ -352,8 +317,8 @@ func TestGenerateBits(t *testing.T) {
 
 // Held-out losses are the log-probabilities of the targets, by part.
 func TestHeldOut(t *testing.T) {
-	m := random(t, engine(t, 2), small(model.Llama), kernels.F32)
-	data := someRows(150, 6)
+	m := modeltest.Random(t, engine(t, 2), small(model.Llama), kernels.F32)
+	data := modeltest.Rows(150, 6)
 	got, err := m.HeldOut(data)
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ func TestReadConfigRefuses(t *testing.T) {
 func TestSaveLoad(t *testing.T) {
 	e := engine(t, 1)
 	for _, arch := range []string{model.Qwen2, model.Llama} {
-		m, dir := random(t, e, small(arch), kernels.F32), t.TempDir()
+		m, dir := modeltest.Random(t, e, small(arch), kernels.F32), t.TempDir()
 		if err := m.Save(directory(dir), kernels.F32); err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestSaveLoad(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	e := engine(t, 1)
-	m, dir := random(t, e, small(model.Qwen2), kernels.F32), t.TempDir()
+	m, dir := modeltest.Random(t, e, small(model.Qwen2), kernels.F32), t.TempDir()
 	save := func(change func(name string) (string, func([]float32), []int)) fstest.MapFS {
 		return alteredWeights(t, m, dir, change)
 	}

@@ -8,10 +8,11 @@ import (
 
 	"xrun/kernels"
 	"xrun/model"
+	"xrun/model/modeltest"
 )
 
 func TestScoringErrors(t *testing.T) {
-	m := random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
+	m := modeltest.Random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
 	for want, s := range map[string]model.ScoreSeq{
 		"sequence 1: from token 0 of 2; want 1 to 2": {Tokens: []int32{1, 2}},
 		"sequence 1: from token 3 of 2":              {Tokens: []int32{1, 2}, From: 3},
@@ -28,7 +29,7 @@ func TestScoringErrors(t *testing.T) {
 }
 
 func TestGenerateErrors(t *testing.T) {
-	m := random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
+	m := modeltest.Random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
 	one := [][]int32{{1, 2}}
 	for _, c := range []struct {
 		want    string
@@ -78,7 +79,7 @@ func FuzzState(f *testing.F) {
 	e := engine(f, 1)
 	c := small(model.Qwen2)
 	c.Vocab, c.Hidden, c.Intermediate, c.Layers, c.Heads, c.KVHeads, c.HeadDim = 5, 4, 4, 1, 2, 1, 2
-	m := random(f, e, c, kernels.F32)
+	m := modeltest.Random(f, e, c, kernels.F32)
 	tr, err := model.NewTrainer(m, smallRecipe(0, 64))
 	if err != nil {
 		f.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"xrun/model"
+	"xrun/model/modeltest"
 )
 
 // Training has one digest for each precision, whatever the threads, the
@@ -25,7 +26,7 @@ func TestOneDigest(t *testing.T) {
 			}
 			for _, threads := range allThreads {
 				for _, micro := range micros {
-					_, digest := train(t, random(t, engine(t, threads), small(model.Qwen2), p), smallRecipe(0.5, micro), 3)
+					_, digest := train(t, modeltest.Random(t, engine(t, threads), small(model.Qwen2), p), smallRecipe(0.5, micro), 3)
 					seen[fmt.Sprintf("%016x", digest)] = fmt.Sprintf("%d threads, micro-batch %d", threads, micro)
 				}
 			}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestStepWithoutTargets(t *testing.T) {
-	m := random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
+	m := modeltest.Random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
 	tr := newTrainer(t, m, smallRecipe(0, 0))
 	before := m.Digest()
 	got := step(t, tr, []model.Row{{Tokens: []int32{1, 2, 3}, Prompt: 3}, {Tokens: []int32{4}}, {}})
@@ -26,7 +26,7 @@ func TestStepWithoutTargets(t *testing.T) {
 	if m.Digest() != before {
 		t.Error("a skipped step changed the weights")
 	}
-	if next := step(t, tr, someRows(8, 1)); next.Step != 1 || next.LR >= 1e-2 || next.Skipped {
+	if next := step(t, tr, modeltest.Rows(8, 1)); next.Step != 1 || next.LR >= 1e-2 || next.Skipped {
 		t.Errorf("the schedule did not go on: %+v", next)
 	}
 }
@@ -38,8 +38,8 @@ func TestRowWithoutTarget(t *testing.T) {
 	var results []model.StepResult
 	var digests []uint64
 	for _, extra := range [][]model.Row{nil, {{Tokens: []int32{7, 8, 9}, Prompt: 3}}} {
-		m := random(t, engine(t, 1), small(model.Qwen2), kernels.BF16)
-		res := step(t, newTrainer(t, m, recipe), append(append([]model.Row{}, extra...), someRows(7, 1)...))
+		m := modeltest.Random(t, engine(t, 1), small(model.Qwen2), kernels.BF16)
+		res := step(t, newTrainer(t, m, recipe), append(append([]model.Row{}, extra...), modeltest.Rows(7, 1)...))
 		res.Tokens -= 3 * len(extra)
 		results, digests = append(results, res), append(digests, m.Digest())
 	}
@@ -51,10 +51,10 @@ func TestRowWithoutTarget(t *testing.T) {
 // The loss is a mean over all targets of the step, not over rows or batches.
 func TestLossOverStep(t *testing.T) {
 	for _, weight := range []float64{0, 0.3, 1} {
-		m := random(t, engine(t, 2), small(model.Llama), kernels.F32)
+		m := modeltest.Random(t, engine(t, 2), small(model.Llama), kernels.F32)
 		recipe := smallRecipe(weight, 40)
 		recipe.Padding = model.PadRight
-		data := someRows(9, 2)
+		data := modeltest.Rows(9, 2)
 		losses, err := m.HeldOut(data)
 		if err != nil {
 			t.Fatal(err)
@@ -77,14 +77,14 @@ func TestLossOverStep(t *testing.T) {
 }
 
 func TestNonFinite(t *testing.T) {
-	m := random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
+	m := modeltest.Random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
 	p := m.Params()[1]
 	m.Engine().Write(p.Tensor, make([]float32, p.Elements()))
 	v := modeltest.Values(m, p)
 	v[3] = float32(math.Inf(1))
 	m.Engine().Write(p.Tensor, v)
 	tr := newTrainer(t, m, smallRecipe(1, 0))
-	_, err := tr.Step(someRows(8, 1))
+	_, err := tr.Step(modeltest.Rows(8, 1))
 	var bad *model.NonFiniteError
 	if !errors.As(err, &bad) || bad.Step != 0 || bad.What != "loss" {
 		t.Errorf("got %v, want a NonFiniteError of step 0's loss", err)
@@ -92,7 +92,7 @@ func TestNonFinite(t *testing.T) {
 }
 
 func TestTrainingErrors(t *testing.T) {
-	m := random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
+	m := modeltest.Random(t, engine(t, 1), small(model.Qwen2), kernels.F32)
 	tr := newTrainer(t, m, smallRecipe(1, 0))
 	for want, rows := range map[string][]model.Row{
 		"row 1: token 2 has id 101, outside the vocabulary of 101": {{Tokens: []int32{1, 2}}, {Tokens: []int32{1, 2, 101}}},
@@ -124,13 +124,13 @@ func TestTrainingErrors(t *testing.T) {
 
 func TestStateErrors(t *testing.T) {
 	e := engine(t, 1)
-	tr := newTrainer(t, random(t, e, small(model.Qwen2), kernels.F32), smallRecipe(0, 0))
-	other := newTrainer(t, random(t, e, small(model.Llama), kernels.F32), smallRecipe(0, 0))
+	tr := newTrainer(t, modeltest.Random(t, e, small(model.Qwen2), kernels.F32), smallRecipe(0, 0))
+	other := newTrainer(t, modeltest.Random(t, e, small(model.Llama), kernels.F32), smallRecipe(0, 0))
 	var state, weights bytes.Buffer
 	if err := other.WriteState(&state); err != nil {
 		t.Fatal(err)
 	}
-	m := random(t, e, small(model.Qwen2), kernels.F32)
+	m := modeltest.Random(t, e, small(model.Qwen2), kernels.F32)
 	if err := m.WriteWeights(&weights, kernels.F32); err != nil {
 		t.Fatal(err)
 	}
@@ -162,10 +162,10 @@ func TestTrainMemory(t *testing.T) {
 	for i, p := range []kernels.DType{kernels.F32, kernels.BF16, kernels.F32, kernels.BF16} {
 		recompute := i / 2 * 2
 		c := &counting{Engine: engine(t, 1)}
-		m := random(t, c, small(model.Llama), p)
+		m := modeltest.Random(t, c, small(model.Llama), p)
 		recipe := smallRecipe(1, 0)
 		recipe.Padding, recipe.Recompute = model.PadRight, recompute
-		rows := someRows(8, 1)
+		rows := modeltest.Rows(8, 1)
 		e := recipe.Extent(rows)
 		step(t, newTrainer(t, m, recipe), rows)
 		distinct := map[int32]bool{}
@@ -187,7 +187,7 @@ func TestPadTokenGradient(t *testing.T) {
 	for _, arch := range []string{model.Qwen2, model.Llama} {
 		c := small(arch)
 		c.Pad = 9
-		m := random(t, engine(t, 1), c, kernels.F32)
+		m := modeltest.Random(t, engine(t, 1), c, kernels.F32)
 		tr := newTrainer(t, m, smallRecipe(1, 0))
 		step(t, tr, []model.Row{{Tokens: []int32{4, 9, 5, 9, 6}}})
 		embed := modeltest.Values(m, tr.Grads()[0])

@@ -50,18 +50,6 @@ func (e *Engine) LinearGradWeight(dw, dy, x kernels.Tensor, starts []int32, carr
 	gemm.GradWeight(e.pool, d.matrix(), y.matrix(), s.matrix(), starts, carry)
 }
 
-// checkStarts panics unless starts ascends from 0 to rows.
-func (e *Engine) checkStarts(op string, starts []int32, rows int) {
-	if len(starts) == 0 || starts[0] != 0 || int(starts[len(starts)-1]) != rows {
-		e.bug("%s: starts %v of %d rows must begin with 0 and end with the number of rows", op, starts, rows)
-	}
-	for i := 1; i < len(starts); i++ {
-		if starts[i] < starts[i-1] {
-			e.bug("%s: starts descend from %d to %d", op, starts[i-1], starts[i])
-		}
-	}
-}
-
 // BiasGrad sets db to the sum of dy over tokens, or continues its chains.
 func (e *Engine) BiasGrad(db, dy kernels.Tensor, carry bool) {
 	y := e.arg("BiasGrad", "dy", dy, anyType, anySize, anySize)

@@ -1,10 +1,10 @@
 package cpu
 
 import (
-	"fmt"
 	"math"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/pages"
 )
@@ -55,7 +55,7 @@ func (e *Engine) Free(ts ...kernels.Tensor) {
 			continue
 		}
 		if x.engine != e || x.owner != x {
-			e.bug("Free: %s is a view or of another engine", describe(t))
+			e.bug("Free: %s is a view or of another engine", args.Describe(t))
 		}
 		delete(e.live, x)
 		mem := x.mem
@@ -127,7 +127,7 @@ func (t *tensor) zero(lo, hi int) {
 func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 	d := e.arg("Write", "dst", dst, anyType, anySize, anySize)
 	if len(src) != d.size() {
-		e.bug("Write: %d values into %v", len(src), describe(dst))
+		e.bug("Write: %d values into %v", len(src), args.Describe(dst))
 	}
 	if d.dtype == kernels.F32 {
 		copy(d.f, src)
@@ -140,7 +140,7 @@ func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 	s := e.arg("Read", "src", src, anyType, anySize, anySize)
 	if len(dst) != s.size() {
-		e.bug("Read: %d values from %v", len(dst), describe(src))
+		e.bug("Read: %d values from %v", len(dst), args.Describe(src))
 	}
 	if s.dtype == kernels.F32 {
 		copy(dst, s.f)
@@ -151,8 +151,8 @@ func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 
 // What arg accepts.
 const (
-	anyType kernels.DType = 0
-	anySize int           = -1
+	anyType = args.AnyType
+	anySize = args.AnySize
 )
 
 // arg checks a tensor argument of an operation: made by this engine, of type t
@@ -164,13 +164,8 @@ func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 		e.bug("%s: %s is nil, freed or of another engine", op, name)
 	case y.engine != e:
 		e.bug("%s: %s belongs to another engine", op, name)
-	case t != anyType && y.dtype != t:
-		e.bug("%s: %s is %s, want %v", op, name, describe(x), t)
-	case rows != anySize && y.rows != rows:
-		e.bug("%s: %s is %s, want %d rows", op, name, describe(x), rows)
-	case cols != anySize && y.cols != cols:
-		e.bug("%s: %s is %s, want %d columns", op, name, describe(x), cols)
 	}
+	e.must(args.Tensor(op, name, y, t, rows, cols))
 	return y
 }
 
@@ -182,25 +177,25 @@ func (e *Engine) optional(op, name string, x kernels.Tensor, t kernels.DType, ro
 	return e.arg(op, name, x, t, rows, cols)
 }
 
-func describe(x kernels.Tensor) string {
-	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
+// must panics with what a caller did wrong.
+func (e *Engine) must(err error) {
+	if err != nil {
+		e.bug("%v", err)
+	}
 }
 
-// count panics unless a list of ids has the wanted length.
-func (e *Engine) count(op, name string, got, want int) {
-	if got != want {
-		e.bug("%s: %d %s for %d rows", op, got, name, want)
-	}
+func (e *Engine) count(op, name string, got, want int) { e.must(args.Count(op, name, got, want)) }
+
+func (e *Engine) checkStarts(op string, starts []int32, rows int) {
+	e.must(args.Starts(op, starts, rows))
 }
 
 // inTable reports whether all ids are rows of a table of n, and remembers the
 // first that is not.
 func (e *Engine) inTable(op, name string, ids []int32, n int) bool {
-	for i, id := range ids {
-		if id < 0 || int(id) >= n {
-			e.fail("computing %s: %s %d at row %d is outside the table of %d rows", op, name, id, i, n)
-			return false
-		}
+	err := args.Table(op, name, ids, n)
+	if err != nil {
+		e.fail("%v", err)
 	}
-	return true
+	return err == nil
 }

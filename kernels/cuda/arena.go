@@ -131,28 +131,22 @@ func (b *block) join() {
 
 // trim gives wholly free segments back to the driver.
 func (a *arena) trim() error {
-	var first error
+	var errs tally
 	a.segments = slices.DeleteFunc(a.segments, func(s *segment) bool {
 		if !s.head.free || s.head.next != nil {
 			return false
 		}
 		a.reserved -= s.size
-		if err := a.driver.Free(s.addr); err != nil && first == nil {
-			first = err
-		}
+		errs.add(a.driver.Free(s.addr))
 		return true
 	})
-	return first
+	return errs.err()
 }
 
 // close gives everything back.
-func (a *arena) close() error {
-	var first error
+func (a *arena) close(errs *tally) {
 	for _, s := range a.segments {
-		if err := a.driver.Free(s.addr); err != nil && first == nil {
-			first = err
-		}
+		errs.add(a.driver.Free(s.addr))
 	}
 	*a = arena{}
-	return first
 }

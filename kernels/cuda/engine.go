@@ -143,7 +143,11 @@ func (e *Engine) Close() error {
 	}
 	err := e.Sync()
 	if e.failed == nil { // a device that failed refuses everything
-		err = errors.Join(err, e.uploads.close(e), e.downloads.close(e), e.memory.close())
+		var errs tally
+		e.uploads.release(e, &errs)
+		errs.add(e.downloads.close(e))
+		e.memory.close(&errs)
+		err = errors.Join(err, errs.err())
 	}
 	err = errors.Join(err, e.driver.Close())
 	*e = Engine{failed: errors.New("the cuda engine is closed")}

@@ -1,7 +1,9 @@
 package cuda_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"xrun/kernels/cuda"
@@ -56,5 +58,25 @@ func TestConformanceInReusedMemory(t *testing.T) {
 	}
 	if err := e.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// stuck is a device that takes no memory back.
+type stuck struct{ cuda.Driver }
+
+func (stuck) Free(cuda.Address) error { return errors.New("the device does not answer") }
+
+// TestCloseSaysAFailureOnce closes an engine whose tensors cannot be freed.
+func TestCloseSaysAFailureOnce(t *testing.T) {
+	e, err := cuda.New(stuck{exact(1)}, cuda.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		e.New(f32, 3, 5)
+	}
+	err = e.Close()
+	if err == nil || strings.Count(err.Error(), "answer") != 1 || !strings.Contains(err.Error(), "the first of 20 ") {
+		t.Errorf("closing: %v; want one error and how many there were", err)
 	}
 }

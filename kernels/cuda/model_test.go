@@ -10,7 +10,6 @@ import (
 	"xrun/kernels"
 	"xrun/kernels/cpu"
 	"xrun/kernels/cuda"
-	"xrun/kernels/num"
 	"xrun/model"
 	"xrun/model/modeltest"
 )
@@ -41,41 +40,6 @@ func TestReference(t *testing.T) {
 	}, bounds)
 }
 
-// small is a model of awkward sizes: nothing is a multiple of a tile.
-func small(arch string) model.Config {
-	return model.Config{
-		Architecture: arch, Vocab: 101, Hidden: 36, Intermediate: 50, Layers: 2, Heads: 6, KVHeads: 2, HeadDim: 6, MaxPositions: 256,
-		RopeTheta: 1e4, NormEps: 1e-6, InitRange: 0.2, Tied: arch == model.Qwen2, QKVBias: arch == model.Qwen2, BOS: -1, Pad: -1, EOS: []int32{2},
-	}
-}
-
-func random(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType) *model.Model {
-	t.Helper()
-	m, err := model.New(e, c, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.InitRandom(5); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-// someRows makes n rows of 1 to 30 tokens.
-func someRows(n int, seed uint64) []model.Row {
-	g := num.NewPhilox(seed, 99, 0)
-	var out []model.Row
-	for range n {
-		length := 1 + int(g.Below(30))
-		r := model.Row{Tokens: make([]int32, length), Prompt: int(g.Below(uint64(length + 1)))}
-		for i := range r.Tokens {
-			r.Tokens[i] = int32(g.Below(101))
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
 // training is what some steps reported and the digest of the final weights.
 type training struct {
 	Log    []model.StepResult
@@ -84,7 +48,7 @@ type training struct {
 
 func train(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType, micro, steps int) training {
 	t.Helper()
-	m := random(t, e, c, p)
+	m := modeltest.Random(t, e, c, p)
 	defer m.Close()
 	r := modeltest.Recipe(model.PadLeft, "output")
 	r.PromptWeight, r.MicroTokens = 0.5, micro
@@ -95,7 +59,7 @@ func train(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType, micr
 	defer tr.Close()
 	var out training
 	for s := range steps {
-		res, err := tr.Step(someRows(6, uint64(s)))
+		res, err := tr.Step(modeltest.Rows(6, uint64(s)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +80,7 @@ func TestTrainingIsReproducible(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			runs = append(runs, train(t, e, small(model.Qwen2), p, 60, 3))
+			runs = append(runs, train(t, e, modeltest.Small(model.Qwen2, 2), p, 60, 3))
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +101,7 @@ func TestTrainingFollowsTheCPU(t *testing.T) {
 	defer host.Close()
 	for p, bound := range map[kernels.DType]float64{f32: 2e-5, bf16: 2e-2} {
 		e := newEngine(t, 2, cuda.Options{})
-		got, want := train(t, e, small(model.Llama), p, 0, 10), train(t, host, small(model.Llama), p, 0, 10)
+		got, want := train(t, e, modeltest.Small(model.Llama, 2), p, 0, 10), train(t, host, modeltest.Small(model.Llama, 2), p, 0, 10)
 		worst := 0.0
 		for i, w := range want.Log {
 			g := got.Log[i]
@@ -160,9 +124,9 @@ func TestNeighboursChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, p := range []kernels.DType{f32, bf16} {
 		e := newEngine(t, 3, cuda.Options{})
-		m := random(t, e, small(model.Qwen2), p)
+		m := modeltest.Random(t, e, modeltest.Small(model.Qwen2, 2), p)
 		var seqs []model.ScoreSeq
-		rows := someRows(5, 4)
+		rows := modeltest.Rows(5, 4)
 		for _, r := range rows[1:] {
 			tokens := append(append([]int32{7, 8, 9}, rows[0].Tokens...), r.Tokens...) // of a common start
 			seqs = append(seqs, model.ScoreSeq{Tokens: tokens, From: 3})

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 )
 
 // uploads takes what the host gives to kernels (ids, descriptors, values of
@@ -39,8 +40,9 @@ func (u *uploads) start(e *Engine, o Options) (err error) {
 
 // resize makes rings of the given size; the old ones are idle.
 func (u *uploads) resize(e *Engine, bytes int) (err error) {
-	if err := u.release(e); err != nil {
-		return err
+	var errs tally
+	if u.release(e, &errs); errs.first != nil {
+		return errs.err()
 	}
 	if u.host, err = e.driver.AllocHost(bytes); err != nil {
 		return err
@@ -52,26 +54,19 @@ func (u *uploads) resize(e *Engine, bytes int) (err error) {
 }
 
 // release gives the rings back after waiting for all kernels.
-func (u *uploads) release(e *Engine) error {
-	errs := []error{e.driver.Synchronize(e.compute)}
+func (u *uploads) release(e *Engine, errs *tally) {
+	if u.host == nil {
+		return
+	}
+	errs.add(e.driver.Synchronize(e.compute))
 	for len(u.slots) > 0 {
-		errs = append(errs, u.retire(e))
+		errs.add(u.retire(e))
 	}
-	if u.host != nil {
-		errs = append(errs, e.driver.FreeHost(u.host))
-	}
+	errs.add(e.driver.FreeHost(u.host))
 	if u.device != 0 {
-		errs = append(errs, e.driver.Free(u.device))
+		errs.add(e.driver.Free(u.device))
 	}
 	u.host, u.device, u.at = nil, 0, 0
-	return errors.Join(errs...)
-}
-
-func (u *uploads) close(e *Engine) error {
-	if u.host == nil {
-		return nil
-	}
-	return u.release(e)
 }
 
 // retire forgets the oldest upload, whose kernels have run.
@@ -285,7 +280,7 @@ func raw[T any](s []T) []byte {
 func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 	d := e.dst("Write", "dst", dst, anyType, anySize, anySize)
 	if len(src) != d.size() {
-		e.bug("Write: %d values into %v", len(src), describe(dst))
+		e.bug("Write: %d values into %v", len(src), args.Describe(dst))
 	}
 	// Values wait on the device beside the kernels that still use dst, and are
 	// moved in their order.
@@ -302,7 +297,7 @@ func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 	s := e.arg("Read", "src", src, anyType, anySize, anySize)
 	if len(dst) != s.size() {
-		e.bug("Read: %d values from %v", len(dst), describe(src))
+		e.bug("Read: %d values from %v", len(dst), args.Describe(src))
 	}
 	if s.dtype == kernels.F32 {
 		downloadTo(e, dst, s.addr)

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 )
 
 // tensor is a dense row-major matrix in device memory. A view knows the tensor
@@ -39,7 +40,7 @@ func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	}
 	b, err := e.memory.alloc(x.bytes())
 	if err != nil {
-		e.outOfMemory(fmt.Sprintf("making a tensor of %v", describe(x)), err)
+		e.outOfMemory(fmt.Sprintf("making a tensor of %v", args.Describe(x)), err)
 		return x
 	}
 	x.block, x.addr = b, b.addr
@@ -57,7 +58,7 @@ func (e *Engine) Free(ts ...kernels.Tensor) {
 			continue
 		}
 		if x.engine != e || x.owner != x {
-			e.bug("Free: %s is a view or of another engine", describe(t))
+			e.bug("Free: %s is a view or of another engine", args.Describe(t))
 		}
 		for _, b := range []*block{x.block, x.half} {
 			if b == nil {
@@ -111,8 +112,8 @@ func (t *tensor) address() Address {
 
 // What arg accepts.
 const (
-	anyType kernels.DType = 0
-	anySize int           = -1
+	anyType = args.AnyType
+	anySize = args.AnySize
 )
 
 // arg checks a tensor argument of an operation: made by this engine, of type t
@@ -124,14 +125,10 @@ func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 		e.bug("%s: %s is nil, freed or of another engine", op, name)
 	case y.engine != e:
 		e.bug("%s: %s belongs to another engine", op, name)
-	case t != anyType && y.dtype != t:
-		e.bug("%s: %s is %s, want %v", op, name, describe(x), t)
-	case rows != anySize && y.rows != rows:
-		e.bug("%s: %s is %s, want %d rows", op, name, describe(x), rows)
-	case cols != anySize && y.cols != cols:
-		e.bug("%s: %s is %s, want %d columns", op, name, describe(x), cols)
-	case y.addr == 0 && y.bytes() > 0:
-		e.fail("computing %s: there was no memory for %s, %s", op, name, describe(x))
+	}
+	e.must(args.Tensor(op, name, y, t, rows, cols))
+	if y.addr == 0 && y.bytes() > 0 {
+		e.fail("computing %s: there was no memory for %s, %s", op, name, args.Describe(x))
 	}
 	return y
 }
@@ -155,7 +152,7 @@ func (e *Engine) rounded(w *tensor) Address {
 	if o.half == nil {
 		b, err := e.memory.alloc(int64(o.size()) * 2)
 		if err != nil {
-			e.outOfMemory(fmt.Sprintf("rounding %v to bf16", describe(o)), err)
+			e.outOfMemory(fmt.Sprintf("rounding %v to bf16", args.Describe(o)), err)
 			return 0
 		}
 		o.half, o.fresh = b, false
@@ -183,38 +180,26 @@ func (e *Engine) optionalDst(op, name string, x kernels.Tensor, t kernels.DType,
 	return e.dst(op, name, x, t, rows, cols)
 }
 
-func describe(x kernels.Tensor) string {
-	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
+// must panics with what a caller did wrong.
+func (e *Engine) must(err error) {
+	if err != nil {
+		e.bug("%v", err)
+	}
 }
 
-// count panics unless a list of ids has the wanted length.
-func (e *Engine) count(op, name string, got, want int) {
-	if got != want {
-		e.bug("%s: %d %s for %d rows", op, got, name, want)
-	}
+func (e *Engine) count(op, name string, got, want int) { e.must(args.Count(op, name, got, want)) }
+
+func (e *Engine) checkStarts(op string, starts []int32, rows int) {
+	e.must(args.Starts(op, starts, rows))
 }
 
 // inTable reports whether all ids are rows of a table of n, and remembers the
 // first that is not. Ids are checked here, on the host that has them, so that
 // no kernel needs to.
 func (e *Engine) inTable(op, name string, ids []int32, n int) bool {
-	for i, id := range ids {
-		if id < 0 || int(id) >= n {
-			e.fail("computing %s: %s %d at row %d is outside the table of %d rows", op, name, id, i, n)
-			return false
-		}
+	err := args.Table(op, name, ids, n)
+	if err != nil {
+		e.fail("%v", err)
 	}
-	return true
-}
-
-// checkStarts panics unless starts ascends from 0 to rows.
-func (e *Engine) checkStarts(op string, starts []int32, rows int) {
-	if len(starts) == 0 || starts[0] != 0 || int(starts[len(starts)-1]) != rows {
-		e.bug("%s: starts %v of %d rows must begin with 0 and end with the number of rows", op, starts, rows)
-	}
-	for i := 1; i < len(starts); i++ {
-		if starts[i] < starts[i-1] {
-			e.bug("%s: starts descend from %d to %d", op, starts[i-1], starts[i])
-		}
-	}
+	return err == nil
 }
