@@ -36,7 +36,7 @@ get them.`,
 		if err != nil {
 			return err
 		}
-		engine, err := newEngine(f, spec.Run.Threads)
+		engine, err := newPlanningEngine(f, spec.Run.Threads)
 		if err != nil {
 			return err
 		}
@@ -94,8 +94,11 @@ func (s *study) printPlan(w io.Writer, engine *engine) {
 	s.printLedgers(w)
 	s.printSuites(w)
 	s.printCost(w, engine)
-	if e, ok := engine.Engine.(*cuda.Engine); ok {
+	switch e := engine.Engine.(type) {
+	case *cuda.Engine:
 		s.printDeviceMemory(w, e.Device())
+	case elsewhere:
+		s.printDeviceMemory(w, cuda.Device{})
 	}
 }
 
@@ -203,6 +206,10 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 		fmt.Fprintf(t, "  memory\t%s at most, and %s more from the first checkpoint on where there is room\n", byteText(memory), byteText(checkpoint))
 	}
 	fmt.Fprintf(t, "  disk\t%s\n", byteText(disk))
+	if !engine.here() {
+		t.Flush()
+		return
+	}
 	speed := measureSpeed(engine, precisionOf(s.spec.Train.Precision))
 	const share = 0.6 // of the matrix products' speed that a whole training step reaches
 	left := time.Duration(flops / (speed * share) * float64(time.Second))

@@ -45,7 +45,11 @@ to cancel them.`,
 		if err != nil {
 			return err
 		}
-		engine, err := newEngine(f, spec.Run.Threads)
+		open := newEngine
+		if f.executor == "slurm" {
+			open = newPlanningEngine
+		}
+		engine, err := open(f, spec.Run.Threads)
 		if err != nil {
 			return err
 		}

@@ -52,6 +52,10 @@ func newEngine(f *flags, threads int) (*engine, error) {
 	switch f.engine {
 	case "cuda":
 		e, err := newCUDA()
+		if err == nil && f.capability != "" && e.capability != f.capability {
+			err := fmt.Sprintf("engine cuda:%s: %s has compute capability %s", f.capability, e.device, e.capability)
+			return nil, errors.Join(&statusError{exitNoEngine, err}, e.Close())
+		}
 		return e, absent(err)
 	case "emulated":
 		o := emulated.Options{}
@@ -66,6 +70,38 @@ func newEngine(f *flags, threads int) (*engine, error) {
 		return newCPU(threads, none.Reason)
 	}
 	return e, err
+}
+
+// newPlanningEngine is newEngine for what plans and does not compute: with the
+// compute capability of -engine cuda:8.9 it needs no GPU, so that a login node can
+// plan for others.
+func newPlanningEngine(f *flags, threads int) (*engine, error) {
+	if err := f.engineChoice(); err != nil {
+		return nil, err
+	}
+	major, minor, ok := parseCapability(f.capability)
+	if !ok {
+		return newEngine(f, threads)
+	}
+	return &engine{Engine: elsewhere{numerics: cuda.Numerics(major, minor)}, capability: f.capability}, nil
+}
+
+// elsewhere stands for the engine of other machines: it has the identity of
+// theirs, and computes nothing.
+type elsewhere struct {
+	kernels.Engine
+	numerics string
+}
+
+func (elsewhere) Name() string              { return "cuda" }
+func (e elsewhere) Numerics() string        { return e.numerics }
+func (elsewhere) MicroBatchInvariant() bool { return false }
+func (elsewhere) Close() error              { return nil }
+
+// here reports whether the engine can compute on this machine.
+func (e *engine) here() bool {
+	_, away := e.Engine.(elsewhere)
+	return !away
 }
 
 // absent gives the error of a GPU that is not here its exit status.
@@ -105,6 +141,8 @@ func onDriver(d cuda.Driver) (*engine, error) {
 // String names the engine as plans do.
 func (e *engine) String() string {
 	switch {
+	case !e.here():
+		return fmt.Sprintf("%s of compute capability %s, on another machine", e.Name(), e.capability)
 	case e.device != "":
 		return fmt.Sprintf("%s on %s, compute capability %s", e.Name(), e.device, e.capability)
 	case e.reason != "":

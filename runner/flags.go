@@ -5,12 +5,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+
+	"xrun/kernels/cuda"
 )
 
 // flags holds the flags of one command. Commands share names and meanings, so
 // each flag is defined once, here.
 type flags struct {
+	capability string // of -engine cuda:8.9
+
 	set     *flag.FlagSet
 	tags    []string
 	runs    string
@@ -123,7 +128,7 @@ func (f *flags) defineRuns() {
 }
 
 func (f *flags) defineEngine() {
-	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu|cuda|emulated`: where to compute; auto is the GPU, if there is one. emulated runs the GPU's kernels on an interpreter, slowly")
+	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu|cuda|emulated`: where to compute; auto is the GPU, if there is one. cuda:8.9 insists on a compute capability; plan and -executor slurm then need no GPU here. emulated runs the GPU's kernels on an interpreter, slowly")
 	f.set.IntVar(&f.threads, "threads", 0, "worker threads; 0 = one per processor (changes no bit of the result)")
 }
 
@@ -164,8 +169,24 @@ func oneOf(flagName, value string, allowed ...string) error {
 	return withHint(usagef("-%s %s is not known", flagName, value), "want %s", strings.Join(allowed, ", "))
 }
 
+// engineChoice checks -engine and takes it apart.
 func (f *flags) engineChoice() error {
+	if kind, capability, ok := strings.Cut(f.engine, ":"); ok && kind == "cuda" {
+		major, minor, ok := parseCapability(capability)
+		if !ok || major < cuda.MinMajor {
+			return withHint(usagef("-engine %s names no compute capability of at least %d.%d", f.engine, cuda.MinMajor, cuda.MinMinor),
+				"want one such as cuda:8.9; nvidia-smi --query-gpu=compute_cap --format=csv tells that of a GPU")
+		}
+		f.engine, f.capability = kind, fmt.Sprintf("%d.%d", major, minor)
+	}
 	return oneOf("engine", f.engine, "auto", "cpu", "cuda", "emulated")
+}
+
+func parseCapability(s string) (major, minor int, ok bool) {
+	a, b, ok := strings.Cut(s, ".")
+	major, err1 := strconv.Atoi(a)
+	minor, err2 := strconv.Atoi(b)
+	return major, minor, ok && err1 == nil && err2 == nil && minor >= 0 && minor <= 9
 }
 
 func plural(n int, one string) string {

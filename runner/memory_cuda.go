@@ -52,6 +52,9 @@ func (s *study) printDeviceMemory(w io.Writer, d cuda.Device) {
 		}
 	}
 	t.Flush()
+	if d.Memory == 0 { // of a device that is not here
+		return
+	}
 	if left := d.Memory - most; left >= 0 {
 		fmt.Fprintf(w, "  fits %s of %s: %s are left\n", byteText(d.Memory), d.Name, byteText(left))
 	} else {

@@ -108,12 +108,16 @@ func (e *Engine) Name() string { return "cuda" }
 // tensor cores of different generations may add in different orders. An
 // emulated device is a generation of its own.
 func (e *Engine) Numerics() string {
-	s := fmt.Sprintf("cuda/%d sm_%d%d", version, e.device.Major, e.device.Minor)
+	s := Numerics(e.device.Major, e.device.Minor)
 	if e.device.Emulated {
 		s += " emulated"
 	}
 	return s
 }
+
+// Numerics returns what [Engine.Numerics] does on a GPU of the given compute
+// capability.
+func Numerics(major, minor int) string { return fmt.Sprintf("cuda/%d sm_%d%d", version, major, minor) }
 
 // MicroBatchInvariant returns false: tensor cores take tokens in groups of 16,
 // counted from the start of the micro-batch.
