@@ -18,6 +18,9 @@ func TestSyntaxErrors(t *testing.T) {
 		{"unknown instruction", kernel("frobnicate.u32 %r9, %r1;"), `25:1: unknown instruction "frobnicate"`},
 		{"unknown modifier", kernel("add.fast.u32 %r9, %r1, 1;"), "unexpected modifier .fast of add"},
 		{"missing type", kernel("add %r9, %r1, 1;"), "add lacks a modifier"},
+		{"two scopes", kernel("atom.global.gpu.sys.add.u32 %r9, [%rd1], %r1;"), "unexpected modifier"},
+		{"two spaces", kernel("ld.global.shared.u32 %r9, [%rd1];"), "unexpected modifier"},
+		{"two types", kernel("ld.global.u32.u64 %r9, [%rd1];"), "unexpected modifier"},
 		{"mma shape", kernel("mma.sync.aligned.m16n9k16.row.col.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "unexpected modifier .m16n9k16"},
 		{"mma layouts exchanged", kernel("mma.sync.aligned.m16n8k16.col.row.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "unexpected modifier .col"},
 		{"mma fragment too short", kernel("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3}, {%r5,%r6}, {%f1,%f2,%f3,%f4};"), "vector of 3 operands, expected 4"},
@@ -89,6 +92,10 @@ func TestSyntax(t *testing.T) {
 		kernel("setp.lt.and.u32 %p1|%p2, %r1, %r2, !%p3; setp.lt.u32 %p1|_, %r1, %r2;"),
 		kernel("ld.global.u32 %r9, [%rd1+4+8]; ld.global.u32 %r9, [%rd1+-4]; ld.global.u32 %r9, [%rd1-4];"),
 		kernel("ld.global.s8 %rd9, [%rd1]; ld.global.u8 %rs1, [%rd1]; st.global.u8 [%rd1], %r1; cvt.s64.s8 %rd9, %r1;"),
+		// Orders that compilers write and ptxas takes.
+		kernel("atom.global.gpu.acq_rel.add.u32 %r9, [%rd1], %r1; atom.global.add.u32 %r9, [%rd1], 1; red.add.global.u32 [%rd1], %r1;"),
+		kernel("ld.global.acquire.gpu.b32 %r9, [%rd1]; st.global.release.gpu.b32 [%rd1], %r1; ld.global.volatile.b32 %r9, [%rd1];"),
+		kernel("fence.gpu.acq_rel; shfl.bfly.sync.b32 %r9, %r1, 1, 31, -1; vote.ballot.sync.b32 %r9, %p1, -1;"),
 		kernel("bra.uni L; L:"), kernel("@!%p1 bra L; L: ;"),
 		strings.Replace(kernel(""), ".version 8.0\n", ".version 8.0 // c\n/* d\n e */", 1) + "\x00",
 	} {

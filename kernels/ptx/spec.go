@@ -214,10 +214,12 @@ func (f *form) matchMods(in *inst) (m *match, at int, want string) {
 	return m, at, want
 }
 
-// loose reports whether a form is of arithmetic alone, where assemblers take
-// rounding and the like in any order, even after the type.
+// loose reports whether assemblers take a form's modifiers in any order, even
+// after the type: rounding and the like in arithmetic, scope, order and space in
+// accesses to memory, which compilers write in orders that the ISA does not show.
 func (f *form) loose() bool {
-	if f.op == "ldmatrix" {
+	switch f.op {
+	case "ld", "st", "atom", "red", "fence", "ldmatrix", "barrier", "shfl", "vote":
 		return true
 	}
 	for _, g := range f.groups {
