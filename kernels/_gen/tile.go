@@ -335,14 +335,14 @@ func (s *isa) strip(rows int, cut bool) {
 func dpbf16(b, a, acc reg.VecPhysical) {
 	d, v, m := int(acc.PhysicalIndex()), int(b.PhysicalIndex()), int(a.PhysicalIndex())
 	not := func(x, bit int) int { return ^x >> bit & 1 } // the prefix holds complements
-	for _, code := range []int{
+	code := []int{
 		0x62,
 		not(d, 3)<<7 | not(m, 4)<<6 | not(m, 3)<<5 | not(d, 4)<<4 | 2,
 		(^v&15)<<3 | 1<<2 | 2,
 		2<<5 | not(v, 4)<<3,
 		0x52,
 		0xc0 | d&7<<3 | m&7,
-	} {
-		Instruction(&ir.Instruction{Opcode: "BYTE", Operands: []Op{Imm(uint64(code))}})
 	}
+	Instruction(&ir.Instruction{Opcode: "LONG", Operands: []Op{Imm(uint64(code[0] | code[1]<<8 | code[2]<<16 | code[3]<<24))}})
+	Instruction(&ir.Instruction{Opcode: "WORD", Operands: []Op{Imm(uint64(code[4] | code[5]<<8))}})
 }
