@@ -45,13 +45,14 @@ const (
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
 // stays in L1 while it meets a block of rows of a (rowBlock), which stays in L2
 // while it meets the panels of a piece (colBlock). A chunk is what is packed of
-// a at a time, and rowLimit the most rows of a piece, whose chains may have to be
-// kept apart.
+// a at a time, rowLimit the most rows of a piece, and apart the most values of a
+// piece whose chains are kept elsewhere until they end.
 const (
 	kBlock     = 384
 	rowBlock   = 144
 	colBlock   = 128
 	rowLimit   = 2048
+	apart      = 1 << 17
 	chunkWords = 3 << 19
 	smallWork  = 1 << 16 // multiply-adds not worth waking anybody for
 	// A result of so many values, overwritten in one block of k of at most
@@ -65,7 +66,7 @@ const (
 // one operand, and ThreadScratch those that each thread keeps beside it.
 const (
 	Scratch       = chunkWords
-	ThreadScratch = colBlock * (streamBlock + rowLimit)
+	ThreadScratch = colBlock*streamBlock + apart
 )
 
 // job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
@@ -194,7 +195,11 @@ func (j *job) run(p *pool.Pool) {
 // rows, and enough of them that threads end together.
 func (j *job) splitResult(threads int) int {
 	j.rowPart = even(j.aPanels, rowLimit/j.path.mr, 1)
-	j.colGroup = even(j.bPanels, colBlock/j.path.nr, 1)
+	limit := colBlock
+	if !j.direct {
+		limit = apart / (j.rowPart * j.path.mr)
+	}
+	j.colGroup = even(j.bPanels, limit/j.path.nr, 1)
 	pieces := func() int { return ceilDiv(j.aPanels, j.rowPart) * ceilDiv(j.bPanels, j.colGroup) }
 	for j.colGroup > 1 && pieces() < 8*threads {
 		j.colGroup = ceilDiv(j.colGroup, 2)
@@ -261,7 +266,7 @@ func (j *job) runPack(_, i int) {
 }
 
 // runTile computes one piece of the result: for all blocks of k, it packs its
-// panels of b and multiplies, then the epilogue follows.
+// panels of b and multiplies; the epilogue follows while the rows are near.
 func (j *job) runTile(worker, i int) {
 	mr, nr := j.path.mr, j.path.nr
 	w := &j.scratch[worker]
@@ -278,6 +283,7 @@ func (j *job) runTile(worker, i int) {
 		c = grow(&w.c, rows*ldc)
 	}
 	b := grow(&w.b, (q1-q0)*nr*min(j.kb, j.k))
+	finishing := !j.direct || j.bias != nil
 	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
 		depth := min(k+j.kb, j.k1) - k
 		j.path.pack(b, nr*depth, &j.b, n0, cols, nr, k, k+depth)
@@ -292,13 +298,12 @@ func (j *job) runTile(worker, i int) {
 					j.path.tile(c[r*ldc+q:], ldc, a, b[q*depth:], depth, m, mode)
 				}
 			}
+			if finishing && k+j.kb >= j.k1 {
+				for i := r; i < r+m; i++ {
+					j.finishRow(m0+i, n0, n0+cols, c[i*ldc:][:cols])
+				}
+			}
 		}
-	}
-	if j.direct && j.bias == nil {
-		return
-	}
-	for r := range rows {
-		j.finishRow(m0+r, n0, n0+cols, c[r*ldc:][:cols])
 	}
 }
 
