@@ -7,17 +7,27 @@ import (
 	"xrun/model/modeltest"
 )
 
-// A step allocates the views of its buffers and its plan, some objects a block,
-// however long its rows are; the engine's operations allocate nothing.
+// A step whose micro-batches have the sizes of those before it allocates
+// nothing; the runtime may, when threads sleep and wake. One of other sizes
+// makes the views of its buffers anew, some objects a block of about a hundred
+// bytes.
 func TestStepAllocations(t *testing.T) {
 	for _, p := range precisions {
-		c := small(model.Qwen2)
-		m := modeltest.Random(t, engine(t, 2), c, p)
-		tr := newTrainer(t, m, smallRecipe(0.5, 0))
-		rows := modeltest.Rows(8, 1)
-		step(t, tr, rows)
-		if n, most := testing.AllocsPerRun(20, func() { step(t, tr, rows) }), float64(100+20*c.Layers); n > most {
-			t.Errorf("%v: %v allocations a step, want at most %v", p, n, most)
+		for _, promptWeight := range []float64{0, 0.5} {
+			c := small(model.Qwen2)
+			m := modeltest.Random(t, engine(t, 2), c, p)
+			tr := newTrainer(t, m, smallRecipe(promptWeight, 0))
+			rows, others := modeltest.Rows(8, 1), modeltest.Rows(7, 2)
+			step(t, tr, others)
+			step(t, tr, rows)
+			step(t, tr, rows)
+			if n := testing.AllocsPerRun(20, func() { step(t, tr, rows) }); n > 2 {
+				t.Errorf("%v, prompt weight %v: %v allocations a step, want none", p, promptWeight, n)
+			}
+			n := testing.AllocsPerRun(20, func() { step(t, tr, others); step(t, tr, rows) })
+			if most := float64(100 + 60*c.Layers); n > most {
+				t.Errorf("%v, prompt weight %v: %v allocations in two steps of different sizes, want at most %v", p, promptWeight, n, most)
+			}
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 // An extent is what the micro-batches of a step turn out to be.
 func TestExtent(t *testing.T) {
 	g := num.NewPhilox(3, 97, 0)
+	var p stepPlan
 	for i := range 300 {
 		r := Recipe{Padding: PadLeft, Batch: 4, MicroTokens: int(g.Below(3)) * 20, PromptWeight: float64(i%2) / 2}
 		var rows []Row
@@ -19,10 +20,10 @@ func TestExtent(t *testing.T) {
 			rows = append(rows, Row{Tokens: make([]int32, n), Prompt: int(g.Below(uint64(n + 1)))})
 		}
 		var want Extent
-		p := planStep(rows, &r, -1)
+		p.lay(rows, &r, -1)
 		var b microBatch
 		for rest := p.rows; len(rest) > 0; {
-			rest = b.fill(rest, p, r.MicroTokens)
+			rest = b.fill(rest, &p, r.MicroTokens)
 			want = want.Max(Extent{Tokens: len(b.ids), Labels: len(b.labels)})
 			for _, s := range b.seqs {
 				want.Longest = max(want.Longest, s.Len)

@@ -29,9 +29,14 @@ type plannedRow struct {
 	weights  []float64 // its loss weight
 }
 
-// planStep computes loss weights and positions. rows has been checked.
-func planStep(rows []Row, r *Recipe, pad int32) *stepPlan {
-	p := &stepPlan{slots: map[int32]int32{}}
+// lay plans a step over rows, which have been checked, in the memory of the plan
+// before it: loss weights and positions.
+func (p *stepPlan) lay(rows []Row, r *Recipe, pad int32) {
+	if p.slots == nil {
+		p.slots = map[int32]int32{}
+	}
+	clear(p.slots)
+	p.rows, p.weightSum, p.tokens, p.targets, p.ids = p.rows[:0], 0, 0, 0, p.ids[:0]
 	if pad >= 0 {
 		p.slots[pad] = 0
 	}
@@ -49,12 +54,23 @@ func planStep(rows []Row, r *Recipe, pad int32) *stepPlan {
 			p.add(row, position, r.PromptWeight)
 		}
 	}
-	return p
+}
+
+// next returns the memory of the row behind the planned ones, emptied.
+func (p *stepPlan) next() *plannedRow {
+	n := len(p.rows)
+	if n == cap(p.rows) {
+		p.rows = append(p.rows, plannedRow{})[:n]
+	}
+	q := &p.rows[:n+1][n]
+	q.labels, q.targets, q.weights = q.labels[:0], q.targets[:0], q.weights[:0]
+	return q
 }
 
 func (p *stepPlan) add(row Row, position int, promptWeight float64) {
 	p.tokens += len(row.Tokens)
-	q := plannedRow{position: position}
+	q := p.next()
+	q.position = position
 	for i := 1; i < len(row.Tokens); i++ {
 		w := 1.0
 		if i < row.Prompt {
@@ -79,7 +95,7 @@ func (p *stepPlan) add(row Row, position int, promptWeight float64) {
 			p.ids = append(p.ids, id)
 		}
 	}
-	p.rows = append(p.rows, q)
+	p.rows = p.rows[:len(p.rows)+1]
 }
 
 // microBatch is a run of planned rows that are computed together.

@@ -52,6 +52,7 @@ type Trainer struct {
 	squares            []float64        // of them, summed
 	buffers            trainBuffers
 	lookup             kernels.Tensor // [ids of a step, hidden] gradient of the lookup
+	plan               stepPlan
 	micro              microBatch
 }
 
@@ -60,7 +61,8 @@ type Trainer struct {
 type trainBuffers struct {
 	tokens int
 	layers []activations
-	again  activations // of the block that is computed again; x is its own
+	views  []activations // of the tokens of the current micro-batch
+	again  activations   // of the block that is computed again; x is its own
 	s      scratch
 	g      gradients
 	last   kernels.Tensor // [R, hidden] the last block's output
@@ -119,7 +121,8 @@ func (t *Trainer) Step(rows []Row) (StepResult, error) {
 			return StepResult{}, fmt.Errorf("training step %d: row %d: %w", t.step, i, err)
 		}
 	}
-	p := planStep(rows, &t.recipe, t.m.Config.Pad)
+	p := &t.plan
+	p.lay(rows, &t.recipe, t.m.Config.Pad)
 	res := StepResult{
 		Step: t.step, LR: t.recipe.Schedule.LR(t.step, t.recipe.LR),
 		Tokens: p.tokens, Targets: p.targets, WeightSum: p.weightSum,
@@ -197,10 +200,11 @@ func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bo
 	final := len(m.w.layers) - 1
 	last := rows(f.last, R)
 
-	layers := make([]activations, len(f.layers))
-	for i := range layers {
-		layers[i] = f.layers[i].rows(T)
+	f.views = f.views[:0]
+	for i := range f.layers {
+		f.views = append(f.views, f.layers[i].rows(T))
 	}
+	layers := f.views
 	// The last block's MLP sees label rows only. What attention leaves for all
 	// rows passes through dx, which is not in use yet.
 	lastMLP, lastS := layers[final], s.rows(R)

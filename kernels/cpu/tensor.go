@@ -19,6 +19,11 @@ type tensor struct {
 	b          []uint16
 	owner      *tensor
 	mem        []float32 // what a tensor that is no view was allocated
+
+	// The last view that Slice made, of rows from lastAt: a step asks for the
+	// same views as the step before.
+	last   *tensor
+	lastAt int
 }
 
 // New returns a zeroed tensor.
@@ -76,12 +81,16 @@ func (t *tensor) Slice(lo, hi int) kernels.Tensor {
 	if lo < 0 || hi < lo || hi > t.rows {
 		t.engine.bug("Slice: rows [%d, %d) of %d", lo, hi, t.rows)
 	}
+	if v := t.last; v != nil && t.lastAt == lo && v.rows == hi-lo {
+		return v
+	}
 	v := &tensor{engine: t.engine, dtype: t.dtype, rows: hi - lo, cols: t.cols, owner: t.owner}
 	if t.dtype == kernels.BF16 {
 		v.b = t.b[lo*t.cols : hi*t.cols : hi*t.cols]
 	} else {
 		v.f = t.f[lo*t.cols : hi*t.cols : hi*t.cols]
 	}
+	t.last, t.lastAt = v, lo
 	return v
 }
 
