@@ -117,6 +117,13 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
         multiply(p[2 * j], fq[i], b[0], b[1]);
         multiply(p[2 * j + 1], fq[i], b[2], b[3]);
       }
+    if (partial) {
+#pragma unroll
+      for (int j = 0; j < KEYS / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+          if (key + j * 8 + lane % 4 * 2 + e % 2 >= visible[e / 2]) p[j][e] = -infinity();
+    }
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       float most = -infinity();
@@ -126,13 +133,12 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
         for (int e = 0; e < 2; e++) {
           float &x = p[j][2 * r + e];
           x = x * scale;
-          if (partial && key + j * 8 + lane % 4 * 2 + e >= visible[r]) x = -infinity();
           most = larger(x, most);
         }
       most = larger(shuffleXor(most, 1), most);
       most = larger(shuffleXor(most, 2), most);
       most = larger(most, top[r]);
-      const float shrink = exponential(top[r] - most);
+      const float shrink = expScore(top[r] - most);
       top[r] = most;
       sum[r] = sum[r] * shrink;
 #pragma unroll
@@ -140,7 +146,7 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
 #pragma unroll
         for (int e = 0; e < 2; e++) {
           float &x = p[j][2 * r + e];
-          x = exponential(x - most);
+          x = expScore(x - most);
           sum[r] = sum[r] + x;
         }
 #pragma unroll

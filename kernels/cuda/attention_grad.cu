@@ -139,7 +139,7 @@ DEVICE void gradQueries(float *dq, const bf16 *q, const bf16 *k, const bf16 *v, 
 #pragma unroll
       for (int e = 0; e < 4; e++) {
         const Row &o = of[e / 2];
-        const float x = exponential(p[j][e] * scale - o.top) * o.inverse;
+        const float x = expScore(p[j][e] * scale - o.top) * o.inverse;
         const float d = ((ds[j][e] - o.delta) * x) * scale;
         ds[j][e] = key + j * 8 + lane % 4 * 2 + e % 2 < visible[e / 2] ? d : 0.0f;
       }
@@ -207,7 +207,7 @@ DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const b
 #pragma unroll
         for (int e = c; e < 4; e += 2) {
           const bool seen = at < rows.count && (key + e / 2 * 8) * rows.group <= at; // key <= at/group
-          const float x = exponential(p[j][e] * scale - o.top) * o.inverse;
+          const float x = expScore(p[j][e] * scale - o.top) * o.inverse;
           const float d = ((ds[j][e] - o.delta) * x) * scale;
           p[j][e] = seen ? x : 0.0f;
           ds[j][e] = seen ? d : 0.0f;

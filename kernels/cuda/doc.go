@@ -35,7 +35,8 @@
 // not in its result: a value that is not finite reaches the rows that see it and
 // no others, where one that is infinite counts as NaN in the tile that a row
 // sees part of. Gradients sum over keys ascending (dq) and over queries, then
-// heads of the group (dk, dv).
+// heads of the group (dk, dv). Exponentials of bf16 scores are the hardware's
+// (ex2.approx), whose bits may differ between compute capabilities.
 //
 // Losses: see loss.cu; bits depend on a row alone, so LogProb has those of
 // CrossEntropy.

@@ -155,6 +155,9 @@ the cache at that pace.
 	counts := map[string]loopCounts{}
 	for _, r := range rows {
 		c := countLoop(t, r.module, r.kernel)
+		if r.kernel == "attention_bf16_64" {
+			c.all = attentionStep(t, r.kernel, 64)
+		}
 		counts[r.kernel] = c
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |", r.kernel, c.mma, c.ldmatrix, c.copies, c.all)
 		for _, g := range gpus {
@@ -165,7 +168,9 @@ the cache at that pace.
 		b.WriteString("\n")
 	}
 	b.WriteString(`
-A step is 32 of k in products (64 in thin), 64 keys in attention, 32 keys or rows in its gradients.
+A step is 32 of k in products (64 in thin), 64 keys in attention, 32 keys or rows in its gradients. "all" is what the loop holds; of
+attention_bf16_64 it is what a warp executes for keys that all its rows see, counted on the interpreter (keys that some rows do not see take
+a path of their own).
 
 ## Products of Qwen2.5-0.5B
 
