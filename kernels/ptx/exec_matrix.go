@@ -35,7 +35,11 @@ func ldmatrix(w *warp, in *instr) {
 		var rows [8][16]byte
 		for r := range rows {
 			l := 8*i + r
-			copy(rows[r][:], w.view(x, l, x.addr(w, in, l), 16, accessRead))
+			if addr := x.addr(w, in, l); x.space == spaceShared {
+				rows[r] = [16]byte(w.readShared(x, l, addr))
+			} else {
+				rows[r] = [16]byte(w.view(x, l, addr, 16, accessRead))
+			}
 		}
 		d := &w.regs[slot]
 		for l := range d {

@@ -243,10 +243,6 @@ func load(w *warp, in *instr) {
 // check but that of one lane's own writes, is the same.
 func loadShared(w *warp, in *instr) {
 	x := in.x.(*access)
-	s, mem := &w.block.shadow, w.block.shared
-	n := uint64(x.bytes)
-	count := max(int(n)>>s.shift, 1)
-	self, clock := uint32(1)<<w.id, w.sh.clock
 	plain := x.size == 4 && x.ext[0] == 0
 	var addrs [lanes]uint64
 	var once uint32 // lanes whose address no other has shared yet
@@ -265,17 +261,7 @@ func loadShared(w *warp, in *instr) {
 			continue
 		}
 		once |= 1 << l
-		if addr&(n-1) != 0 || addr+n > uint64(len(mem)) || addr >= windowSize {
-			w.view(x, l, addr, x.bytes, accessRead) // faults
-		}
-		gs := s.g[addr>>s.shift:][:count]
-		for i := range gs {
-			if g := &gs[i]; g.rwarps&self == 0 || g.rclock != clock || g.rlane != manyLanes {
-				s.access(w, x, l, int64(addr), x.bytes, accessRead)
-				break
-			}
-		}
-		b := mem[addr : addr+n]
+		b := w.readShared(x, l, addr)
 		if !plain {
 			x.put(w, l, b)
 			continue
@@ -284,6 +270,24 @@ func loadShared(w *warp, in *instr) {
 			w.regs[r][l] = uint64(binary.LittleEndian.Uint32(b[4*i:]))
 		}
 	}
+}
+
+// readShared is view for a plain read of shared memory. Granules that several
+// lanes of the warp have read since it last waited have nothing new to tell.
+func (w *warp) readShared(x *access, lane int, addr uint64) []byte {
+	s, mem, n := &w.block.shadow, w.block.shared, uint64(x.bytes)
+	if addr&(n-1) != 0 || addr+n > uint64(len(mem)) || addr >= windowSize {
+		return w.view(x, lane, addr, x.bytes, accessRead) // faults
+	}
+	self, clock := uint32(1)<<w.id, w.sh.clock
+	gs := s.g[addr>>s.shift:][:max(int(n)>>s.shift, 1)]
+	for i := range gs {
+		if g := &gs[i]; g.rwarps&self == 0 || g.rclock != clock || g.rlane != manyLanes {
+			s.access(w, x, lane, int64(addr), x.bytes, accessRead)
+			break
+		}
+	}
+	return mem[addr : addr+n]
 }
 
 // sameAddress returns a lane before l with its address, or -1. It looks where
