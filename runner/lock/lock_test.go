@@ -233,6 +233,36 @@ func TestWithoutHardLinks(t *testing.T) {
 	}
 }
 
+// lostAnswer is a network file system whose answer to a link that was made is
+// lost: the client asks again and is told that the name is taken.
+type lostAnswer struct{ disk.FS }
+
+func (f lostAnswer) Link(from, to string) error {
+	if err := f.FS.Link(from, to); err != nil {
+		return err
+	}
+	return &fs.PathError{Op: "link", Path: to, Err: fs.ErrExist}
+}
+
+func TestLostAnswerToALink(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	l := lock.New(lostAnswer{disk.OS})
+	k, err := l.Acquire(path, "", nil)
+	if err != nil {
+		t.Fatalf("the lock is ours, and it says: %v", err)
+	}
+	var held *lock.HeldError
+	if _, err := l.Acquire(path, "", nil); !errors.As(err, &held) || held.PID != os.Getpid() {
+		t.Errorf("a second one: %v", err)
+	}
+	if err := k.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 func TestHeartbeatTouchesTheLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	k, err := patient(50*time.Millisecond).Acquire(path, "", nil)
