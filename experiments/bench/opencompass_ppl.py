@@ -1,19 +1,17 @@
 """The scoring loop of OpenCompass 0.5.4 over transformers, without OpenCompass.
 
-usage: opencompass_ppl.py MODEL DATA BATCH [REFERENCE]
+usage: opencompass_ppl.py MODEL DATA BATCH [REFERENCE [OUT]]
 
 Asks what OpenCompass asks about the items under DATA (see subset.py) in the forms named in xrun's suites: prompts of one label at
 a time in batches of BATCH, padded on the left, the logits of every position in float32, their cross-entropies summed over the
 whole prompt and divided by its tokens (its HuggingFaceBaseModel.get_ppl). The model is loaded once, where OpenCompass starts a
 task for each dataset. Prints a line of JSON; with REFERENCE, OpenCompass' own answers for the same items, first compares every
-score (equal only at BATCH 1: pads count otherwise).
+score (equal only at BATCH 1: pads count otherwise); "-" is none. OUT takes every score as JSON, for agree.py.
 """
 import csv, json, sys, time
 from pathlib import Path
 
 import torch, transformers
-
-SUBJECTS = ["anatomy", "college_physics", "us_foreign_policy"]
 
 
 def rows(path):
@@ -35,7 +33,7 @@ def suites(data):
         yield f"ARC-{k}", {l: [f"Question: {q['stem']}\nAnswer: \n{q['choices'][i]['text']}" for q in arc] for i, l in enumerate("ABCD")}, None
     bq = rows(data / "SuperGLUE/BoolQ/val.jsonl")
     yield "BoolQ", {l: [f"{r['passage']}\nQuestion: {r['question']}?\n{w}" for r in bq] for l, w in [("0", "No"), ("1", "Yes")]}, None
-    for s in SUBJECTS:
+    for s in sorted(p.stem.removesuffix("_test") for p in (data / "mmlu/test").glob("*.csv")):
         block = lambda r, l: f"{r[0]}\n" + "".join(f"{x}. {t}\n" for x, t in zip("ABCD", r[1:5])) + f"Answer: {l}"
         head = f"The following are multiple choice questions (with answers) about  {s.replace('_', ' ')}.\n\n"
         shots = "\n".join(block(r, r[5]) + "\n" for r in rows(data / f"mmlu/dev/{s}_dev.csv"))
@@ -60,7 +58,8 @@ def scores(model, tok, prompts, masked):
 
 def main():
     path, data, batch = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    reference = json.load(open(sys.argv[4]))["suites"] if len(sys.argv) > 4 else {}
+    reference = json.load(open(sys.argv[4]))["suites"] if len(sys.argv) > 4 and sys.argv[4] != "-" else {}
+    everything = {}
     tok = transformers.AutoTokenizer.from_pretrained(path, padding_side="left")
     if tok.pad_token_id is None:
         tok.pad_token = tok.eos_token
@@ -73,9 +72,12 @@ def main():
             got = []
             for i in range(0, len(prompts), batch):
                 got += scores(model, tok, prompts[i:i + batch], masked and masked[i:i + batch])[0]
+            everything.setdefault(name, {})[label] = got
             if name in reference:
                 for item, score in zip(reference[name], got):
                     worst = max(worst, abs(abs(item["choices"][label]["score"]) - score))
+    if len(sys.argv) > 5:
+        json.dump(everything, open(sys.argv[5], "w"))
     print(json.dumps(dict(items=items, seconds_without_start=time.time() - start, worst_difference=worst if reference else None)))
 
 

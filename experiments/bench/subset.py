@@ -1,9 +1,10 @@
 """Copies the first items of each suite, in OpenCompass' layout, so that every program reads the same files.
 
-usage: subset.py DATA OUT [N [FIRST [FORM]]]
+usage: subset.py DATA OUT [N [FIRST [FORM [SUBJECTS]]]]
 
 DATA is a directory of the suites' original files, OUT a new one with N items (default 40, of MMLU a quarter for each of three
 subjects) of each suite from item FIRST on. FORM is "opencompass" (ARC's Dev files) or "lm-eval" (its Test files; of MMLU a third).
+SUBJECTS are those of MMLU, with commas between.
 Rows that OpenCompass leaves out (ARC without four choices) do not count there.
 """
 import csv, json, sys
@@ -21,6 +22,7 @@ def main():
     n = int(sys.argv[3]) if len(sys.argv) > 3 else 40
     first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     form = sys.argv[5] if len(sys.argv) > 5 else "opencompass"
+    subjects = sys.argv[6].split(",") if len(sys.argv) > 6 else SUBJECTS
     part = n // 4 if form == "opencompass" else n // 3
     split = "Dev" if form == "opencompass" else "Test"
 
@@ -35,7 +37,7 @@ def main():
     put("boolq/val.jsonl", "SuperGLUE/BoolQ/val.jsonl")
     for k, name in [("e", "Easy"), ("c", "Challenge")]:
         put(f"arc/ARC-{k}/ARC-{name}-{split}.jsonl", f"ARC/ARC-{k}/ARC-{name}-{split}.jsonl", four)
-    for s in SUBJECTS:
+    for s in subjects:
         for kind, lo, hi in [("dev", 0, 5), ("test", first, first + part)]:
             rows = list(csv.reader(open(data / f"mmlu/{kind}/{s}_{kind}.csv", newline="")))[lo:hi]
             path = out / f"mmlu/{kind}/{s}_{kind}.csv"
