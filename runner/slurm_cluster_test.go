@@ -59,7 +59,7 @@ func startCluster(t *testing.T, nodes int) *cluster {
 		c.daemon("slurmd", "-f", c.conf, "-N", fmt.Sprintf("n%d", i+1))
 	}
 	c.until("the nodes are idle", func() bool {
-		return strings.Count(c.slurm("sinfo", "--noheader", "--Node", "--format=%T"), "idle") == nodes
+		return strings.Count(c.slurm("sinfo", "--noheader", "--Node", "--partition=all", "--format=%T"), "idle") == nodes
 	})
 	return c
 }
@@ -104,7 +104,10 @@ func (c *cluster) configuration(nodes int) string {
 	for i := range nodes {
 		line("NodeName=n%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=1 RealMemory=1000 State=UNKNOWN", i+1, host, freePort(c.t))
 	}
-	line("PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP")
+	line("PreemptType=preempt/partition_prio")
+	line("PreemptMode=REQUEUE")
+	line("PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1")
+	line("PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10")
 	return b.String()
 }
 

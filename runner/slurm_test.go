@@ -54,17 +54,24 @@ func (x *xrun) said() string {
 }
 
 func (s *slurmStudy) start(args ...string) *xrun {
+	s.t.Helper()
+	x := s.prepared(args...)
+	if err := x.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	return x
+}
+
+// prepared is a run of the study that is still to be started.
+func (s *slurmStudy) prepared(args ...string) *xrun {
 	out, err := os.CreateTemp(s.dir, "out")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer out.Close()
+	s.t.Cleanup(func() { out.Close() })
 	x := &xrun{Cmd: exec.Command(os.Args[0], append([]string{s.spec}, args...)...), out: out}
 	x.Env = append(s.env(), asProgram+"=1")
 	x.Stdout, x.Stderr = out, out
-	if err := x.Start(); err != nil {
-		s.t.Fatal(err)
-	}
 	return x
 }
 
@@ -264,6 +271,36 @@ func TestSlurmInterrupt(t *testing.T) {
 	for key, n := range s.submissions() {
 		if n != submitted[key] {
 			t.Errorf("stage %s was submitted %d times, %d before", key, n, submitted[key])
+		}
+	}
+}
+
+// Jobs of a partition with a higher priority preempt trainings, which Slurm
+// requeues: they go on from their checkpoints, to the same bytes, and nothing is
+// submitted again.
+func TestSlurmPreemption(t *testing.T) {
+	c := startCluster(t, 2)
+	s := c.study("preempted", strings.Replace(slurmSpec, "seed: [1, 2, 3, 4]", "seed: [1]", 1))
+	s.ends(s.start("-runs", filepath.Join(s.dir, "local"), "-threads", "1"), 0)
+	x := s.onSlurm()
+	var had []string
+	s.next(&had)
+	s.next(&had) // both nodes train
+	urgent := strings.TrimSpace(s.slurm("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--ntasks=2", "--output=/dev/null", "--wrap=sleep 2"))
+	s.until("the urgent job runs", func() bool {
+		return strings.Contains(s.slurm("squeue", "--noheader", "--states=all", "--format=%T", "--jobs="+urgent), "RUNNING")
+	})
+	if status := s.status(); strings.Contains(status, "RUNNING on") {
+		t.Errorf("trainings run beside the job that preempted them\n%s", status)
+	}
+	s.ends(x, 0)
+	s.compare(filepath.Join(s.dir, "local", "preempted"), filepath.Join(s.runs, "preempted"))
+	if n := strings.Count(s.logs(), "resuming after step"); n < 2 {
+		t.Errorf("%d trainings went on from a checkpoint; two were preempted\n%s", n, s.logs())
+	}
+	for key, n := range s.submissions() {
+		if n != 1 {
+			t.Errorf("stage %s was submitted %d times", key, n)
 		}
 	}
 }
