@@ -71,9 +71,10 @@
 //	            noasm
 //
 // The assembly is written by kernels/_gen (go generate). What was run: avx2 on
-// Zen 3, neon under emulation, noasm. The AVX-512 paths were never run on a
-// processor that has them: the generator functions are AVX2's, encodings of
-// VDPBF16PS were read back with a disassembler, and tests drive packing and
-// blocking with tiles of the same shape written in Go; the self-check stands
-// between the rest and a wrong result.
+// Zen 3; noasm; neon under qemu; and the AVX-512 paths, VDPBF16PS among them, on
+// Bochs' model of a Sapphire Rapids (bochs.sh), an interpreter of the instruction
+// set by others: the tests of this package on each path, and experiments/smoke.cue
+// in f32 and bf16 with the bytes of avx2. No processor that has AVX-512 ran them
+// yet, so nothing is known of their speed; the self-check stands between such a
+// processor and a wrong result.
 package gemm
