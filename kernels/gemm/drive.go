@@ -82,7 +82,6 @@ type job struct {
 	bias   []float32
 	res    Matrix // added if res.F32 is not nil
 	direct bool   // the chain is kept in out itself
-	ending bool   // the last chunk of k: finish follows
 	stream bool   // results go past the caches
 
 	kb int // positions of a block of k
