@@ -66,6 +66,11 @@ func TestLanes(t *testing.T) {
 			atom.global.add.f32 %f2, [%rd2], %f1; 
 			cvt.u64.u32 %rd6, %r4; cvta.shared.u64 %rd6, %rd6; atom.add.f32 %f3, [%rd6], %f1; bar.sync 0; ld.global.u32 %r10, [%rd2]; ld.shared.u32 %r11, [sm]; mad.lo.u32 %r9, %r10, 1000, %r11;` + out,
 			func(int) uint32 { return 64 }},
+		{"NaN as an integer", "", `
+			mov.b64 %fd1, 0d7FF8000000000000; mov.b32 %f1, 0f7FC00000;
+			cvt.rni.u16.f64 %rs1, %fd1; cvt.rni.s32.f64 %r10, %fd1; cvt.rni.u32.f32 %r11, %f1; cvt.rni.s64.f32 %rd6, %f1; shr.u64 %rd6, %rd6, 60;
+			cvt.u32.u16 %r12, %rs1; cvt.u32.u64 %r13, %rd6; or.b32 %r9, %r10, %r11; or.b32 %r9, %r9, %r12; or.b32 %r9, %r9, %r13;` + out,
+			func(int) uint32 { return 0x80008008 }},
 		{"set of halves with a predicate", "", `
 			cvt.rn.f16.u32 %rs1, %r1; mov.b16 %rs2, 0x4e00; // 24
 			setp.lt.u32 %p1, %r1, 40;
