@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -249,12 +252,17 @@ func manyCells(t testing.TB) *schema.Spec {
 
 func TestManyCells(t *testing.T) {
 	spec := manyCells(t)
+	start := time.Now()
 	cells, err := spec.Cells()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := 32768 - 32; len(cells) != want {
 		t.Errorf("%d cells, want %d", len(cells), want)
+	}
+	// 40 ms here; the bound only catches a quadratic slip on a loaded machine.
+	if d := time.Since(start); d > 3*time.Second {
+		t.Errorf("enumerating took %v", d)
 	}
 }
 
@@ -351,6 +359,27 @@ func TestReadErrors(t *testing.T) {
 	check("none.cue", "reading none.cue: no such file", nil)
 	check("spec.toml", "spec.toml: is not named as a spec; specs end in .cue, .yaml or .yml", func(string) ([]byte, error) { return nil, nil })
 	check("big.cue", "reading big.cue: it has 300000 bytes, and a spec at most 262144; is this a spec?", func(string) ([]byte, error) { return bytes.Repeat([]byte(" "), 300000), nil })
+}
+
+// Loading must not be felt: 2 to 3 ms warm, 10 ms for a process' first. The
+// fastest of several keeps a loaded machine out of it.
+func TestLoadTime(t *testing.T) {
+	var times []time.Duration
+	for range 7 {
+		start := time.Now()
+		if _, err := load("x.cue", []byte(tiny), nil); err != nil {
+			t.Fatal(err)
+		}
+		times = append(times, time.Since(start))
+	}
+	sort.Slice(times, func(i, j int) bool { return times[i] < times[j] })
+	limit := 20 * time.Millisecond
+	if raceEnabled {
+		limit *= 20
+	}
+	if times[0] > limit {
+		t.Errorf("loading takes %v (GOMAXPROCS %d), want under %v", times[0], runtime.GOMAXPROCS(0), limit)
+	}
 }
 
 func TestNearest(t *testing.T) {

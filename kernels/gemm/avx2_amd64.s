@@ -4558,36 +4558,29 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin1Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin1Plain(SB), NOSPLIT, $0-48
+// func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin1Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -4604,54 +4597,25 @@ block:
 	VFMADD231PS  Y4, Y2, Y8
 	VBROADCASTSS 12(CX), Y4
 	VFMADD231PS  Y4, Y3, Y8
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y9
-	VBROADCASTSS 4(CX), Y4
-	VFMADD231PS  Y4, Y1, Y9
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y2, Y9
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y3, Y9
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+16, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
 	VZEROUPPER
 	RET
 
-// func thin1Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin1Rounded(SB), NOSPLIT, $8-48
+// func thin1Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin1Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -4662,21 +4626,14 @@ TEXT ·thin1Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -4685,8 +4642,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -4695,8 +4652,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -4705,8 +4662,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -4731,75 +4688,14 @@ block:
 	VFMADD231PS  Y4, Y3, Y8
 	VBROADCASTSS 12(CX), Y4
 	VFMADD231PS  Y4, Y2, Y8
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y9
-	VBROADCASTSS 4(CX), Y4
-	VFMADD231PS  Y4, Y0, Y9
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y3, Y9
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y2, Y9
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+16, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4838,38 +4734,30 @@ DATA thinRounding<>+120(SB)/4, $0x7fc00000
 DATA thinRounding<>+124(SB)/4, $0x7fc00000
 GLOBL thinRounding<>(SB), RODATA|NOPTR, $128
 
-// func thin2Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin2Plain(SB), NOSPLIT, $0-48
+// func thin2Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin2Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -4894,64 +4782,26 @@ block:
 	VFMADD231PS  Y4, Y3, Y8
 	VBROADCASTSS 28(CX), Y5
 	VFMADD231PS  Y5, Y3, Y9
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y10
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y0, Y11
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y1, Y10
-	VBROADCASTSS 12(CX), Y5
-	VFMADD231PS  Y5, Y1, Y11
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y2, Y10
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y2, Y11
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y3, Y10
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y3, Y11
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+32, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y9, 64(AX)
-	VMOVUPS Y11, 96(AX)
+	VMOVUPS Y9, 32(AX)
 	VZEROUPPER
 	RET
 
-// func thin2Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin2Rounded(SB), NOSPLIT, $8-48
+// func thin2Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin2Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -4962,23 +4812,15 @@ TEXT ·thin2Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -4987,8 +4829,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -4997,8 +4839,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -5007,8 +4849,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -5041,123 +4883,44 @@ block:
 	VFMADD231PS  Y4, Y2, Y8
 	VBROADCASTSS 28(CX), Y5
 	VFMADD231PS  Y5, Y2, Y9
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y10
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y1, Y11
-	VBROADCASTSS 8(CX), Y4
-	VFMADD231PS  Y4, Y0, Y10
-	VBROADCASTSS 12(CX), Y5
-	VFMADD231PS  Y5, Y0, Y11
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y3, Y10
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y3, Y11
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y2, Y10
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y2, Y11
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+32, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y9, 64(AX)
-	VMOVUPS Y11, 96(AX)
+	VMOVUPS Y9, 32(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin3Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin3Plain(SB), NOSPLIT, $0-48
+// func thin3Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin3Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -5190,74 +4953,27 @@ block:
 	VFMADD231PS  Y5, Y3, Y9
 	VBROADCASTSS 44(CX), Y6
 	VFMADD231PS  Y6, Y3, Y10
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y11
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y0, Y12
-	VBROADCASTSS 8(CX), Y6
-	VFMADD231PS  Y6, Y0, Y13
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y1, Y11
-	VBROADCASTSS 16(CX), Y5
-	VFMADD231PS  Y5, Y1, Y12
-	VBROADCASTSS 20(CX), Y6
-	VFMADD231PS  Y6, Y1, Y13
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y2, Y11
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y2, Y12
-	VBROADCASTSS 32(CX), Y6
-	VFMADD231PS  Y6, Y2, Y13
-	VBROADCASTSS 36(CX), Y4
-	VFMADD231PS  Y4, Y3, Y11
-	VBROADCASTSS 40(CX), Y5
-	VFMADD231PS  Y5, Y3, Y12
-	VBROADCASTSS 44(CX), Y6
-	VFMADD231PS  Y6, Y3, Y13
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+48, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y11, 32(AX)
-	VMOVUPS Y9, 64(AX)
-	VMOVUPS Y12, 96(AX)
-	VMOVUPS Y10, 128(AX)
-	VMOVUPS Y13, 160(AX)
+	VMOVUPS Y9, 32(AX)
+	VMOVUPS Y10, 64(AX)
 	VZEROUPPER
 	RET
 
-// func thin3Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin3Rounded(SB), NOSPLIT, $8-48
+// func thin3Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin3Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5268,25 +4984,16 @@ TEXT ·thin3Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -5295,8 +5002,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -5305,8 +5012,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -5315,8 +5022,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -5357,135 +5064,46 @@ block:
 	VFMADD231PS  Y5, Y2, Y9
 	VBROADCASTSS 44(CX), Y6
 	VFMADD231PS  Y6, Y2, Y10
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y11
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y1, Y12
-	VBROADCASTSS 8(CX), Y6
-	VFMADD231PS  Y6, Y1, Y13
-	VBROADCASTSS 12(CX), Y4
-	VFMADD231PS  Y4, Y0, Y11
-	VBROADCASTSS 16(CX), Y5
-	VFMADD231PS  Y5, Y0, Y12
-	VBROADCASTSS 20(CX), Y6
-	VFMADD231PS  Y6, Y0, Y13
-	VBROADCASTSS 24(CX), Y4
-	VFMADD231PS  Y4, Y3, Y11
-	VBROADCASTSS 28(CX), Y5
-	VFMADD231PS  Y5, Y3, Y12
-	VBROADCASTSS 32(CX), Y6
-	VFMADD231PS  Y6, Y3, Y13
-	VBROADCASTSS 36(CX), Y4
-	VFMADD231PS  Y4, Y2, Y11
-	VBROADCASTSS 40(CX), Y5
-	VFMADD231PS  Y5, Y2, Y12
-	VBROADCASTSS 44(CX), Y6
-	VFMADD231PS  Y6, Y2, Y13
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+48, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y11, 32(AX)
-	VMOVUPS Y9, 64(AX)
-	VMOVUPS Y12, 96(AX)
-	VMOVUPS Y10, 128(AX)
-	VMOVUPS Y13, 160(AX)
+	VMOVUPS Y9, 32(AX)
+	VMOVUPS Y10, 64(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin4Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin4Plain(SB), NOSPLIT, $0-48
+// func thin4Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin4Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -5526,84 +5144,28 @@ block:
 	VFMADD231PS  Y6, Y3, Y10
 	VBROADCASTSS 60(CX), Y7
 	VFMADD231PS  Y7, Y3, Y11
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y0, Y12
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y0, Y13
-	VBROADCASTSS 8(CX), Y6
-	VFMADD231PS  Y6, Y0, Y14
-	VBROADCASTSS 12(CX), Y7
-	VFMADD231PS  Y7, Y0, Y15
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y1, Y12
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y1, Y13
-	VBROADCASTSS 24(CX), Y6
-	VFMADD231PS  Y6, Y1, Y14
-	VBROADCASTSS 28(CX), Y7
-	VFMADD231PS  Y7, Y1, Y15
-	VBROADCASTSS 32(CX), Y4
-	VFMADD231PS  Y4, Y2, Y12
-	VBROADCASTSS 36(CX), Y5
-	VFMADD231PS  Y5, Y2, Y13
-	VBROADCASTSS 40(CX), Y6
-	VFMADD231PS  Y6, Y2, Y14
-	VBROADCASTSS 44(CX), Y7
-	VFMADD231PS  Y7, Y2, Y15
-	VBROADCASTSS 48(CX), Y4
-	VFMADD231PS  Y4, Y3, Y12
-	VBROADCASTSS 52(CX), Y5
-	VFMADD231PS  Y5, Y3, Y13
-	VBROADCASTSS 56(CX), Y6
-	VFMADD231PS  Y6, Y3, Y14
-	VBROADCASTSS 60(CX), Y7
-	VFMADD231PS  Y7, Y3, Y15
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+64, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y12, 32(AX)
-	VMOVUPS Y9, 64(AX)
-	VMOVUPS Y13, 96(AX)
-	VMOVUPS Y10, 128(AX)
-	VMOVUPS Y14, 160(AX)
-	VMOVUPS Y11, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	VMOVUPS Y9, 32(AX)
+	VMOVUPS Y10, 64(AX)
+	VMOVUPS Y11, 96(AX)
 	VZEROUPPER
 	RET
 
-// func thin4Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin4Rounded(SB), NOSPLIT, $8-48
+// func thin4Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin4Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5614,27 +5176,17 @@ TEXT ·thin4Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R9
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	VXORPS Y12, Y12, Y12
-	VXORPS Y13, Y13, Y13
-	VXORPS Y14, Y14, Y14
-	VXORPS Y15, Y15, Y15
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R10
-	PREFETCHT0   (R9)
-	PREFETCHT0   64(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -5643,8 +5195,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -5653,8 +5205,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -5663,8 +5215,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -5713,121 +5265,30 @@ block:
 	VFMADD231PS  Y6, Y2, Y10
 	VBROADCASTSS 60(CX), Y7
 	VFMADD231PS  Y7, Y2, Y11
-	ADDQ         R8, R10
-	PREFETCHT0   128(R9)
-	PREFETCHT0   192(R9)
-	LEAQ         (R10)(BX*4), R11
-	VMOVUPS      (R10), X0
-	VINSERTF128  $0x01, (R11), Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
-	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R10)(BX*1), X1
-	VINSERTF128  $0x01, (R11)(BX*1), Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
-	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R10)(BX*2), X2
-	VINSERTF128  $0x01, (R11)(BX*2), Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
-	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R10)(DI*1), X3
-	VINSERTF128  $0x01, (R11)(DI*1), Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
-	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
-	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
-	VPOR         Y4, Y3, Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y6
-	VUNPCKHPS    Y3, Y2, Y7
-	VUNPCKLPD    Y6, Y4, Y0
-	VUNPCKHPD    Y6, Y4, Y1
-	VUNPCKLPD    Y7, Y5, Y2
-	VUNPCKHPD    Y7, Y5, Y3
-	VBROADCASTSS (CX), Y4
-	VFMADD231PS  Y4, Y1, Y12
-	VBROADCASTSS 4(CX), Y5
-	VFMADD231PS  Y5, Y1, Y13
-	VBROADCASTSS 8(CX), Y6
-	VFMADD231PS  Y6, Y1, Y14
-	VBROADCASTSS 12(CX), Y7
-	VFMADD231PS  Y7, Y1, Y15
-	VBROADCASTSS 16(CX), Y4
-	VFMADD231PS  Y4, Y0, Y12
-	VBROADCASTSS 20(CX), Y5
-	VFMADD231PS  Y5, Y0, Y13
-	VBROADCASTSS 24(CX), Y6
-	VFMADD231PS  Y6, Y0, Y14
-	VBROADCASTSS 28(CX), Y7
-	VFMADD231PS  Y7, Y0, Y15
-	VBROADCASTSS 32(CX), Y4
-	VFMADD231PS  Y4, Y3, Y12
-	VBROADCASTSS 36(CX), Y5
-	VFMADD231PS  Y5, Y3, Y13
-	VBROADCASTSS 40(CX), Y6
-	VFMADD231PS  Y6, Y3, Y14
-	VBROADCASTSS 44(CX), Y7
-	VFMADD231PS  Y7, Y3, Y15
-	VBROADCASTSS 48(CX), Y4
-	VFMADD231PS  Y4, Y2, Y12
-	VBROADCASTSS 52(CX), Y5
-	VFMADD231PS  Y5, Y2, Y13
-	VBROADCASTSS 56(CX), Y6
-	VFMADD231PS  Y6, Y2, Y14
-	VBROADCASTSS 60(CX), Y7
-	VFMADD231PS  Y7, Y2, Y15
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+64, CX
-	ADDQ         $+256, R9
 	DECQ         SI
 	JNZ          block
 
 done:
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y12, 32(AX)
-	VMOVUPS Y9, 64(AX)
-	VMOVUPS Y13, 96(AX)
-	VMOVUPS Y10, 128(AX)
-	VMOVUPS Y14, 160(AX)
-	VMOVUPS Y11, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	VMOVUPS Y9, 32(AX)
+	VMOVUPS Y10, 64(AX)
+	VMOVUPS Y11, 96(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin5Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin5Plain(SB), NOSPLIT, $0-48
+// func thin5Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin5Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5835,20 +5296,17 @@ TEXT ·thin5Plain(SB), NOSPLIT, $0-48
 	VXORPS Y12, Y12, Y12
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -5898,8 +5356,8 @@ block:
 	VBROADCASTSS 76(CX), Y4
 	VFMADD231PS  Y4, Y3, Y12
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+80, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -5912,14 +5370,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin5Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin5Rounded(SB), NOSPLIT, $8-48
+// func thin5Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin5Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5930,9 +5388,6 @@ TEXT ·thin5Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -5940,14 +5395,11 @@ entered:
 	VXORPS Y12, Y12, Y12
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -5956,8 +5408,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -5966,8 +5418,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -5976,8 +5428,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -6035,8 +5487,8 @@ block:
 	VBROADCASTSS 76(CX), Y4
 	VFMADD231PS  Y4, Y2, Y12
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+80, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6050,18 +5502,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin6Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin6Plain(SB), NOSPLIT, $0-48
+// func thin6Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin6Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6070,20 +5519,17 @@ TEXT ·thin6Plain(SB), NOSPLIT, $0-48
 	VXORPS Y13, Y13, Y13
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -6141,8 +5587,8 @@ block:
 	VBROADCASTSS 92(CX), Y5
 	VFMADD231PS  Y5, Y3, Y13
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+96, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6156,14 +5602,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin6Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin6Rounded(SB), NOSPLIT, $8-48
+// func thin6Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin6Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6174,9 +5620,6 @@ TEXT ·thin6Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6185,14 +5628,11 @@ entered:
 	VXORPS Y13, Y13, Y13
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -6201,8 +5641,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -6211,8 +5651,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -6221,8 +5661,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -6288,8 +5728,8 @@ block:
 	VBROADCASTSS 92(CX), Y5
 	VFMADD231PS  Y5, Y2, Y13
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+96, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6304,18 +5744,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin7Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin7Plain(SB), NOSPLIT, $0-48
+// func thin7Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin7Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6325,20 +5762,17 @@ TEXT ·thin7Plain(SB), NOSPLIT, $0-48
 	VXORPS Y14, Y14, Y14
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -6404,8 +5838,8 @@ block:
 	VBROADCASTSS 108(CX), Y6
 	VFMADD231PS  Y6, Y3, Y14
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+112, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6420,14 +5854,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin7Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin7Rounded(SB), NOSPLIT, $8-48
+// func thin7Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin7Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6438,9 +5872,6 @@ TEXT ·thin7Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6450,14 +5881,11 @@ entered:
 	VXORPS Y14, Y14, Y14
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -6466,8 +5894,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -6476,8 +5904,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -6486,8 +5914,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -6561,8 +5989,8 @@ block:
 	VBROADCASTSS 108(CX), Y6
 	VFMADD231PS  Y6, Y2, Y14
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+112, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6578,18 +6006,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin8Plain(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·thin8Plain(SB), NOSPLIT, $0-48
+// func thin8Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, FMA3
+TEXT ·thin8Plain(SB), NOSPLIT, $0-40
 	MOVQ   c+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   w+16(FP), DX
-	MOVQ   stride+32(FP), BX
-	MOVQ   blocks+40(FP), SI
+	MOVQ   stride+24(FP), BX
+	MOVQ   blocks+32(FP), SI
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6600,20 +6025,17 @@ TEXT ·thin8Plain(SB), NOSPLIT, $0-48
 	VXORPS Y15, Y15, Y15
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
 	VUNPCKLPS    Y3, Y2, Y6
@@ -6687,8 +6109,8 @@ block:
 	VBROADCASTSS 124(CX), Y7
 	VFMADD231PS  Y7, Y3, Y15
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+128, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6704,14 +6126,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin8Rounded(c *float32, x *float32, w *float32, next *float32, stride int, blocks int)
-// Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·thin8Rounded(SB), NOSPLIT, $8-48
+// func thin8Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·thin8Rounded(SB), NOSPLIT, $8-40
 	MOVQ    c+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    w+16(FP), DX
-	MOVQ    stride+32(FP), BX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    stride+24(FP), BX
+	MOVQ    blocks+32(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6722,9 +6144,6 @@ TEXT ·thin8Rounded(SB), NOSPLIT, $8-48
 
 entered:
 	LEAQ   (BX)(BX*2), DI
-	LEAQ   (BX)(BX*8), R8
-	SUBQ   BX, R8
-	MOVQ   next+24(FP), R8
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
@@ -6735,14 +6154,11 @@ entered:
 	VXORPS Y15, Y15, Y15
 	TESTQ  SI, SI
 	JZ     done
+	LEAQ   (DX)(BX*4), R8
 
 block:
-	MOVQ         DX, R9
-	PREFETCHT0   (R8)
-	PREFETCHT0   64(R8)
-	LEAQ         (R9)(BX*4), R10
-	VMOVUPS      (R9), X0
-	VINSERTF128  $0x01, (R10), Y0, Y0
+	VMOVUPS      (DX), X0
+	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
@@ -6751,8 +6167,8 @@ block:
 	VPADDD       Y5, Y0, Y0
 	VPAND        thinRounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
-	VMOVUPS      (R9)(BX*1), X1
-	VINSERTF128  $0x01, (R10)(BX*1), Y1, Y1
+	VMOVUPS      (DX)(BX*1), X1
+	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
@@ -6761,8 +6177,8 @@ block:
 	VPADDD       Y5, Y1, Y1
 	VPAND        thinRounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
-	VMOVUPS      (R9)(BX*2), X2
-	VINSERTF128  $0x01, (R10)(BX*2), Y2, Y2
+	VMOVUPS      (DX)(BX*2), X2
+	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
@@ -6771,8 +6187,8 @@ block:
 	VPADDD       Y5, Y2, Y2
 	VPAND        thinRounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
-	VMOVUPS      (R9)(DI*1), X3
-	VINSERTF128  $0x01, (R10)(DI*1), Y3, Y3
+	VMOVUPS      (DX)(DI*1), X3
+	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
 	VPAND        thinRounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
@@ -6854,8 +6270,8 @@ block:
 	VBROADCASTSS 124(CX), Y7
 	VFMADD231PS  Y7, Y2, Y15
 	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
 	ADDQ         $+128, CX
-	ADDQ         $+128, R8
 	DECQ         SI
 	JNZ          block
 
@@ -6870,23 +6286,6 @@ done:
 	VMOVUPS Y15, 224(AX)
 	LDMXCSR (SP)
 	VZEROUPPER
-	RET
-
-// func fetch(p *float32, lines int)
-// Requires: MMX+
-TEXT ·fetch(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
-	MOVQ lines+8(FP), CX
-	JMP  test
-
-line:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	DECQ       CX
-
-test:
-	TESTQ CX, CX
-	JNZ   line
 	RET
 
 // func finishF32(dst *float32, c *float32, bias *float32, res *float32, blocks int)

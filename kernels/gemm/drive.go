@@ -54,6 +54,8 @@ const (
 	rowLimit   = 2048
 	apart      = 1 << 17
 	chunkWords = 3 << 19
+	thinCols   = 8       // columns that a thin product computes at a time
+	thinLimit  = 4096    // columns of a piece of it at most
 	smallWork  = 1 << 16 // multiply-adds not worth waking anybody for
 	// A result of so many values, overwritten in one block of k of at most
 	// streamBlock, goes past the caches: nothing of it is read, and nothing
@@ -365,7 +367,11 @@ func (j *job) runThinProduct(p *pool.Pool) {
 	j.growScratch(p)
 	pack(grow(&j.bufA, j.m*j.k), j.m*j.k, &j.a, 0, j.m, j.m, 0, j.k)
 	// Few pieces, because the beginning of each is waited for.
-	j.thinWidth = even(j.n, ceilDiv(j.n, 2*p.Threads()), 16)
+	j.thinWidth = even(j.n, min(ceilDiv(j.n, 2*p.Threads()), thinLimit), 16)
+	// Which worker takes which piece may change from one product to the next.
+	for i := range j.scratch {
+		grow(&j.scratch[i].edge, j.m*(j.thinWidth+thinCols))
+	}
 	each(p, j.m*j.n*j.k < smallWork, ceilDiv(j.n, j.thinWidth), j.thinPiece)
 }
 

@@ -14,8 +14,9 @@
 // caller and every worker that passes the gate claim indices from one atomic
 // counter until none is left. The caller then closes the gate and waits for
 // the workers inside; a worker that wakes up too late finds the gate closed
-// and costs nothing. Idle workers poll for some tens of microseconds, which
-// is longer than the gap between two operations of a step, and then sleep.
+// and costs nothing. Idle workers poll for some hundreds of microseconds, which
+// is longer than the gap between two operations of a step, and then sleep: to
+// wake one takes longer than a product of generation.
 package pool
 
 import (
@@ -31,9 +32,9 @@ const (
 )
 
 // Polls before sleeping. A round is pollsPerRound loads and a yield; all
-// rounds together take some tens of microseconds.
+// rounds together take some hundreds of microseconds.
 const (
-	pollRounds    = 100
+	pollRounds    = 1000
 	pollsPerRound = 100
 )
 

@@ -87,9 +87,10 @@ func (l *lowerer) emitVote(in instr, m *match) {
 // beforeVolta refuses warp instructions without .sync where lanes need not run
 // together.
 func (l *lowerer) beforeVolta(m *match) {
-	var sm int
+	var major, minor, sm int
+	fmt.Sscanf(l.module.Version, "%d.%d", &major, &minor)
 	fmt.Sscanf(l.module.Target[0], "sm_%d", &sm)
-	if sm >= 70 && l.module.version() >= 604 {
+	if sm >= 70 && (major > 6 || major == 6 && minor >= 4) {
 		l.fail(m.in.pos, "%s without .sync does not exist on sm_70 and later", m.op)
 	}
 }
