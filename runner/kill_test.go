@@ -58,7 +58,8 @@ func TestKilledRunsContinueWithTheSameBits(t *testing.T) {
 	seed := uint64(1)
 	draw := rand.New(rand.NewPCG(seed, 0))
 	interrupted, resumed := 0, 0
-	for run := 0; interrupted < kills; run++ {
+	// On a machine whose speed changes meanwhile all moments may miss the training.
+	for run := 0; interrupted < kills || resumed == 0 && run < 10*kills; run++ {
 		runs := fmt.Sprintf("run%d", run)
 		for attempt := 0; ; attempt++ {
 			if attempt > 100 {

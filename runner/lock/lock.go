@@ -302,8 +302,11 @@ func (l Locker) dead(path string, h Holder, waiting func(Holder)) (bool, error) 
 	if err != nil {
 		return false, errChanged
 	}
-	for began := time.Now(); time.Since(began) < l.Patience; {
-		time.Sleep(min(l.Patience/10, time.Second))
+	// Looks are counted, not time: of a machine that slept meanwhile, the clock
+	// says nothing about how often the holder could have been seen alive.
+	between := min(l.Patience/10, time.Second)
+	for range int(l.Patience / max(between, 1)) {
+		time.Sleep(between)
 		now, err := freshStat(path)
 		if err != nil || !os.SameFile(first, now) {
 			return false, errChanged
