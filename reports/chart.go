@@ -48,8 +48,11 @@ type look struct {
 	glyph draw.GlyphDrawer
 }
 
+// lookOf is the look of arm i; beyond the colours there are, other dashes come
+// with them.
 func lookOf(i int) look {
-	return look{palette[i%len(palette)], dashes[i%len(dashes)], glyphs[i%len(glyphs)]}
+	n := len(palette)
+	return look{palette[i%n], dashes[(i+i/n)%len(dashes)], glyphs[(i+i/n)%len(glyphs)]}
 }
 
 // pale mixes a colour with white.
@@ -179,15 +182,18 @@ type entry struct {
 	look look
 	line bool
 	mark bool
+	at   vg.Point // of its left end, from the legend's upper left corner
 }
 
-// drawSVG draws plots side by side under one legend and returns the picture.
+// drawSVG draws plots side by side under one legend and returns the picture,
+// whose height includes one line of legend and grows with further ones.
 func drawSVG(width, height vg.Length, legend []entry, plots ...*plot.Plot) ([]byte, error) {
+	const margin = 8
+	height += max(0, layLegend(legend, width-2*margin)-legendLine)
 	canvas := vgsvg.NewWith(vgsvg.UseWH(width, height))
 	c := draw.New(canvas)
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
-	const margin = 8
 	c = draw.Crop(c, margin, -margin, margin, -margin)
 	used := drawLegend(c, legend)
 	body := draw.Crop(c, 0, 0, 0, -used)
@@ -207,31 +213,59 @@ func drawSVG(width, height vg.Length, legend []entry, plots ...*plot.Plot) ([]by
 	return families.ReplaceAll(buf.Bytes(), []byte("font-family:"+stack)), nil
 }
 
-// drawLegend writes the entries along the top, in as many lines as they need,
-// and returns the height used.
+// The legend's measures: of a sample of the look, between entries and of a line.
+const legendSample, legendGap, legendLine vg.Length = 24, 16, 14
+
+// layLegend places the entries in as many lines as they need, those of a legend
+// with long names each in its own, shortens what is longer than a line, and
+// returns the height.
+func layLegend(legend []entry, width vg.Length) vg.Length {
+	style := sans(9.5, false)
+	room := width - legendSample - 5
+	long := slices.ContainsFunc(legend, func(e entry) bool { return style.Width(e.name) > width/3 })
+	var x, y vg.Length
+	for i := range legend {
+		e := &legend[i]
+		e.name = shortened(e.name, func(s string) bool { return style.Width(s) <= room })
+		w := legendSample + 5 + style.Width(e.name)
+		if x > 0 && (long || x+w > width) {
+			x, y = 0, y+legendLine
+		}
+		e.at = vg.Point{X: x, Y: -y - legendLine/2}
+		x += w + legendGap
+	}
+	return y + legendLine
+}
+
+// shortened takes characters out of the middle of a text until it fits.
+func shortened(s string, fits func(string) bool) string {
+	chars := []rune(s)
+	for n := len(chars) - 1; !fits(s) && n > 0; n-- {
+		s = string(chars[:(n+1)/2]) + "…" + string(chars[len(chars)-n/2:])
+	}
+	return s
+}
+
+// drawLegend draws the entries where layLegend placed them below the top, and
+// returns the height used.
 func drawLegend(c draw.Canvas, legend []entry) vg.Length {
 	if len(legend) == 0 {
 		return 0
 	}
-	const sample, gap, line = 24, 16, 14
+	height := layLegend(legend, c.Max.X-c.Min.X)
 	style := sans(9.5, false)
 	style.YAlign = draw.YCenter
-	x, y := c.Min.X, c.Max.Y-line/2
 	for _, e := range legend {
-		w := sample + 5 + style.Width(e.name)
-		if x > c.Min.X && x+w > c.Max.X {
-			x, y = c.Min.X, y-line
-		}
+		x, y := c.Min.X+e.at.X, c.Max.Y+e.at.Y
 		if e.line {
-			c.StrokeLine2(draw.LineStyle{Color: e.look.color, Width: 1.6, Dashes: e.look.dash}, x, y, x+sample, y)
+			c.StrokeLine2(draw.LineStyle{Color: e.look.color, Width: 1.6, Dashes: e.look.dash}, x, y, x+legendSample, y)
 		}
 		if e.mark {
-			c.DrawGlyph(draw.GlyphStyle{Color: e.look.color, Radius: 3, Shape: e.look.glyph}, vg.Point{X: x + sample/2, Y: y})
+			c.DrawGlyph(draw.GlyphStyle{Color: e.look.color, Radius: 3, Shape: e.look.glyph}, vg.Point{X: x + legendSample/2, Y: y})
 		}
-		c.FillText(style, vg.Point{X: x + sample + 5, Y: y + 1}, e.name)
-		x += w + gap
+		c.FillText(style, vg.Point{X: x + legendSample + 5, Y: y + 1}, e.name)
 	}
-	return c.Max.Y - y + line/2 + 4
+	return height + 4
 }
 
 // span is a range of values with room around it.

@@ -237,12 +237,19 @@ func deltaText(d *Difference) string {
 	switch {
 	case d.Sign != "~" && !math.IsNaN(d.Holm):
 		text += " p " + pValue(d.Holm)
-	case d.Sign == "~" && d.Unit == "%" && d.Detectable > 100:
-		text += " >100"
 	case d.Sign == "~" && !math.IsNaN(d.Detectable):
-		text += " " + fixed(d.Detectable, 1)
+		text += " " + detectableText(d, 1)
 	}
 	return text
+}
+
+// detectableText is the smallest difference that the data would show; ">100"
+// where not even all of the percentage points would do.
+func detectableText(d *Difference, decimals int) string {
+	if d.Unit == "%" && d.Detectable > 100 {
+		return ">100"
+	}
+	return fixed(d.Detectable, decimals)
 }
 
 // statistics shows what the marks rest on, comparison by comparison.
@@ -252,7 +259,7 @@ func (r *renderer) statistics() {
 			var rows [][]string
 			for _, d := range c.rows {
 				rows = append(rows, []string{escape(d.Figure), grouped(int64(d.Items)), grouped(int64(d.Units)), grouped(int64(d.OnlyB)), grouped(int64(d.OnlyA)),
-					signed(d.Delta, 2), fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), pValue(d.P), pValue(d.Holm), fixed(d.Detectable, 2), strings.ReplaceAll(d.Sign, "-", "−")})
+					signed(d.Delta, 2), fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), pValue(d.P), pValue(d.Holm), detectableText(&d, 2), strings.ReplaceAll(d.Sign, "-", "−")})
 			}
 			r.md.table("<>>>>>>>>>:", []string{"figure", "items", "units", "items better", "items worse", "difference", "95 % interval", "p", "p (Holm)", "detectable", ""}, rows)
 		})

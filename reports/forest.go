@@ -21,7 +21,7 @@ func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]
 	var legend []entry
 	looks := s.looks(contrasts)
 	for j, c := range contrasts {
-		legend = append(legend, entry{name: strings.Replace(c.name, " - ", " − ", 1), look: looks[j], line: true, mark: true})
+		legend = append(legend, entry{name: contrastLabel(c.name), look: looks[j], line: true, mark: true})
 	}
 	var last *figure
 	for _, i := range rows {
@@ -64,6 +64,47 @@ func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]
 	addGrid(p, false) // the intervals are the horizontal lines
 	p.Add(f)
 	return drawSVG(plotWidth, vg.Length(f.height*f.unit())+62, legend, p)
+}
+
+// contrastLabel says a comparison's name shortly: what two cells share is said
+// once, behind what they differ in.
+func contrastLabel(name string) string {
+	b, a, ok := strings.Cut(name, " - ")
+	if !ok {
+		return name
+	}
+	bs, as := axisValues(b), axisValues(a)
+	var differ [2][]string
+	var shared []string
+	for i := range bs {
+		switch {
+		case len(as) != len(bs):
+			return b + " − " + a
+		case as[i] == bs[i]:
+			shared = append(shared, as[i])
+		default:
+			differ[0], differ[1] = append(differ[0], bs[i]), append(differ[1], as[i])
+		}
+	}
+	label := strings.Join(differ[0], ",") + " − " + strings.Join(differ[1], ",")
+	if len(shared) > 0 {
+		label += " (" + strings.Join(shared, ", ") + ")"
+	}
+	return label
+}
+
+// axisValues cuts a cell's name at the commas that are in no parentheses.
+func axisValues(name string) []string {
+	depth := 0
+	return strings.FieldsFunc(name, func(r rune) bool {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		return r == ',' && depth == 0
+	})
 }
 
 // looks gives each comparison the look of its arm, or, where an arm stands in

@@ -24,7 +24,7 @@ type Difference struct {
 	Low        float64 `parquet:"low"`   // 95 % interval of Delta from the choice of items; NaN if undefined
 	High       float64 `parquet:"high"`
 	P          float64 `parquet:"p"`           // NaN for averages
-	Holm       float64 `parquet:"p_holm"`      // adjusted over the comparison's leaf figures
+	Holm       float64 `parquet:"p_holm"`      // adjusted over the comparison's leaf figures, or over its splits of them by overlap
 	Detectable float64 `parquet:"detectable"`  // smallest difference found with 80 % power at 0.05, unadjusted
 	Items      int32   `parquet:"items"`       // paired items
 	OnlyA      int32   `parquet:"only_a"`      // items on which A is better
@@ -393,22 +393,29 @@ func fillSeeds(d *Difference, perSeed []float64) {
 	d.SeedLow, d.SeedHigh = avg-half, avg+half
 }
 
-// settle adjusts the p-values of one comparison's leaf figures for their number
-// and gives each its sign: told apart are those below alpha, and, where there
-// are several seeds, only if the interval over seeds lies on one side too.
+// settle adjusts the p-values of one comparison for their number and gives each
+// figure its sign: told apart are those below alpha, and, where there are several
+// seeds, only if the interval over seeds lies on one side too. The leaf figures
+// are one family; figures that split their items again, by overlap, another.
+// Averages have no p-value and go by their own interval.
 func settle(rows []Difference, alpha float64) {
-	p := make([]float64, len(rows))
-	for i, d := range rows {
-		p[i] = d.P
-		if !d.Leaf {
-			p[i] = math.NaN()
+	for _, leaf := range []bool{true, false} {
+		p := make([]float64, len(rows))
+		for i, d := range rows {
+			p[i] = d.P
+			if d.Leaf != leaf {
+				p[i] = math.NaN()
+			}
+		}
+		for i, adjusted := range Holm(p) {
+			if rows[i].Leaf == leaf {
+				rows[i].Holm = adjusted
+			}
 		}
 	}
-	adjusted := Holm(p)
 	for i := range rows {
 		d := &rows[i]
-		d.Holm = adjusted[i]
-		if d.Sign == "" && !d.Leaf { // outside the family: by its own interval
+		if d.Sign == "" && math.IsNaN(d.P) {
 			d.Sign = signOf(d.Low, d.High)
 		}
 		if d.Sign == "" {

@@ -1,0 +1,95 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Of a study with many cells of long names, each entry of the legend has a line
+// of its own above the plot, and none leaves the picture.
+func TestLegendOfManyLongNames(t *testing.T) {
+	run := syntheticRun(1)
+	var steps []Step
+	for cell := range 15 {
+		name := fmt.Sprintf("padding=left,labels=output,schedule=cosine_with_min_lr(minLrRate=0.1),train.lr=%de-5,train.accumulate=2,data.source=instructions/of/a/long/name.json", cell+1)
+		for _, v := range [][2]string{{"model", "m"}, {"seed", "1"}, {"train.lr", fmt.Sprintf("%de-5", cell+1)}} {
+			run.Facts = append(run.Facts, Fact{Section: "cells", Cell: name, Key: v[0], Value: v[1]})
+		}
+		for i := range 3 {
+			steps = append(steps, Step{Cell: name, Step: int32(i + 1), Loss: float64(10 + cell - i), LogPoint: i == 2})
+		}
+	}
+	run.Steps = steps
+	svg, err := newStudy(run).lossPlot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(pattern string) (out []float64) {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(svg), -1) {
+			x, err := strconv.ParseFloat(m[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, x)
+		}
+		return out
+	}
+	names := number(`<text x="37" y="-([0-9.]+)"[^>]*>padding=left`)
+	if len(names) != 15 {
+		t.Fatalf("%d names of 15 begin a line", len(names))
+	}
+	bottom := math.Inf(1)
+	for i, y := range names {
+		if y >= bottom-10 {
+			t.Errorf("entry %d at %g is not below the one before at %g", i, y, bottom)
+		}
+		bottom = y
+	}
+	height := number(`<svg width="[0-9.]+pt" height="([0-9.]+)pt"`)[0]
+	if plot := bottom; plot < 250 || height-bottom < 15*13 {
+		t.Errorf("the legend ends at %g of %g: no room for the plot", bottom, height)
+	}
+	for _, m := range regexp.MustCompile(`>(padding=left[^<]*)<`).FindAllStringSubmatch(string(svg), -1) {
+		if width := sans(9.5, false).Width(m[1]); width > plotWidth-45 || !strings.Contains(m[1], "…") {
+			t.Errorf("%q is %g wide", m[1], width)
+		}
+	}
+}
+
+func TestContrastLabel(t *testing.T) {
+	for name, want := range map[string]string{
+		"labels=all - labels=output": "labels=all − labels=output",
+		"labels=all - base":          "labels=all − base",
+		"padding=right,labels=0.5,train.lr=0.1 - padding=left,labels=0.5,train.lr=0.1":                      "padding=right − padding=left (labels=0.5, train.lr=0.1)",
+		"schedule=polynomial(power=2,lrEnd=0),labels=all - schedule=polynomial(power=1,lrEnd=0),labels=all": "schedule=polynomial(power=2,lrEnd=0) − schedule=polynomial(power=1,lrEnd=0) (labels=all)",
+	} {
+		if got := contrastLabel(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// What 24 items of an overlap show: 4 better and none worse leave 0 out of their
+// interval, and the exact test has p = 0.125.
+func TestSplitsByOverlapGoByTheirTest(t *testing.T) {
+	none := math.NaN()
+	rows := []Difference{
+		{Figure: "leaf", Leaf: true, P: 0.03, Delta: 3, Low: 1, High: 5, SeedLow: none, SeedHigh: none},
+		{Figure: "four of 22 better", P: 0.125, Delta: 18.2, Low: 0.6, High: 38.5, SeedLow: none, SeedHigh: none},
+		{Figure: "nine of ten better", P: 0.02, Delta: 30, Low: 5, High: 50, SeedLow: none, SeedHigh: none},
+		{Figure: "average", P: none, Delta: -9, Low: -17, High: -1, SeedLow: none, SeedHigh: none},
+	}
+	settle(rows, 0.05)
+	for i, want := range []struct {
+		sign string
+		holm float64
+	}{{"+", 0.03}, {"~", 0.125}, {"+", 0.04}, {"-", none}} {
+		if got := rows[i]; got.Sign != want.sign || got.Holm != want.holm && !math.IsNaN(want.holm) {
+			t.Errorf("%s: %s with p %g, want %s with %g", got.Figure, got.Sign, got.Holm, want.sign, want.holm)
+		}
+	}
+}
