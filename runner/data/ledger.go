@@ -41,11 +41,11 @@ func (l *Ledger) count(rows, held []Row) {
 		}
 	}
 	slices.Sort(lengths)
-	at := func(percent int) int {
+	at := func(percent int) int { // the shortest length that so many rows do not exceed
 		if len(lengths) == 0 {
 			return 0
 		}
-		return lengths[(len(lengths)-1)*percent/100]
+		return lengths[(len(lengths)*percent+99)/100-1]
 	}
 	l.P50, l.P90, l.P99, l.Longest = at(50), at(90), at(99), at(100)
 }
