@@ -15,8 +15,8 @@ type Comparison struct {
 	Rows []Difference
 	// Curves compares the training losses of the cells in both runs.
 	Curves []CurveDifference
-	// Notes say what could not be compared.
-	Notes []string
+	// OnlyA and OnlyB are the models that one run alone has.
+	OnlyA, OnlyB []string
 }
 
 // CurveDifference compares two training runs of a cell step by step.
@@ -109,12 +109,12 @@ func (c *Comparison) match(left, right []string) (pairs [][2]string) {
 			if slices.Contains(y, n) {
 				pairs = append(pairs, [2]string{n, n})
 			} else {
-				c.Notes = append(c.Notes, n+" is in A only")
+				c.OnlyA = append(c.OnlyA, n)
 			}
 		}
 		for _, n := range y {
 			if !slices.Contains(x, n) {
-				c.Notes = append(c.Notes, n+" is in B only")
+				c.OnlyB = append(c.OnlyB, n)
 			}
 		}
 	}
@@ -181,6 +181,27 @@ func lastHeldOut(r *Run, cell string) float64 {
 	return last
 }
 
+// unmatched says which models could not be compared.
+func (c *Comparison) unmatched() (lines []string) {
+	for _, n := range c.OnlyA {
+		lines = append(lines, n+" is in A only")
+	}
+	for _, n := range c.OnlyB {
+		lines = append(lines, n+" is in B only")
+	}
+	return lines
+}
+
+// Lost are the figures of A that B does not have.
+func (c *Comparison) Lost() (out []Difference) {
+	for _, d := range c.Rows {
+		if math.IsNaN(d.ValueB) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // Regressions are the figures on which B is worse and the data can tell.
 func (c *Comparison) Regressions() []Difference { return c.withSign("-") }
 
@@ -229,7 +250,7 @@ func (c *Comparison) Text() string {
 	for i, n := range notes.texts {
 		fmt.Fprintf(&b, "[%d] %s\n", i+1, n)
 	}
-	for _, line := range append(c.curveLines(), c.Notes...) {
+	for _, line := range append(c.curveLines(), c.unmatched()...) {
 		fmt.Fprintln(&b, visible(line))
 	}
 	fmt.Fprintln(&b, c.Summary())
@@ -254,7 +275,7 @@ func (c *Comparison) Markdown() string {
 	}
 	m.table("<<>>><", diffHead, differ)
 	notes.write(&m)
-	lines := append(c.curveLines(), c.Notes...)
+	lines := append(c.curveLines(), c.unmatched()...)
 	for _, line := range lines {
 		m.line("- %s", escape(line))
 	}

@@ -126,6 +126,9 @@ const (
 	FactsFile   = "facts.parquet"
 )
 
+// ReportFile is the file name of a run directory's report.
+const ReportFile = "report.md"
+
 // WriteTables writes the six tables of a run. A table without rows is written
 // too.
 func WriteTables(dir Directory, run *Run) error {

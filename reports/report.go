@@ -40,7 +40,7 @@ func (r *Report) Write(dir Directory) error {
 			return err
 		}
 	}
-	return writeBytes(dir, "report.md", r.Markdown)
+	return writeBytes(dir, ReportFile, r.Markdown)
 }
 
 func writeBytes(dir Directory, name string, b []byte) error {

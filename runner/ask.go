@@ -47,6 +47,9 @@ func (in *inputs) suites(f *flags, names ...string) ([]*suites.Suite, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(open, func(o *suites.Suite) bool { return o.Name() == s.Name() }) {
+			return nil, usagef("suite %s is named twice", s.Name())
+		}
 		open = append(open, s)
 	}
 	return open, nil

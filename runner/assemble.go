@@ -255,13 +255,14 @@ func (a *assembly) stageFacts() {
 
 func (a *assembly) reproduce() {
 	// Names only: where the spec lay and what it was run with are run.json's.
-	run := "xrun " + a.spec.Name + ".cue"
+	run := "xrun " + quoted(a.spec.Name+".cue")
 	if a.spec.Scale != "" {
-		run += " -t scale=" + a.spec.Scale
+		run += " -t " + quoted("scale="+a.spec.Scale)
 	}
+	dir := quoted("runs/" + a.spec.Name)
 	a.fact("reproduce", "", "run", run)
-	a.fact("reproduce", "", "check", "xrun verify runs/"+a.spec.Name)
-	a.fact("reproduce", "", "remake", "xrun report runs/"+a.spec.Name)
+	a.fact("reproduce", "", "check", "xrun verify "+dir)
+	a.fact("reproduce", "", "remake", "xrun report "+dir)
 }
 
 // writeRun writes the run directory: tables, report, plots, events and the spec

@@ -23,7 +23,7 @@ a file that defines a suite.`,
 	define: func(f *flags) {
 		f.defineTags()
 		f.defineRuns()
-		f.set.IntVar(&f.item, "item", 0, "which item, `from 0`")
+		f.set.IntVar(&f.item, "item", 0, "`number` of the item, from 0")
 		f.defineSuites()
 		f.set.StringVar(&f.model, "model", "builtin:tiny", "`model` whose tokenizer cuts the prompt")
 	},

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -74,7 +75,11 @@ A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
 			for _, r := range figures {
 				r.Cell, r.Model = args[0], args[0]
 				results = append(results, r)
-				fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.2f", r.Suite, r.Figure, r.Items, r.Value, r.StdErr)
+				se := "–" // of a single item
+				if !math.IsNaN(r.StdErr) {
+					se = fmt.Sprintf("%.2f", r.StdErr)
+				}
+				fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%s", r.Suite, r.Figure, r.Items, r.Value, se)
 				if r.Note != "" {
 					fmt.Fprintf(t, "\t%s", r.Note)
 				}

@@ -204,6 +204,9 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 	fmt.Fprintf(t, "  arithmetic\t%s\n", flopText(flops))
 	if memory > 0 {
 		fmt.Fprintf(t, "  memory\t%s at most, and %s more from the first checkpoint on where there is room\n", byteText(memory), byteText(checkpoint))
+		if most, _ := parseBytes(s.spec.Run.Memory); most > 0 && memory > most {
+			fmt.Fprintf(t, "  \tmore than run.memory, %s, which bounds the activations alone\n", byteText(most))
+		}
 	}
 	fmt.Fprintf(t, "  disk\t%s\n", byteText(disk))
 	if !engine.here() {

@@ -179,7 +179,8 @@ var reportCommand = &command{
 Remakes report.md and the plots of the run directory RUN from its parquet tables
 alone. Nothing is computed again.`,
 	run: func(e *env, f *flags, args []string) error {
-		run, err := reports.ReadTables(args[0])
+		dir := runNamed(args[0])
+		run, err := readTables(dir)
 		if err != nil {
 			return err
 		}
@@ -187,7 +188,7 @@ alone. Nothing is computed again.`,
 		if err != nil {
 			return err
 		}
-		if err := writeReport(e.disk, args[0], rep); err != nil {
+		if err := writeReport(e.disk, dir, rep); err != nil {
 			return err
 		}
 		fmt.Fprintln(e.stdout, rep.Verdict)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"runtime/debug"
 
 	"xrun/kernels/cuda"
 	"xrun/kernels/cuda/emulated"
@@ -55,14 +54,7 @@ func (f *flags) selftest() (o selftest.Options, err error) {
 	if err := f.engineChoice(); err != nil {
 		return o, err
 	}
-	o.Threads, o.Version = f.threads, "built without version control"
-	if b, ok := debug.ReadBuildInfo(); ok {
-		for _, set := range b.Settings {
-			if set.Key == "vcs.revision" {
-				o.Version = set.Value
-			}
-		}
-	}
+	o.Threads, o.Version = f.threads, revision()
 	if f.only != "" {
 		if o.Only, err = regexp.Compile(f.only); err != nil {
 			return o, usagef("-run: %v", err)

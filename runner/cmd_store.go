@@ -289,7 +289,11 @@ func (e *env) stopWork(s *store.Store, runs string) (release func(), err error) 
 		})
 		if err != nil {
 			release()
-			return nil, withHint(fmt.Errorf("%s: %w", path, err), "collect when it is done; -dry-run may be asked at any time")
+			var held *lock.HeldError
+			if err = fmt.Errorf("%s: %w", path, err); errors.As(err, &held) {
+				err = withHint(err, "collect when it is done; -dry-run may be asked at any time")
+			}
+			return nil, err
 		}
 		held = append(held, k)
 	}

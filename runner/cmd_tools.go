@@ -30,7 +30,7 @@ config.json, tokenizer files. DIR must not exist.`,
 		if err := oneOf("dtype", f.dtype, "f32", "bf16"); err != nil {
 			return err
 		}
-		run, cell, to := args[0], args[1], args[2]
+		run, cell, to := runNamed(args[0]), args[1], args[2]
 		spec, err := specOf(run)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ var tokenizerFiles = []string{"tokenizer.json", "tokenizer_config.json", "specia
 func (s *study) export(engine kernels.Engine, st *stage, base *modelInput, to string, t kernels.DType) error {
 	o, err := s.store.Get(st.key)
 	if errors.Is(err, store.ErrAbsent) {
-		return withHint(fmt.Errorf("%s is not trained", st.title), "run the study first")
+		return withHint(fmt.Errorf("%s is not done", st.title), "run the study first")
 	}
 	if err != nil {
 		return err
@@ -88,7 +88,8 @@ func (s *study) export(engine kernels.Engine, st *stage, base *modelInput, to st
 	if _, err := os.Lstat(to); err == nil {
 		return fmt.Errorf("writing %s: it is already there", to)
 	}
-	tmp := filepath.Clean(to) + ".part"
+	// Hidden, because what a killed export left is removed: DIR.part may be the user's.
+	tmp := filepath.Join(filepath.Dir(filepath.Clean(to)), "."+filepath.Base(filepath.Clean(to))+".part")
 	if err := disk.RemoveAll(s.disk, tmp); err != nil {
 		return err
 	}
@@ -183,9 +184,15 @@ func endTokens(tok *tokenizer.Tokenizer, c model.Config) []int32 {
 var diffCommand = &command{
 	name: "diff", args: "A B", summary: "compare two runs item by item", min: 2, max: 2,
 	help: `
-Compares the runs A and B item by item with paired statistics: exact McNemar for
-accuracies, paired bootstrap otherwise; ~ where the data cannot tell. With
--fail-on regression, exit status 3 when a figure of B is worse than A's.`,
+Compares the runs A and B (run directories, or the report.md in one) item by item
+with paired statistics: exact McNemar for accuracies, sign flips and bootstrap
+otherwise; ~ where the data cannot tell. The values of A and B are each over all
+their items, the difference over those in both.
+
+-fail-on regression  exit status 3 when a figure of B is worse than A's and the
+                     data can tell, or a figure or model of A is missing in B
+-fail-on difference  exit status 3 when an item's score differs, or a figure or
+                     model is on one side only`,
 	define: func(f *flags) {
 		f.set.StringVar(&f.failOn, "fail-on", "", "`regression|difference`: exit with status 3 on one")
 		f.set.StringVar(&f.format, "format", "text", "`text|markdown`")
@@ -194,14 +201,16 @@ accuracies, paired bootstrap otherwise; ~ where the data cannot tell. With
 		if err := oneOf("format", f.format, "text", "markdown"); err != nil {
 			return err
 		}
-		if err := oneOf("fail-on", f.failOn, "", "regression", "difference"); err != nil {
-			return err
+		if f.failOn != "" {
+			if err := oneOf("fail-on", f.failOn, "regression", "difference"); err != nil {
+				return err
+			}
 		}
-		a, err := reports.ReadTables(args[0])
+		a, err := readTables(args[0])
 		if err != nil {
 			return err
 		}
-		b, err := reports.ReadTables(args[1])
+		b, err := readTables(args[1])
 		if err != nil {
 			return err
 		}
@@ -214,11 +223,23 @@ accuracies, paired bootstrap otherwise; ~ where the data cannot tell. With
 			text = c.Markdown()
 		}
 		fmt.Fprint(e.stdout, text)
-		if n := len(c.Regressions()); f.failOn == "regression" && n > 0 {
-			return &statusError{exitDiffers, plural(n, "figure") + " worse in " + args[1]}
+		var why []string
+		say := func(n int, one, rest string) {
+			if n > 0 {
+				why = append(why, plural(n, one)+rest)
+			}
 		}
-		if n := len(c.Differences()); f.failOn == "difference" && n > 0 {
-			return &statusError{exitDiffers, plural(n, "figure") + " differ"}
+		switch f.failOn {
+		case "regression":
+			say(len(c.Regressions()), "figure", " worse in "+args[1])
+			say(len(c.Lost()), "figure", " of "+args[0]+" not in "+args[1])
+			say(len(c.OnlyA), "model", " of "+args[0]+" not in "+args[1])
+		case "difference":
+			say(len(c.Differences()), "figure", " that differ")
+			say(len(c.OnlyA)+len(c.OnlyB), "model", " on one side only")
+		}
+		if len(why) > 0 {
+			return &statusError{exitDiffers, strings.Join(why, ", ")}
 		}
 		return nil
 	},

@@ -23,10 +23,7 @@ Exit status 0: all equal; 3: something differs; 4: the engine that computed RUN 
 not on this machine.`,
 	define: func(f *flags) { f.defineEngine() },
 	run: func(e *env, f *flags, args []string) error {
-		dir := args[0]
-		if filepath.Base(dir) == "report.md" {
-			dir = filepath.Dir(dir)
-		}
+		dir := runNamed(args[0])
 		fresh, err := os.MkdirTemp("", "xrun-verify-")
 		if err != nil {
 			return err
@@ -35,6 +32,9 @@ not on this machine.`,
 		spec, err := specOf(dir)
 		if err != nil {
 			return err
+		}
+		if _, err := os.Stat(filepath.Join(dir, reports.ReportFile)); err != nil {
+			return withHint(fmt.Errorf("verifying %s: it has no %s, its study is not finished", dir, reports.ReportFile), "`xrun status %s` says what is left of it", dir)
 		}
 		engine, err := engineOf(dir, f, spec.Run.Threads)
 		if err != nil {

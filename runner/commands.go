@@ -4,5 +4,5 @@ package runner
 // first word is none of these is a run of a spec.
 var commands = []*command{
 	vetCommand, planCommand, describeCommand, statusCommand, reportCommand, diffCommand, verifyCommand, exportCommand, generateCommand, evalCommand,
-	benchCommand, selftestCommand, storeCommand, stageCommand,
+	benchCommand, selftestCommand, storeCommand, stageCommand, versionCommand,
 }

@@ -57,6 +57,9 @@ type flags struct {
 	memory   string
 }
 
+// maxThreads is the most that run.threads of a spec may be, too.
+const maxThreads = 4096
+
 func newFlags(c *command) *flags {
 	f := &flags{set: flag.NewFlagSet(c.name, flag.ContinueOnError)}
 	f.set.SetOutput(io.Discard)
@@ -169,8 +172,11 @@ func oneOf(flagName, value string, allowed ...string) error {
 	return withHint(usagef("-%s %s is not known", flagName, value), "want %s", strings.Join(allowed, ", "))
 }
 
-// engineChoice checks -engine and takes it apart.
+// engineChoice checks -threads and -engine, and takes the latter apart.
 func (f *flags) engineChoice() error {
+	if f.threads < 0 || f.threads > maxThreads {
+		return withHint(usagef("-threads %d is out of range", f.threads), "want 1 to %d, or 0 for one per processor", maxThreads)
+	}
 	if kind, capability, ok := strings.Cut(f.engine, ":"); ok && kind == "cuda" {
 		major, minor, ok := parseCapability(capability)
 		if !ok || major < cuda.MinMajor {

@@ -93,8 +93,28 @@ func withHint(err error, format string, args ...any) error {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
-	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, args: args, disk: disk.OS, locker: lock.New(disk.OS)}
-	return report(stderr, e.dispatch(args))
+	results := &results{w: stdout}
+	e := &env{ctx: ctx, stdin: stdin, stdout: results, stderr: stderr, args: args, disk: disk.OS, locker: lock.New(disk.OS)}
+	err := e.dispatch(args)
+	if results.err != nil && (err == nil || errors.Is(err, results.err)) {
+		err = fmt.Errorf("writing the output: %w", results.err)
+	}
+	return report(stderr, err)
+}
+
+// results is standard output that remembers its first failure, so that a table
+// cut short by a full disk does not pass for a whole one.
+type results struct {
+	w   io.Writer
+	err error
+}
+
+func (r *results) Write(b []byte) (int, error) {
+	n, err := r.w.Write(b)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
 }
 
 // interruptible returns a context that the first interrupt cancels: work stops
@@ -146,12 +166,17 @@ func report(stderr io.Writer, err error) int {
 func (e *env) commandLine() string {
 	words := []string{"xrun"}
 	for _, a := range e.args {
-		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$`*?[]{}()<>|&;#~!") {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		words = append(words, a)
+		words = append(words, quoted(a))
 	}
 	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell takes it for one.
+func quoted(word string) string {
+	if word == "" || strings.ContainsAny(word, " \t\n'\"\\$`*?[]{}()<>|&;#~!") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 func (e *env) dispatch(args []string) error {
@@ -162,6 +187,8 @@ func (e *env) dispatch(args []string) error {
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
 		return e.help(args[1:])
+	case "-version", "--version":
+		return e.call(versionCommand, args[1:])
 	}
 	for _, c := range commands {
 		if c.name == args[0] {
@@ -171,11 +198,15 @@ func (e *env) dispatch(args []string) error {
 	if strings.HasPrefix(args[0], "-") || looksLikeSpec(args) {
 		return e.call(runCommand, args)
 	}
+	return unknown("command", args[0], commandNames())
+}
+
+func commandNames() []string {
 	names := make([]string, len(commands))
 	for i, c := range commands {
 		names[i] = c.name
 	}
-	return unknown("command", args[0], names)
+	return names
 }
 
 // looksLikeSpec reports whether the words are a run rather than a mistyped
@@ -196,7 +227,10 @@ func unknown(what, given string, known []string) error {
 	if near := schema.Nearest(given, known); near != "" {
 		return withHint(err, "did you mean %q?", near)
 	}
-	return withHint(err, "xrun help lists them")
+	if what == "command" {
+		return withHint(err, "xrun help lists them")
+	}
+	return withHint(err, "known: %s", strings.Join(known, ", "))
 }
 
 func (e *env) call(c *command, args []string) error {
@@ -210,9 +244,20 @@ func (e *env) call(c *command, args []string) error {
 		return err
 	}
 	if len(positional) < c.min || c.max >= 0 && len(positional) > c.max {
-		return withHint(usagef("%d arguments given", len(positional)), "usage: xrun %s", c.usage())
+		return withHint(usagef("%s takes %s, not %d", strings.TrimSpace("xrun "+c.name), c.takes(), len(positional)), "usage: xrun %s", c.usage())
 	}
 	return c.run(e, f, positional)
+}
+
+// takes says how many arguments.
+func (c *command) takes() string {
+	switch {
+	case c.max < 0:
+		return fmt.Sprintf("%d arguments or more", c.min)
+	case c.max > c.min:
+		return fmt.Sprintf("%d to %d arguments", c.min, c.max)
+	}
+	return plural(c.min, "argument")
 }
 
 func (c *command) usage() string {
@@ -230,7 +275,7 @@ func (e *env) help(args []string) error {
 			return nil
 		}
 	}
-	return unknown("command", args[0], nil)
+	return unknown("command", args[0], commandNames())
 }
 
 func printUsage(w io.Writer) {

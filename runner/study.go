@@ -13,6 +13,7 @@ import (
 
 	"xrun/model"
 	"xrun/model/tokenizer"
+	"xrun/reports"
 	"xrun/runner/data"
 	"xrun/runner/disk"
 	"xrun/runner/store"
@@ -108,6 +109,24 @@ func specOf(dir string) (*schema.Spec, error) {
 		return nil, err
 	}
 	return schema.FromJSON(raw)
+}
+
+// runNamed is the run directory that is named by its path or by that of the
+// report in it.
+func runNamed(path string) string {
+	if filepath.Base(path) == reports.ReportFile {
+		return filepath.Dir(path)
+	}
+	return path
+}
+
+// readTables reads the tables of a run whose study is finished.
+func readTables(run string) (*reports.Run, error) {
+	dir := runNamed(run)
+	if _, err := os.Stat(filepath.Join(dir, reports.ResultsFile)); err != nil {
+		return nil, withHint(fmt.Errorf("reading the run %s: it has no %s", dir, reports.ResultsFile), "name the directory of a finished run, such as runs/mask_ablation")
+	}
+	return reports.ReadTables(dir)
 }
 
 // readSpec reads the spec as resolved out of a run directory.
@@ -469,5 +488,12 @@ func (s *study) missingError() error {
 	if len(s.missing) == 0 {
 		return nil
 	}
-	return errors.Join(s.missing...)
+	var once []error // cells share inputs
+	said := map[string]bool{}
+	for _, err := range s.missing {
+		if text := err.Error(); !said[text] {
+			said[text], once = true, append(once, err)
+		}
+	}
+	return errors.Join(once...)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
@@ -44,6 +45,9 @@ func FromJSON(data []byte) (*Spec, error) {
 	spec := c.resolve(schema, ctx.CompileBytes(form, cue.Filename("spec.json (resolved)")))
 	if len(c.errs) > 0 {
 		return nil, c.errs.sorted()
+	}
+	if !isName(given.Name) || strings.ContainsAny(given.Name, `/\`) {
+		return nil, fmt.Errorf("reading spec.json: the name %q is no file's; it must be as xrun wrote it", given.Name)
 	}
 	spec.Name = given.Name
 	return spec, nil

@@ -140,9 +140,16 @@ func (c *checker) load(data []byte, tags map[string]string) (spec *Spec) {
 	c.build(data, tags, func(schema, v cue.Value) {
 		spec = c.resolve(schema, v)
 		spec.Name = baseName(c.file)
+		if !isName(spec.Name) {
+			c.errs = append(c.errs, Error{File: c.file, Message: "begins with a dot, and so would its run directory", Hint: "give the file another name"})
+		}
 	})
 	return spec
 }
+
+// isName reports whether a study may be called so: its run directory is, beside
+// the store, whose name begins with a dot.
+func isName(name string) bool { return name != "" && name[0] != '.' }
 
 // build evaluates the file and hands it to use beside the schema.
 func (c *checker) build(data []byte, tags map[string]string, use func(schema, v cue.Value)) {
