@@ -14,6 +14,9 @@ const (
 	unroll = 8
 )
 
+// Bytes from a tile's end to its other words.
+const endResidual, endStep, endResidualStep = 8, 16, 24
+
 // tiles generates the register tiles over packed panels: one function for
 // whole panels of mr rows, and one for each smaller number of rows.
 func (s *isa) tiles() {
@@ -24,15 +27,18 @@ func (s *isa) tiles() {
 
 // tile generates
 //
-//	func tile<rows><suffix>(c *float32, ldc int, a, b *float32, k, panels, mode int)
+//	func tile<rows><suffix>(c *float32, ldc int, a, b *float32, k, panels, mode int, end *uintptr)
 //
 // which for each of panels panels of a continues (mode bit 0) or starts the
 // chains of rows×nr elements of c, rows ldc apart, over k positions of the
 // panel (mr values each) and of b (nr values each). c goes on by mr rows, a by
 // a panel. Bit 1 flushes denormals, bit 2 stores past the caches (c and ldc
-// must then be multiples of the vector size).
+// must then be multiples of the vector size). If end is not nil, the chains end
+// here: they are not stored to c, but added to a residual and stored elsewhere.
+// end points to four words, the addresses of destination and residual and the
+// bytes between the rows of each; the addresses go on by the rows done.
 func (s *isa) tile(rows int) {
-	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)")
+	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)")
 	Doc(name("tile%d%s computes panels of %d rows and %d columns, see kernels/_gen/tile.go.", rows, s.suffix, rows, s.nr))
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
@@ -72,6 +78,23 @@ func (s *isa) tile(rows int) {
 		s.zero(r)
 	}
 	Label("loaded")
+	walk, other := row, next // of destination and residual
+	Load(Param("end"), k)
+	TESTQ(k, k)
+	JZ(LabelRef("goeson"))
+	MOVQ(Mem{Base: k}, walk)
+	MOVQ(Mem{Base: k, Disp: endResidual}, other)
+	for i := range rows {
+		for line := 0; line < 2*s.bytes(); line += 64 {
+			PREFETCHT0(Mem{Base: walk, Disp: line})
+			PREFETCHT0(Mem{Base: other, Disp: line})
+		}
+		if i < rows-1 {
+			ADDQ(Mem{Base: k, Disp: endStep}, walk)
+			ADDQ(Mem{Base: k, Disp: endResidualStep}, other)
+		}
+	}
+	Label("goeson")
 	if rows == s.mr {
 		MOVQ(ldc, next)
 		IMUL3Q(imm(s.mr), next, next)
@@ -130,17 +153,48 @@ func (s *isa) tile(rows int) {
 	JNZ(LabelRef("one"))
 
 	Label("store")
+	Load(Param("end"), k)
+	TESTQ(k, k)
+	JNZ(LabelRef("end"))
 	if rows == s.mr {
 		TESTQ(U32(modeStream), mode)
 		JNZ(LabelRef("stream"))
 	}
 	s.storeRows(c, row, ldc, acc, false)
+	JMP(LabelRef("stored"))
 	if rows == s.mr {
-		JMP(LabelRef("stored"))
 		Label("stream")
 		s.storeRows(c, row, ldc, acc, true)
 		SFENCE()
-		Label("stored")
+		JMP(LabelRef("stored"))
+	}
+	Label("end")
+	if !s.dot {
+		leaveFlush(slot, mode, "plain") // the addition is an ordinary one
+	}
+	MOVQ(Mem{Base: k}, walk)
+	MOVQ(Mem{Base: k, Disp: endResidual}, other)
+	for i := range rows {
+		for half, r := range acc[2*i : 2*i+2] {
+			VADDPS(Mem{Base: other, Disp: half * s.bytes()}, r, r)
+			VMOVUPS(r, Mem{Base: walk, Disp: half * s.bytes()})
+		}
+		ADDQ(Mem{Base: k, Disp: endStep}, walk)
+		ADDQ(Mem{Base: k, Disp: endResidualStep}, other)
+	}
+	MOVQ(walk, Mem{Base: k})
+	MOVQ(other, Mem{Base: k, Disp: endResidual})
+	if rows == s.mr {
+		if !s.dot {
+			flushAgain(slot, mode, "flushing")
+		}
+		MOVQ(c, row)
+		for range rows - 1 {
+			ADDQ(ldc, row)
+		}
+	}
+	Label("stored")
+	if rows == s.mr {
 		MOVQ(row, c)
 		ADDQ(ldc, c)
 		DECQ(panels)

@@ -5,22 +5,22 @@
 package gemm
 
 // tile1AVX2 computes panels of 1 rows and 16 columns, see kernels/_gen/tile.go.
-func tile1AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile1AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile2AVX2 computes panels of 2 rows and 16 columns, see kernels/_gen/tile.go.
-func tile2AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile2AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile3AVX2 computes panels of 3 rows and 16 columns, see kernels/_gen/tile.go.
-func tile3AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile3AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile4AVX2 computes panels of 4 rows and 16 columns, see kernels/_gen/tile.go.
-func tile4AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile4AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile5AVX2 computes panels of 5 rows and 16 columns, see kernels/_gen/tile.go.
-func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile6AVX2 computes panels of 6 rows and 16 columns, see kernels/_gen/tile.go.
-func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // strip1AVX2 computes 1 rows of a strip of 16 columns, see kernels/_gen/tile.go.
 func strip1AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)

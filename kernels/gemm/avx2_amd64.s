@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tile1AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, FMA3, SSE
-TEXT ·tile1AVX2(SB), NOSPLIT, $8-56
+// func tile1AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·tile1AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -25,9 +25,9 @@ TEXT ·tile1AVX2(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, CX
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
 	JMP     loaded
 
 start:
@@ -35,76 +35,107 @@ start:
 	VXORPS Y1, Y1, Y1
 
 loaded:
-	MOVQ BX, CX
-	MOVQ SI, BX
-	SUBQ $+8, BX
+	MOVQ       end+56(FP), CX
+	TESTQ      CX, CX
+	JZ         goeson
+	MOVQ       (CX), R8
+	MOVQ       8(CX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+
+goeson:
+	MOVQ SI, CX
+	SUBQ $+8, CX
 	JL   rest
 
 several:
-	VMOVUPS      (CX), Y12
-	VMOVUPS      32(CX), Y13
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
 	VBROADCASTSS (DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      64(CX), Y12
-	VMOVUPS      96(CX), Y13
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
 	VBROADCASTSS 24(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      128(CX), Y12
-	VMOVUPS      160(CX), Y13
+	VMOVUPS      128(BX), Y12
+	VMOVUPS      160(BX), Y13
 	VBROADCASTSS 48(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      192(CX), Y12
-	VMOVUPS      224(CX), Y13
+	VMOVUPS      192(BX), Y12
+	VMOVUPS      224(BX), Y13
 	VBROADCASTSS 72(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      256(CX), Y12
-	VMOVUPS      288(CX), Y13
+	VMOVUPS      256(BX), Y12
+	VMOVUPS      288(BX), Y13
 	VBROADCASTSS 96(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      320(CX), Y12
-	VMOVUPS      352(CX), Y13
+	VMOVUPS      320(BX), Y12
+	VMOVUPS      352(BX), Y13
 	VBROADCASTSS 120(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      384(CX), Y12
-	VMOVUPS      416(CX), Y13
+	VMOVUPS      384(BX), Y12
+	VMOVUPS      416(BX), Y13
 	VBROADCASTSS 144(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      448(CX), Y12
-	VMOVUPS      480(CX), Y13
+	VMOVUPS      448(BX), Y12
+	VMOVUPS      480(BX), Y13
 	VBROADCASTSS 168(DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
 	ADDQ         $+192, DX
-	ADDQ         $+512, CX
-	SUBQ         $+8, BX
+	ADDQ         $+512, BX
+	SUBQ         $+8, CX
 	JGE          several
 
 rest:
-	ADDQ $+8, BX
+	ADDQ $+8, CX
 	JZ   store
 
 one:
-	VMOVUPS      (CX), Y12
-	VMOVUPS      32(CX), Y13
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
 	VBROADCASTSS (DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
 	ADDQ         $+24, DX
-	ADDQ         $+64, CX
-	DECQ         BX
+	ADDQ         $+64, BX
+	DECQ         CX
 	JNZ          one
 
 store:
-	MOVQ    AX, CX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
+	MOVQ    end+56(FP), CX
+	TESTQ   CX, CX
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (CX), R8
+	MOVQ    8(CX), R9
+	VADDPS  (R9), Y0, Y0
+	VMOVUPS Y0, (R8)
+	VADDPS  32(R9), Y1, Y1
+	VMOVUPS Y1, 32(R8)
+	ADDQ    16(CX), R8
+	ADDQ    24(CX), R9
+	MOVQ    R8, (CX)
+	MOVQ    R9, 8(CX)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -113,9 +144,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile2AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, FMA3, SSE
-TEXT ·tile2AVX2(SB), NOSPLIT, $8-56
+// func tile2AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·tile2AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -134,12 +165,12 @@ TEXT ·tile2AVX2(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
+	MOVQ    AX, R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
 	JMP     loaded
 
 start:
@@ -149,8 +180,21 @@ start:
 	VXORPS Y3, Y3, Y3
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -220,11 +264,11 @@ several:
 	VFMADD231PS  Y13, Y15, Y3
 	ADDQ         $+192, DX
 	ADDQ         $+512, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -238,16 +282,45 @@ one:
 	VFMADD231PS  Y13, Y15, Y3
 	ADDQ         $+24, DX
 	ADDQ         $+64, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Y0, (R8)
-	VMOVUPS Y1, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y2, (R8)
-	VMOVUPS Y3, 32(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y3, 32(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Y0, Y0
+	VMOVUPS Y0, (R9)
+	VADDPS  32(R10), Y1, Y1
+	VMOVUPS Y1, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y2, Y2
+	VMOVUPS Y2, (R9)
+	VADDPS  32(R10), Y3, Y3
+	VMOVUPS Y3, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -256,9 +329,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile3AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, FMA3, SSE
-TEXT ·tile3AVX2(SB), NOSPLIT, $8-56
+// func tile3AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·tile3AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -277,15 +350,15 @@ TEXT ·tile3AVX2(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y4
-	VMOVUPS 32(R8), Y5
+	MOVQ    AX, R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
 	JMP     loaded
 
 start:
@@ -297,8 +370,25 @@ start:
 	VXORPS Y5, Y5, Y5
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -392,11 +482,11 @@ several:
 	VFMADD231PS  Y13, Y14, Y5
 	ADDQ         $+192, DX
 	ADDQ         $+512, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -413,19 +503,54 @@ one:
 	VFMADD231PS  Y13, Y14, Y5
 	ADDQ         $+24, DX
 	ADDQ         $+64, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Y0, (R8)
-	VMOVUPS Y1, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y2, (R8)
-	VMOVUPS Y3, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y4, (R8)
-	VMOVUPS Y5, 32(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y3, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Y0, Y0
+	VMOVUPS Y0, (R9)
+	VADDPS  32(R10), Y1, Y1
+	VMOVUPS Y1, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y2, Y2
+	VMOVUPS Y2, (R9)
+	VADDPS  32(R10), Y3, Y3
+	VMOVUPS Y3, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R9)
+	VADDPS  32(R10), Y5, Y5
+	VMOVUPS Y5, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -434,9 +559,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile4AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, FMA3, SSE
-TEXT ·tile4AVX2(SB), NOSPLIT, $8-56
+// func tile4AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·tile4AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -455,18 +580,18 @@ TEXT ·tile4AVX2(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y4
-	VMOVUPS 32(R8), Y5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y6
-	VMOVUPS 32(R8), Y7
+	MOVQ    AX, R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y6
+	VMOVUPS 32(R9), Y7
 	JMP     loaded
 
 start:
@@ -480,8 +605,29 @@ start:
 	VXORPS Y7, Y7, Y7
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -599,11 +745,11 @@ several:
 	VFMADD231PS  Y13, Y15, Y7
 	ADDQ         $+192, DX
 	ADDQ         $+512, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -623,22 +769,63 @@ one:
 	VFMADD231PS  Y13, Y15, Y7
 	ADDQ         $+24, DX
 	ADDQ         $+64, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Y0, (R8)
-	VMOVUPS Y1, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y2, (R8)
-	VMOVUPS Y3, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y4, (R8)
-	VMOVUPS Y5, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y6, (R8)
-	VMOVUPS Y7, 32(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y3, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y6, (R9)
+	VMOVUPS Y7, 32(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Y0, Y0
+	VMOVUPS Y0, (R9)
+	VADDPS  32(R10), Y1, Y1
+	VMOVUPS Y1, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y2, Y2
+	VMOVUPS Y2, (R9)
+	VADDPS  32(R10), Y3, Y3
+	VMOVUPS Y3, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R9)
+	VADDPS  32(R10), Y5, Y5
+	VMOVUPS Y5, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y6, Y6
+	VMOVUPS Y6, (R9)
+	VADDPS  32(R10), Y7, Y7
+	VMOVUPS Y7, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -647,9 +834,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, FMA3, SSE
-TEXT ·tile5AVX2(SB), NOSPLIT, $8-56
+// func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, FMA3, MMX+, SSE
+TEXT ·tile5AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -668,21 +855,21 @@ TEXT ·tile5AVX2(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y4
-	VMOVUPS 32(R8), Y5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y6
-	VMOVUPS 32(R8), Y7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Y8
-	VMOVUPS 32(R8), Y9
+	MOVQ    AX, R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y6
+	VMOVUPS 32(R9), Y7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Y8
+	VMOVUPS 32(R9), Y9
 	JMP     loaded
 
 start:
@@ -698,8 +885,33 @@ start:
 	VXORPS Y9, Y9, Y9
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -841,11 +1053,11 @@ several:
 	VFMADD231PS  Y13, Y14, Y9
 	ADDQ         $+192, DX
 	ADDQ         $+512, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -868,25 +1080,72 @@ one:
 	VFMADD231PS  Y13, Y14, Y9
 	ADDQ         $+24, DX
 	ADDQ         $+64, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Y0, (R8)
-	VMOVUPS Y1, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y2, (R8)
-	VMOVUPS Y3, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y4, (R8)
-	VMOVUPS Y5, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y6, (R8)
-	VMOVUPS Y7, 32(R8)
-	ADDQ    CX, R8
-	VMOVUPS Y8, (R8)
-	VMOVUPS Y9, 32(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y3, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y6, (R9)
+	VMOVUPS Y7, 32(R9)
+	ADDQ    CX, R9
+	VMOVUPS Y8, (R9)
+	VMOVUPS Y9, 32(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Y0, Y0
+	VMOVUPS Y0, (R9)
+	VADDPS  32(R10), Y1, Y1
+	VMOVUPS Y1, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y2, Y2
+	VMOVUPS Y2, (R9)
+	VADDPS  32(R10), Y3, Y3
+	VMOVUPS Y3, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R9)
+	VADDPS  32(R10), Y5, Y5
+	VMOVUPS Y5, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y6, Y6
+	VMOVUPS Y6, (R9)
+	VADDPS  32(R10), Y7, Y7
+	VMOVUPS Y7, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Y8, Y8
+	VMOVUPS Y8, (R9)
+	VADDPS  32(R10), Y9, Y9
+	VMOVUPS Y9, 32(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -895,9 +1154,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+// func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 // Requires: AVX, FMA3, MMX+, SSE
-TEXT ·tile6AVX2(SB), NOSPLIT, $8-56
+TEXT ·tile6AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -952,24 +1211,53 @@ start:
 	VXORPS Y11, Y11, Y11
 
 loaded:
-	MOVQ       CX, R9
-	IMUL3Q     $+6, R9, R9
-	ADDQ       AX, R9
+	MOVQ       end+56(FP), R10
+	TESTQ      R10, R10
+	JZ         goeson
+	MOVQ       (R10), R9
+	MOVQ       8(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+
+goeson:
+	MOVQ       CX, R11
+	IMUL3Q     $+6, R11, R11
+	ADDQ       AX, R11
 	CMPQ       DI, $0x01
 	JE         noprefetch
 	TESTQ      $0x00000004, R8
 	JNZ        noprefetch
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
 
 noprefetch:
 	MOVQ BX, R9
@@ -1177,6 +1465,9 @@ one:
 	JNZ          one
 
 store:
+	MOVQ    end+56(FP), R10
+	TESTQ   R10, R10
+	JNZ     end
 	TESTQ   $0x00000004, R8
 	JNZ     stream
 	MOVQ    AX, R9
@@ -1219,6 +1510,65 @@ stream:
 	VMOVNTPS Y10, (R9)
 	VMOVNTPS Y11, 32(R9)
 	SFENCE
+	JMP      stored
+
+end:
+	TESTQ   $0x00000002, R8
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R10), R9
+	MOVQ    8(R10), R11
+	VADDPS  (R11), Y0, Y0
+	VMOVUPS Y0, (R9)
+	VADDPS  32(R11), Y1, Y1
+	VMOVUPS Y1, 32(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Y2, Y2
+	VMOVUPS Y2, (R9)
+	VADDPS  32(R11), Y3, Y3
+	VMOVUPS Y3, 32(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Y4, Y4
+	VMOVUPS Y4, (R9)
+	VADDPS  32(R11), Y5, Y5
+	VMOVUPS Y5, 32(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Y6, Y6
+	VMOVUPS Y6, (R9)
+	VADDPS  32(R11), Y7, Y7
+	VMOVUPS Y7, 32(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Y8, Y8
+	VMOVUPS Y8, (R9)
+	VADDPS  32(R11), Y9, Y9
+	VMOVUPS Y9, 32(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Y10, Y10
+	VMOVUPS Y10, (R9)
+	VADDPS  32(R11), Y11, Y11
+	VMOVUPS Y11, 32(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	MOVQ    R9, (R10)
+	MOVQ    R11, 8(R10)
+	TESTQ   $0x00000002, R8
+	JZ      flushing
+	LDMXCSR 4(SP)
+
+flushing:
+	MOVQ AX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
 
 stored:
 	MOVQ    R9, AX

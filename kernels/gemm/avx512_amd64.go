@@ -5,40 +5,40 @@
 package gemm
 
 // tile1AVX512 computes panels of 1 rows and 32 columns, see kernels/_gen/tile.go.
-func tile1AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile1AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile2AVX512 computes panels of 2 rows and 32 columns, see kernels/_gen/tile.go.
-func tile2AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile2AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile3AVX512 computes panels of 3 rows and 32 columns, see kernels/_gen/tile.go.
-func tile3AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile3AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile4AVX512 computes panels of 4 rows and 32 columns, see kernels/_gen/tile.go.
-func tile4AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile4AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile5AVX512 computes panels of 5 rows and 32 columns, see kernels/_gen/tile.go.
-func tile5AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile5AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile6AVX512 computes panels of 6 rows and 32 columns, see kernels/_gen/tile.go.
-func tile6AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile6AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile7AVX512 computes panels of 7 rows and 32 columns, see kernels/_gen/tile.go.
-func tile7AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile7AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile8AVX512 computes panels of 8 rows and 32 columns, see kernels/_gen/tile.go.
-func tile8AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile8AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile9AVX512 computes panels of 9 rows and 32 columns, see kernels/_gen/tile.go.
-func tile9AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile9AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile10AVX512 computes panels of 10 rows and 32 columns, see kernels/_gen/tile.go.
-func tile10AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile10AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile11AVX512 computes panels of 11 rows and 32 columns, see kernels/_gen/tile.go.
-func tile11AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile11AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile12AVX512 computes panels of 12 rows and 32 columns, see kernels/_gen/tile.go.
-func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // strip1AVX512 computes 1 rows of a strip of 32 columns, see kernels/_gen/tile.go.
 func strip1AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)

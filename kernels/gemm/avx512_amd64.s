@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tile1AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile1AVX512(SB), NOSPLIT, $8-56
+// func tile1AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile1AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -25,9 +25,9 @@ TEXT ·tile1AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, CX
-	VMOVUPS (CX), Z0
-	VMOVUPS 64(CX), Z1
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
 	JMP     loaded
 
 start:
@@ -35,76 +35,109 @@ start:
 	VPXORD Z1, Z1, Z1
 
 loaded:
-	MOVQ BX, CX
-	MOVQ SI, BX
-	SUBQ $+8, BX
+	MOVQ       end+56(FP), CX
+	TESTQ      CX, CX
+	JZ         goeson
+	MOVQ       (CX), R8
+	MOVQ       8(CX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, CX
+	SUBQ $+8, CX
 	JL   rest
 
 several:
-	VMOVUPS      (CX), Z24
-	VMOVUPS      64(CX), Z25
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
 	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      128(CX), Z24
-	VMOVUPS      192(CX), Z25
+	VMOVUPS      128(BX), Z24
+	VMOVUPS      192(BX), Z25
 	VBROADCASTSS 48(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      256(CX), Z24
-	VMOVUPS      320(CX), Z25
+	VMOVUPS      256(BX), Z24
+	VMOVUPS      320(BX), Z25
 	VBROADCASTSS 96(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      384(CX), Z24
-	VMOVUPS      448(CX), Z25
+	VMOVUPS      384(BX), Z24
+	VMOVUPS      448(BX), Z25
 	VBROADCASTSS 144(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      512(CX), Z24
-	VMOVUPS      576(CX), Z25
+	VMOVUPS      512(BX), Z24
+	VMOVUPS      576(BX), Z25
 	VBROADCASTSS 192(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      640(CX), Z24
-	VMOVUPS      704(CX), Z25
+	VMOVUPS      640(BX), Z24
+	VMOVUPS      704(BX), Z25
 	VBROADCASTSS 240(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      768(CX), Z24
-	VMOVUPS      832(CX), Z25
+	VMOVUPS      768(BX), Z24
+	VMOVUPS      832(BX), Z25
 	VBROADCASTSS 288(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VMOVUPS      896(CX), Z24
-	VMOVUPS      960(CX), Z25
+	VMOVUPS      896(BX), Z24
+	VMOVUPS      960(BX), Z25
 	VBROADCASTSS 336(DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
 	ADDQ         $+384, DX
-	ADDQ         $+1024, CX
-	SUBQ         $+8, BX
+	ADDQ         $+1024, BX
+	SUBQ         $+8, CX
 	JGE          several
 
 rest:
-	ADDQ $+8, BX
+	ADDQ $+8, CX
 	JZ   store
 
 one:
-	VMOVUPS      (CX), Z24
-	VMOVUPS      64(CX), Z25
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
 	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
 	ADDQ         $+48, DX
-	ADDQ         $+128, CX
-	DECQ         BX
+	ADDQ         $+128, BX
+	DECQ         CX
 	JNZ          one
 
 store:
-	MOVQ    AX, CX
-	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	MOVQ    end+56(FP), CX
+	TESTQ   CX, CX
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (CX), R8
+	MOVQ    8(CX), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(CX), R8
+	ADDQ    24(CX), R9
+	MOVQ    R8, (CX)
+	MOVQ    R9, 8(CX)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -113,9 +146,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile2AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile2AVX512(SB), NOSPLIT, $8-56
+// func tile2AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile2AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -134,12 +167,12 @@ TEXT ·tile2AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
 	JMP     loaded
 
 start:
@@ -149,8 +182,25 @@ start:
 	VPXORD Z3, Z3, Z3
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -220,11 +270,11 @@ several:
 	VFMADD231PS  Z25, Z27, Z3
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -238,16 +288,45 @@ one:
 	VFMADD231PS  Z25, Z27, Z3
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -256,9 +335,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile3AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile3AVX512(SB), NOSPLIT, $8-56
+// func tile3AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile3AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -277,15 +356,15 @@ TEXT ·tile3AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
 	JMP     loaded
 
 start:
@@ -297,8 +376,31 @@ start:
 	VPXORD Z5, Z5, Z5
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -392,11 +494,11 @@ several:
 	VFMADD231PS  Z25, Z26, Z5
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -413,19 +515,54 @@ one:
 	VFMADD231PS  Z25, Z26, Z5
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -434,9 +571,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile4AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile4AVX512(SB), NOSPLIT, $8-56
+// func tile4AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile4AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -455,18 +592,18 @@ TEXT ·tile4AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
 	JMP     loaded
 
 start:
@@ -480,8 +617,37 @@ start:
 	VPXORD Z7, Z7, Z7
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -599,11 +765,11 @@ several:
 	VFMADD231PS  Z25, Z27, Z7
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -623,22 +789,63 @@ one:
 	VFMADD231PS  Z25, Z27, Z7
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -647,9 +854,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile5AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile5AVX512(SB), NOSPLIT, $8-56
+// func tile5AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile5AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -668,21 +875,21 @@ TEXT ·tile5AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
 	JMP     loaded
 
 start:
@@ -698,8 +905,43 @@ start:
 	VPXORD Z9, Z9, Z9
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -841,11 +1083,11 @@ several:
 	VFMADD231PS  Z25, Z26, Z9
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -868,25 +1110,72 @@ one:
 	VFMADD231PS  Z25, Z26, Z9
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -895,9 +1184,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile6AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile6AVX512(SB), NOSPLIT, $8-56
+// func tile6AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile6AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -916,24 +1205,24 @@ TEXT ·tile6AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	VMOVUPS 64(R8), Z11
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
 	JMP     loaded
 
 start:
@@ -951,8 +1240,49 @@ start:
 	VPXORD Z11, Z11, Z11
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -1118,11 +1448,11 @@ several:
 	VFMADD231PS  Z25, Z27, Z11
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -1148,28 +1478,81 @@ one:
 	VFMADD231PS  Z25, Z27, Z11
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z10, (R8)
-	VMOVUPS Z11, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R10), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -1178,9 +1561,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile7AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile7AVX512(SB), NOSPLIT, $8-56
+// func tile7AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile7AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1199,27 +1582,27 @@ TEXT ·tile7AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	VMOVUPS 64(R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	VMOVUPS 64(R8), Z13
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
 	JMP     loaded
 
 start:
@@ -1239,8 +1622,55 @@ start:
 	VPXORD Z13, Z13, Z13
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -1430,11 +1860,11 @@ several:
 	VFMADD231PS  Z25, Z26, Z13
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -1463,31 +1893,90 @@ one:
 	VFMADD231PS  Z25, Z26, Z13
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z10, (R8)
-	VMOVUPS Z11, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z12, (R8)
-	VMOVUPS Z13, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z12, (R9)
+	VMOVUPS Z13, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R10), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R10), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -1496,9 +1985,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile8AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile8AVX512(SB), NOSPLIT, $8-56
+// func tile8AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile8AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1517,30 +2006,30 @@ TEXT ·tile8AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	VMOVUPS 64(R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	VMOVUPS 64(R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	VMOVUPS 64(R8), Z15
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z14
+	VMOVUPS 64(R9), Z15
 	JMP     loaded
 
 start:
@@ -1562,8 +2051,61 @@ start:
 	VPXORD Z15, Z15, Z15
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -1777,11 +2319,11 @@ several:
 	VFMADD231PS  Z25, Z27, Z15
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -1813,34 +2355,99 @@ one:
 	VFMADD231PS  Z25, Z27, Z15
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z10, (R8)
-	VMOVUPS Z11, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z12, (R8)
-	VMOVUPS Z13, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z14, (R8)
-	VMOVUPS Z15, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z12, (R9)
+	VMOVUPS Z13, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z14, (R9)
+	VMOVUPS Z15, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R10), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R10), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z14, Z14
+	VMOVUPS Z14, (R9)
+	VADDPS  64(R10), Z15, Z15
+	VMOVUPS Z15, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -1849,9 +2456,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile9AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile9AVX512(SB), NOSPLIT, $8-56
+// func tile9AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile9AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1870,33 +2477,33 @@ TEXT ·tile9AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	VMOVUPS 64(R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	VMOVUPS 64(R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	VMOVUPS 64(R8), Z15
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z16
-	VMOVUPS 64(R8), Z17
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z14
+	VMOVUPS 64(R9), Z15
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z16
+	VMOVUPS 64(R9), Z17
 	JMP     loaded
 
 start:
@@ -1920,8 +2527,67 @@ start:
 	VPXORD Z17, Z17, Z17
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -2159,11 +2825,11 @@ several:
 	VFMADD231PS  Z25, Z26, Z17
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -2198,37 +2864,108 @@ one:
 	VFMADD231PS  Z25, Z26, Z17
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z10, (R8)
-	VMOVUPS Z11, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z12, (R8)
-	VMOVUPS Z13, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z14, (R8)
-	VMOVUPS Z15, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z16, (R8)
-	VMOVUPS Z17, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z12, (R9)
+	VMOVUPS Z13, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z14, (R9)
+	VMOVUPS Z15, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z16, (R9)
+	VMOVUPS Z17, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R10), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R10), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z14, Z14
+	VMOVUPS Z14, (R9)
+	VADDPS  64(R10), Z15, Z15
+	VMOVUPS Z15, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z16, Z16
+	VMOVUPS Z16, (R9)
+	VADDPS  64(R10), Z17, Z17
+	VMOVUPS Z17, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -2237,9 +2974,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile10AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile10AVX512(SB), NOSPLIT, $8-56
+// func tile10AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile10AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -2258,36 +2995,36 @@ TEXT ·tile10AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	VMOVUPS 64(R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	VMOVUPS 64(R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	VMOVUPS 64(R8), Z15
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z16
-	VMOVUPS 64(R8), Z17
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z18
-	VMOVUPS 64(R8), Z19
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z14
+	VMOVUPS 64(R9), Z15
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z16
+	VMOVUPS 64(R9), Z17
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z18
+	VMOVUPS 64(R9), Z19
 	JMP     loaded
 
 start:
@@ -2313,8 +3050,73 @@ start:
 	VPXORD Z19, Z19, Z19
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -2576,11 +3378,11 @@ several:
 	VFMADD231PS  Z25, Z27, Z19
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -2618,40 +3420,117 @@ one:
 	VFMADD231PS  Z25, Z27, Z19
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z10, (R8)
-	VMOVUPS Z11, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z12, (R8)
-	VMOVUPS Z13, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z14, (R8)
-	VMOVUPS Z15, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z16, (R8)
-	VMOVUPS Z17, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z18, (R8)
-	VMOVUPS Z19, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z12, (R9)
+	VMOVUPS Z13, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z14, (R9)
+	VMOVUPS Z15, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z16, (R9)
+	VMOVUPS Z17, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z18, (R9)
+	VMOVUPS Z19, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R10), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R10), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z14, Z14
+	VMOVUPS Z14, (R9)
+	VADDPS  64(R10), Z15, Z15
+	VMOVUPS Z15, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z16, Z16
+	VMOVUPS Z16, (R9)
+	VADDPS  64(R10), Z17, Z17
+	VMOVUPS Z17, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z18, Z18
+	VMOVUPS Z18, (R9)
+	VADDPS  64(R10), Z19, Z19
+	VMOVUPS Z19, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -2660,9 +3539,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile11AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·tile11AVX512(SB), NOSPLIT, $8-56
+// func tile11AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·tile11AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -2681,39 +3560,39 @@ TEXT ·tile11AVX512(SB), NOSPLIT, $8-56
 entered:
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	VMOVUPS 64(R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	VMOVUPS 64(R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	VMOVUPS 64(R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	VMOVUPS 64(R8), Z15
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z16
-	VMOVUPS 64(R8), Z17
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z18
-	VMOVUPS 64(R8), Z19
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z20
-	VMOVUPS 64(R8), Z21
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z14
+	VMOVUPS 64(R9), Z15
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z16
+	VMOVUPS 64(R9), Z17
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z18
+	VMOVUPS 64(R9), Z19
+	ADDQ    CX, R9
+	VMOVUPS (R9), Z20
+	VMOVUPS 64(R9), Z21
 	JMP     loaded
 
 start:
@@ -2741,8 +3620,79 @@ start:
 	VPXORD Z21, Z21, Z21
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       (R8), R9
+	MOVQ       8(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+	ADDQ       16(R8), R9
+	ADDQ       24(R8), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R10)
+
+goeson:
+	MOVQ SI, R8
+	SUBQ $+8, R8
 	JL   rest
 
 several:
@@ -3028,11 +3978,11 @@ several:
 	VFMADD231PS  Z25, Z26, Z21
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, R8
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, R8
 	JZ   store
 
 one:
@@ -3073,43 +4023,126 @@ one:
 	VFMADD231PS  Z25, Z26, Z21
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         R8
 	JNZ          one
 
 store:
-	MOVQ    AX, R8
-	VMOVUPS Z0, (R8)
-	VMOVUPS Z1, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z2, (R8)
-	VMOVUPS Z3, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z4, (R8)
-	VMOVUPS Z5, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z6, (R8)
-	VMOVUPS Z7, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z8, (R8)
-	VMOVUPS Z9, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z10, (R8)
-	VMOVUPS Z11, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z12, (R8)
-	VMOVUPS Z13, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z14, (R8)
-	VMOVUPS Z15, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z16, (R8)
-	VMOVUPS Z17, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z18, (R8)
-	VMOVUPS Z19, 64(R8)
-	ADDQ    CX, R8
-	VMOVUPS Z20, (R8)
-	VMOVUPS Z21, 64(R8)
+	MOVQ    end+56(FP), R8
+	TESTQ   R8, R8
+	JNZ     end
+	MOVQ    AX, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z3, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z4, (R9)
+	VMOVUPS Z5, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z8, (R9)
+	VMOVUPS Z9, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z10, (R9)
+	VMOVUPS Z11, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z12, (R9)
+	VMOVUPS Z13, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z14, (R9)
+	VMOVUPS Z15, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z16, (R9)
+	VMOVUPS Z17, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z18, (R9)
+	VMOVUPS Z19, 64(R9)
+	ADDQ    CX, R9
+	VMOVUPS Z20, (R9)
+	VMOVUPS Z21, 64(R9)
+	JMP     stored
+
+end:
+	TESTQ   $0x00000002, DI
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R8), R9
+	MOVQ    8(R8), R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R10), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R10), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R10), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R10), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R10), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R10), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R10), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z14, Z14
+	VMOVUPS Z14, (R9)
+	VADDPS  64(R10), Z15, Z15
+	VMOVUPS Z15, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z16, Z16
+	VMOVUPS Z16, (R9)
+	VADDPS  64(R10), Z17, Z17
+	VMOVUPS Z17, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z18, Z18
+	VMOVUPS Z18, (R9)
+	VADDPS  64(R10), Z19, Z19
+	VMOVUPS Z19, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	VADDPS  (R10), Z20, Z20
+	VMOVUPS Z20, (R9)
+	VADDPS  64(R10), Z21, Z21
+	VMOVUPS Z21, 64(R9)
+	ADDQ    16(R8), R9
+	ADDQ    24(R8), R10
+	MOVQ    R9, (R8)
+	MOVQ    R10, 8(R8)
+
+stored:
 	TESTQ   $0x00000002, DI
 	JZ      left
 	LDMXCSR (SP)
@@ -3118,9 +4151,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+// func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 // Requires: AVX, AVX512F, MMX+, SSE
-TEXT ·tile12AVX512(SB), NOSPLIT, $8-56
+TEXT ·tile12AVX512(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -3205,48 +4238,125 @@ start:
 	VPXORD Z23, Z23, Z23
 
 loaded:
-	MOVQ       CX, R9
-	IMUL3Q     $+12, R9, R9
-	ADDQ       AX, R9
+	MOVQ       end+56(FP), R10
+	TESTQ      R10, R10
+	JZ         goeson
+	MOVQ       (R10), R9
+	MOVQ       8(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+
+goeson:
+	MOVQ       CX, R11
+	IMUL3Q     $+12, R11, R11
+	ADDQ       AX, R11
 	CMPQ       DI, $0x01
 	JE         noprefetch
 	TESTQ      $0x00000004, R8
 	JNZ        noprefetch
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 noprefetch:
 	MOVQ BX, R9
@@ -3619,6 +4729,9 @@ one:
 	JNZ          one
 
 store:
+	MOVQ    end+56(FP), R10
+	TESTQ   R10, R10
+	JNZ     end
 	TESTQ   $0x00000004, R8
 	JNZ     stream
 	MOVQ    AX, R9
@@ -3697,6 +4810,107 @@ stream:
 	VMOVNTPS Z22, (R9)
 	VMOVNTPS Z23, 64(R9)
 	SFENCE
+	JMP      stored
+
+end:
+	TESTQ   $0x00000002, R8
+	JZ      plain
+	LDMXCSR (SP)
+
+plain:
+	MOVQ    (R10), R9
+	MOVQ    8(R10), R11
+	VADDPS  (R11), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R11), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R11), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R11), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R11), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R11), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R11), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R11), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z14, Z14
+	VMOVUPS Z14, (R9)
+	VADDPS  64(R11), Z15, Z15
+	VMOVUPS Z15, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z16, Z16
+	VMOVUPS Z16, (R9)
+	VADDPS  64(R11), Z17, Z17
+	VMOVUPS Z17, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z18, Z18
+	VMOVUPS Z18, (R9)
+	VADDPS  64(R11), Z19, Z19
+	VMOVUPS Z19, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z20, Z20
+	VMOVUPS Z20, (R9)
+	VADDPS  64(R11), Z21, Z21
+	VMOVUPS Z21, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z22, Z22
+	VMOVUPS Z22, (R9)
+	VADDPS  64(R11), Z23, Z23
+	VMOVUPS Z23, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	MOVQ    R9, (R10)
+	MOVQ    R11, 8(R10)
+	TESTQ   $0x00000002, R8
+	JZ      flushing
+	LDMXCSR 4(SP)
+
+flushing:
+	MOVQ AX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
 
 stored:
 	MOVQ    R9, AX

@@ -5,40 +5,40 @@
 package gemm
 
 // tile1Dot computes panels of 1 rows and 32 columns, see kernels/_gen/tile.go.
-func tile1Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile1Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile2Dot computes panels of 2 rows and 32 columns, see kernels/_gen/tile.go.
-func tile2Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile2Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile3Dot computes panels of 3 rows and 32 columns, see kernels/_gen/tile.go.
-func tile3Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile3Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile4Dot computes panels of 4 rows and 32 columns, see kernels/_gen/tile.go.
-func tile4Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile4Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile5Dot computes panels of 5 rows and 32 columns, see kernels/_gen/tile.go.
-func tile5Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile5Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile6Dot computes panels of 6 rows and 32 columns, see kernels/_gen/tile.go.
-func tile6Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile6Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile7Dot computes panels of 7 rows and 32 columns, see kernels/_gen/tile.go.
-func tile7Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile7Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile8Dot computes panels of 8 rows and 32 columns, see kernels/_gen/tile.go.
-func tile8Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile8Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile9Dot computes panels of 9 rows and 32 columns, see kernels/_gen/tile.go.
-func tile9Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile9Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile10Dot computes panels of 10 rows and 32 columns, see kernels/_gen/tile.go.
-func tile10Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile10Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile11Dot computes panels of 11 rows and 32 columns, see kernels/_gen/tile.go.
-func tile11Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile11Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile12Dot computes panels of 12 rows and 32 columns, see kernels/_gen/tile.go.
-func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // peakDot does n rounds of 12 independent vector multiply-adds.
 func peakDot(n int)

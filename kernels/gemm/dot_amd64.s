@@ -4,123 +4,9 @@
 
 #include "textflag.h"
 
-// func tile1Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile1Dot(SB), NOSPLIT, $0-56
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    b+24(FP), BX
-	MOVQ    k+32(FP), SI
-	MOVQ    panels+40(FP), DI
-	MOVQ    mode+48(FP), DI
-	SHLQ    $0x02, CX
-	TESTQ   $0x00000001, DI
-	JZ      start
-	MOVQ    AX, CX
-	VMOVUPS (CX), Z0
-	VMOVUPS 64(CX), Z1
-	JMP     loaded
-
-start:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-
-loaded:
-	MOVQ BX, CX
-	MOVQ SI, BX
-	SUBQ $+8, BX
-	JL   rest
-
-several:
-	VMOVUPS      (CX), Z24
-	VMOVUPS      64(CX), Z25
-	VBROADCASTSS (DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      128(CX), Z24
-	VMOVUPS      192(CX), Z25
-	VBROADCASTSS 48(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      256(CX), Z24
-	VMOVUPS      320(CX), Z25
-	VBROADCASTSS 96(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      384(CX), Z24
-	VMOVUPS      448(CX), Z25
-	VBROADCASTSS 144(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      512(CX), Z24
-	VMOVUPS      576(CX), Z25
-	VBROADCASTSS 192(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      640(CX), Z24
-	VMOVUPS      704(CX), Z25
-	VBROADCASTSS 240(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      768(CX), Z24
-	VMOVUPS      832(CX), Z25
-	VBROADCASTSS 288(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	VMOVUPS      896(CX), Z24
-	VMOVUPS      960(CX), Z25
-	VBROADCASTSS 336(DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	ADDQ         $+384, DX
-	ADDQ         $+1024, CX
-	SUBQ         $+8, BX
-	JGE          several
-
-rest:
-	ADDQ $+8, BX
-	JZ   store
-
-one:
-	VMOVUPS      (CX), Z24
-	VMOVUPS      64(CX), Z25
-	VBROADCASTSS (DX), Z26
-	LONG         $0x403e9262
-	WORD         $0xc252
-	LONG         $0x40369262
-	WORD         $0xca52
-	ADDQ         $+48, DX
-	ADDQ         $+128, CX
-	DECQ         BX
-	JNZ          one
-
-store:
-	MOVQ    AX, CX
-	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
-	VZEROUPPER
-	RET
-
-// func tile2Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile2Dot(SB), NOSPLIT, $0-56
+// func tile1Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile1Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -134,9 +20,151 @@ TEXT ·tile2Dot(SB), NOSPLIT, $0-56
 	MOVQ    AX, DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
+	JMP     loaded
+
+start:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+loaded:
+	MOVQ       end+56(FP), CX
+	TESTQ      CX, CX
+	JZ         goeson
+	MOVQ       (CX), DI
+	MOVQ       8(CX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 64(R8)
+
+goeson:
+	MOVQ SI, CX
+	SUBQ $+8, CX
+	JL   rest
+
+several:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      128(BX), Z24
+	VMOVUPS      192(BX), Z25
+	VBROADCASTSS 48(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      256(BX), Z24
+	VMOVUPS      320(BX), Z25
+	VBROADCASTSS 96(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      384(BX), Z24
+	VMOVUPS      448(BX), Z25
+	VBROADCASTSS 144(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      512(BX), Z24
+	VMOVUPS      576(BX), Z25
+	VBROADCASTSS 192(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      640(BX), Z24
+	VMOVUPS      704(BX), Z25
+	VBROADCASTSS 240(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      768(BX), Z24
+	VMOVUPS      832(BX), Z25
+	VBROADCASTSS 288(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	VMOVUPS      896(BX), Z24
+	VMOVUPS      960(BX), Z25
+	VBROADCASTSS 336(DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	ADDQ         $+384, DX
+	ADDQ         $+1024, BX
+	SUBQ         $+8, CX
+	JGE          several
+
+rest:
+	ADDQ $+8, CX
+	JZ   store
+
+one:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (DX), Z26
+	LONG         $0x403e9262
+	WORD         $0xc252
+	LONG         $0x40369262
+	WORD         $0xca52
+	ADDQ         $+48, DX
+	ADDQ         $+128, BX
+	DECQ         CX
+	JNZ          one
+
+store:
+	MOVQ    end+56(FP), CX
+	TESTQ   CX, CX
+	JNZ     end
+	MOVQ    AX, DI
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	JMP     stored
+
+end:
+	MOVQ    (CX), DI
+	MOVQ    8(CX), R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (DI)
+	VADDPS  64(R8), Z1, Z1
+	VMOVUPS Z1, 64(DI)
+	ADDQ    16(CX), DI
+	ADDQ    24(CX), R8
+	MOVQ    DI, (CX)
+	MOVQ    R8, 8(CX)
+
+stored:
+	VZEROUPPER
+	RET
+
+// func tile2Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile2Dot(SB), NOSPLIT, $0-64
+	MOVQ    c+0(FP), AX
+	MOVQ    ldc+8(FP), CX
+	MOVQ    a+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    k+32(FP), SI
+	MOVQ    panels+40(FP), DI
+	MOVQ    mode+48(FP), DI
+	SHLQ    $0x02, CX
+	TESTQ   $0x00000001, DI
+	JZ      start
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
 	JMP     loaded
 
 start:
@@ -146,8 +174,25 @@ start:
 	VPXORD Z3, Z3, Z3
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -249,11 +294,11 @@ several:
 	WORD         $0xdb52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -271,22 +316,46 @@ one:
 	WORD         $0xdb52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile3Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile3Dot(SB), NOSPLIT, $0-56
+// func tile3Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile3Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -297,15 +366,15 @@ TEXT ·tile3Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
 	JMP     loaded
 
 start:
@@ -317,8 +386,31 @@ start:
 	VPXORD Z5, Z5, Z5
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -460,11 +552,11 @@ several:
 	WORD         $0xea52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -487,25 +579,55 @@ one:
 	WORD         $0xea52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile4Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile4Dot(SB), NOSPLIT, $0-56
+// func tile4Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile4Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -516,18 +638,18 @@ TEXT ·tile4Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
 	JMP     loaded
 
 start:
@@ -541,8 +663,37 @@ start:
 	VPXORD Z7, Z7, Z7
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -724,11 +875,11 @@ several:
 	WORD         $0xfb52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -756,28 +907,64 @@ one:
 	WORD         $0xfb52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile5Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile5Dot(SB), NOSPLIT, $0-56
+// func tile5Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile5Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -788,21 +975,21 @@ TEXT ·tile5Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
 	JMP     loaded
 
 start:
@@ -818,8 +1005,43 @@ start:
 	VPXORD Z9, Z9, Z9
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -1041,11 +1263,11 @@ several:
 	WORD         $0xca52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -1078,31 +1300,73 @@ one:
 	WORD         $0xca52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile6Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile6Dot(SB), NOSPLIT, $0-56
+// func tile6Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile6Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1113,24 +1377,24 @@ TEXT ·tile6Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z10
-	VMOVUPS 64(DI), Z11
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
 	JMP     loaded
 
 start:
@@ -1148,8 +1412,49 @@ start:
 	VPXORD Z11, Z11, Z11
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -1411,11 +1716,11 @@ several:
 	WORD         $0xdb52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -1453,34 +1758,82 @@ one:
 	WORD         $0xdb52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z10, (DI)
-	VMOVUPS Z11, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z10, Z10
+	VMOVUPS Z10, (R8)
+	VADDPS  64(R9), Z11, Z11
+	VMOVUPS Z11, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile7Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile7Dot(SB), NOSPLIT, $0-56
+// func tile7Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile7Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1491,27 +1844,27 @@ TEXT ·tile7Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z10
-	VMOVUPS 64(DI), Z11
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z12
-	VMOVUPS 64(DI), Z13
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VMOVUPS 64(R8), Z13
 	JMP     loaded
 
 start:
@@ -1531,8 +1884,55 @@ start:
 	VPXORD Z13, Z13, Z13
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -1834,11 +2234,11 @@ several:
 	WORD         $0xea52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -1881,37 +2281,91 @@ one:
 	WORD         $0xea52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z10, (DI)
-	VMOVUPS Z11, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z12, (DI)
-	VMOVUPS Z13, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z10, Z10
+	VMOVUPS Z10, (R8)
+	VADDPS  64(R9), Z11, Z11
+	VMOVUPS Z11, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z12, Z12
+	VMOVUPS Z12, (R8)
+	VADDPS  64(R9), Z13, Z13
+	VMOVUPS Z13, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile8Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile8Dot(SB), NOSPLIT, $0-56
+// func tile8Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile8Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1922,30 +2376,30 @@ TEXT ·tile8Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z10
-	VMOVUPS 64(DI), Z11
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z12
-	VMOVUPS 64(DI), Z13
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z14
-	VMOVUPS 64(DI), Z15
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VMOVUPS 64(R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VMOVUPS 64(R8), Z15
 	JMP     loaded
 
 start:
@@ -1967,8 +2421,61 @@ start:
 	VPXORD Z15, Z15, Z15
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -2310,11 +2817,11 @@ several:
 	WORD         $0xfb52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -2362,40 +2869,100 @@ one:
 	WORD         $0xfb52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z10, (DI)
-	VMOVUPS Z11, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z12, (DI)
-	VMOVUPS Z13, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z14, (DI)
-	VMOVUPS Z15, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z10, Z10
+	VMOVUPS Z10, (R8)
+	VADDPS  64(R9), Z11, Z11
+	VMOVUPS Z11, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z12, Z12
+	VMOVUPS Z12, (R8)
+	VADDPS  64(R9), Z13, Z13
+	VMOVUPS Z13, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z14, Z14
+	VMOVUPS Z14, (R8)
+	VADDPS  64(R9), Z15, Z15
+	VMOVUPS Z15, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile9Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile9Dot(SB), NOSPLIT, $0-56
+// func tile9Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile9Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -2406,33 +2973,33 @@ TEXT ·tile9Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z10
-	VMOVUPS 64(DI), Z11
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z12
-	VMOVUPS 64(DI), Z13
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z14
-	VMOVUPS 64(DI), Z15
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z16
-	VMOVUPS 64(DI), Z17
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VMOVUPS 64(R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VMOVUPS 64(R8), Z15
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VMOVUPS 64(R8), Z17
 	JMP     loaded
 
 start:
@@ -2456,8 +3023,67 @@ start:
 	VPXORD Z17, Z17, Z17
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -2839,11 +3465,11 @@ several:
 	WORD         $0xca52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -2896,43 +3522,109 @@ one:
 	WORD         $0xca52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z10, (DI)
-	VMOVUPS Z11, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z12, (DI)
-	VMOVUPS Z13, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z14, (DI)
-	VMOVUPS Z15, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z16, (DI)
-	VMOVUPS Z17, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	VMOVUPS Z17, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z10, Z10
+	VMOVUPS Z10, (R8)
+	VADDPS  64(R9), Z11, Z11
+	VMOVUPS Z11, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z12, Z12
+	VMOVUPS Z12, (R8)
+	VADDPS  64(R9), Z13, Z13
+	VMOVUPS Z13, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z14, Z14
+	VMOVUPS Z14, (R8)
+	VADDPS  64(R9), Z15, Z15
+	VMOVUPS Z15, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z16, Z16
+	VMOVUPS Z16, (R8)
+	VADDPS  64(R9), Z17, Z17
+	VMOVUPS Z17, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile10Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile10Dot(SB), NOSPLIT, $0-56
+// func tile10Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile10Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -2943,36 +3635,36 @@ TEXT ·tile10Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z10
-	VMOVUPS 64(DI), Z11
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z12
-	VMOVUPS 64(DI), Z13
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z14
-	VMOVUPS 64(DI), Z15
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z16
-	VMOVUPS 64(DI), Z17
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z18
-	VMOVUPS 64(DI), Z19
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VMOVUPS 64(R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VMOVUPS 64(R8), Z15
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VMOVUPS 64(R8), Z17
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VMOVUPS 64(R8), Z19
 	JMP     loaded
 
 start:
@@ -2998,8 +3690,73 @@ start:
 	VPXORD Z19, Z19, Z19
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -3421,11 +4178,11 @@ several:
 	WORD         $0xdb52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -3483,46 +4240,118 @@ one:
 	WORD         $0xdb52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z10, (DI)
-	VMOVUPS Z11, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z12, (DI)
-	VMOVUPS Z13, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z14, (DI)
-	VMOVUPS Z15, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z16, (DI)
-	VMOVUPS Z17, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z18, (DI)
-	VMOVUPS Z19, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	VMOVUPS Z17, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, (R8)
+	VMOVUPS Z19, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z10, Z10
+	VMOVUPS Z10, (R8)
+	VADDPS  64(R9), Z11, Z11
+	VMOVUPS Z11, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z12, Z12
+	VMOVUPS Z12, (R8)
+	VADDPS  64(R9), Z13, Z13
+	VMOVUPS Z13, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z14, Z14
+	VMOVUPS Z14, (R8)
+	VADDPS  64(R9), Z15, Z15
+	VMOVUPS Z15, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z16, Z16
+	VMOVUPS Z16, (R8)
+	VADDPS  64(R9), Z17, Z17
+	VMOVUPS Z17, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z18, Z18
+	VMOVUPS Z18, (R8)
+	VADDPS  64(R9), Z19, Z19
+	VMOVUPS Z19, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile11Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
-// Requires: AVX, AVX512F
-TEXT ·tile11Dot(SB), NOSPLIT, $0-56
+// func tile11Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile11Dot(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -3533,39 +4362,39 @@ TEXT ·tile11Dot(SB), NOSPLIT, $0-56
 	SHLQ    $0x02, CX
 	TESTQ   $0x00000001, DI
 	JZ      start
-	MOVQ    AX, DI
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z2
-	VMOVUPS 64(DI), Z3
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z4
-	VMOVUPS 64(DI), Z5
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z6
-	VMOVUPS 64(DI), Z7
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z8
-	VMOVUPS 64(DI), Z9
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z10
-	VMOVUPS 64(DI), Z11
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z12
-	VMOVUPS 64(DI), Z13
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z14
-	VMOVUPS 64(DI), Z15
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z16
-	VMOVUPS 64(DI), Z17
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z18
-	VMOVUPS 64(DI), Z19
-	ADDQ    CX, DI
-	VMOVUPS (DI), Z20
-	VMOVUPS 64(DI), Z21
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	VMOVUPS 64(R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	VMOVUPS 64(R8), Z15
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z16
+	VMOVUPS 64(R8), Z17
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z18
+	VMOVUPS 64(R8), Z19
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z20
+	VMOVUPS 64(R8), Z21
 	JMP     loaded
 
 start:
@@ -3593,8 +4422,79 @@ start:
 	VPXORD Z21, Z21, Z21
 
 loaded:
-	MOVQ SI, SI
-	SUBQ $+8, SI
+	MOVQ       end+56(FP), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       (DI), R8
+	MOVQ       8(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+	ADDQ       16(DI), R8
+	ADDQ       24(DI), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 64(R9)
+
+goeson:
+	MOVQ SI, DI
+	SUBQ $+8, DI
 	JL   rest
 
 several:
@@ -4056,11 +4956,11 @@ several:
 	WORD         $0xea52
 	ADDQ         $+384, DX
 	ADDQ         $+1024, BX
-	SUBQ         $+8, SI
+	SUBQ         $+8, DI
 	JGE          several
 
 rest:
-	ADDQ $+8, SI
+	ADDQ $+8, DI
 	JZ   store
 
 one:
@@ -4123,49 +5023,127 @@ one:
 	WORD         $0xea52
 	ADDQ         $+48, DX
 	ADDQ         $+128, BX
-	DECQ         SI
+	DECQ         DI
 	JNZ          one
 
 store:
-	MOVQ    AX, DI
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z2, (DI)
-	VMOVUPS Z3, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z4, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z6, (DI)
-	VMOVUPS Z7, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z10, (DI)
-	VMOVUPS Z11, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z12, (DI)
-	VMOVUPS Z13, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z14, (DI)
-	VMOVUPS Z15, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z16, (DI)
-	VMOVUPS Z17, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z18, (DI)
-	VMOVUPS Z19, 64(DI)
-	ADDQ    CX, DI
-	VMOVUPS Z20, (DI)
-	VMOVUPS Z21, 64(DI)
+	MOVQ    end+56(FP), DI
+	TESTQ   DI, DI
+	JNZ     end
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z12, (R8)
+	VMOVUPS Z13, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z14, (R8)
+	VMOVUPS Z15, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z16, (R8)
+	VMOVUPS Z17, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z18, (R8)
+	VMOVUPS Z19, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z20, (R8)
+	VMOVUPS Z21, 64(R8)
+	JMP     stored
+
+end:
+	MOVQ    (DI), R8
+	MOVQ    8(DI), R9
+	VADDPS  (R9), Z0, Z0
+	VMOVUPS Z0, (R8)
+	VADDPS  64(R9), Z1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  64(R9), Z3, Z3
+	VMOVUPS Z3, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  64(R9), Z5, Z5
+	VMOVUPS Z5, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z6, Z6
+	VMOVUPS Z6, (R8)
+	VADDPS  64(R9), Z7, Z7
+	VMOVUPS Z7, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z8, Z8
+	VMOVUPS Z8, (R8)
+	VADDPS  64(R9), Z9, Z9
+	VMOVUPS Z9, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z10, Z10
+	VMOVUPS Z10, (R8)
+	VADDPS  64(R9), Z11, Z11
+	VMOVUPS Z11, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z12, Z12
+	VMOVUPS Z12, (R8)
+	VADDPS  64(R9), Z13, Z13
+	VMOVUPS Z13, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z14, Z14
+	VMOVUPS Z14, (R8)
+	VADDPS  64(R9), Z15, Z15
+	VMOVUPS Z15, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z16, Z16
+	VMOVUPS Z16, (R8)
+	VADDPS  64(R9), Z17, Z17
+	VMOVUPS Z17, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z18, Z18
+	VMOVUPS Z18, (R8)
+	VADDPS  64(R9), Z19, Z19
+	VMOVUPS Z19, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	VADDPS  (R9), Z20, Z20
+	VMOVUPS Z20, (R8)
+	VADDPS  64(R9), Z21, Z21
+	VMOVUPS Z21, 64(R8)
+	ADDQ    16(DI), R8
+	ADDQ    24(DI), R9
+	MOVQ    R8, (DI)
+	MOVQ    R9, 8(DI)
+
+stored:
 	VZEROUPPER
 	RET
 
-// func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+// func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tile12Dot(SB), NOSPLIT, $0-56
+TEXT ·tile12Dot(SB), NOSPLIT, $0-64
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -4243,48 +5221,125 @@ start:
 	VPXORD Z23, Z23, Z23
 
 loaded:
-	MOVQ       CX, R9
-	IMUL3Q     $+12, R9, R9
-	ADDQ       AX, R9
+	MOVQ       end+56(FP), R10
+	TESTQ      R10, R10
+	JZ         goeson
+	MOVQ       (R10), R9
+	MOVQ       8(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+	ADDQ       16(R10), R9
+	ADDQ       24(R10), R11
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 64(R11)
+
+goeson:
+	MOVQ       CX, R11
+	IMUL3Q     $+12, R11, R11
+	ADDQ       AX, R11
 	CMPQ       DI, $0x01
 	JE         noprefetch
 	TESTQ      $0x00000004, R8
 	JNZ        noprefetch
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       CX, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
 
 noprefetch:
 	MOVQ BX, R9
@@ -4873,6 +5928,9 @@ one:
 	JNZ          one
 
 store:
+	MOVQ    end+56(FP), R10
+	TESTQ   R10, R10
+	JNZ     end
 	TESTQ   $0x00000004, R8
 	JNZ     stream
 	MOVQ    AX, R9
@@ -4951,6 +6009,97 @@ stream:
 	VMOVNTPS Z22, (R9)
 	VMOVNTPS Z23, 64(R9)
 	SFENCE
+	JMP      stored
+
+end:
+	MOVQ    (R10), R9
+	MOVQ    8(R10), R11
+	VADDPS  (R11), Z0, Z0
+	VMOVUPS Z0, (R9)
+	VADDPS  64(R11), Z1, Z1
+	VMOVUPS Z1, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z2, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  64(R11), Z3, Z3
+	VMOVUPS Z3, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z4, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  64(R11), Z5, Z5
+	VMOVUPS Z5, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z6, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  64(R11), Z7, Z7
+	VMOVUPS Z7, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z8, Z8
+	VMOVUPS Z8, (R9)
+	VADDPS  64(R11), Z9, Z9
+	VMOVUPS Z9, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z10, Z10
+	VMOVUPS Z10, (R9)
+	VADDPS  64(R11), Z11, Z11
+	VMOVUPS Z11, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z12, Z12
+	VMOVUPS Z12, (R9)
+	VADDPS  64(R11), Z13, Z13
+	VMOVUPS Z13, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z14, Z14
+	VMOVUPS Z14, (R9)
+	VADDPS  64(R11), Z15, Z15
+	VMOVUPS Z15, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z16, Z16
+	VMOVUPS Z16, (R9)
+	VADDPS  64(R11), Z17, Z17
+	VMOVUPS Z17, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z18, Z18
+	VMOVUPS Z18, (R9)
+	VADDPS  64(R11), Z19, Z19
+	VMOVUPS Z19, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z20, Z20
+	VMOVUPS Z20, (R9)
+	VADDPS  64(R11), Z21, Z21
+	VMOVUPS Z21, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	VADDPS  (R11), Z22, Z22
+	VMOVUPS Z22, (R9)
+	VADDPS  64(R11), Z23, Z23
+	VMOVUPS Z23, 64(R9)
+	ADDQ    16(R10), R9
+	ADDQ    24(R10), R11
+	MOVQ    R9, (R10)
+	MOVQ    R11, 8(R10)
+	MOVQ    AX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
+	ADDQ    CX, R9
 
 stored:
 	MOVQ R9, AX

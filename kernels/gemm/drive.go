@@ -17,8 +17,9 @@ type path struct {
 	// pack is the function of that name for widths mr and nr.
 	pack func(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int)
 	// tile computes the chains of m rows and nr columns of c over k packed
-	// positions; mode is a set of the bits below.
-	tile func(c []float32, ldc int, a, b []float32, k, m, mode int)
+	// positions; mode is a set of the bits below. If e is not nil they end here,
+	// and go there instead of into c, whose values are then lost.
+	tile func(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending)
 	// pairs says that bf16 operands are packed as words of two, for VDPBF16PS.
 	pairs bool
 	// finish is finishPortable.
@@ -41,6 +42,14 @@ const (
 	modeFlush              // bf16: flush denormals, or take words of two
 	modeStream             // store past the caches, if the path can
 )
+
+// ending is where a tile leaves chains that have come to their end: dst = chain +
+// res, one float32 addition, in rows ldd and ldr apart. The two may be the same.
+type ending struct {
+	dst, res []float32
+	ldd, ldr int
+	raw      [4]uintptr // for assembly
+}
 
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
 // stays in L1 while it meets a block of rows of a (rowBlock), which stays in L2
@@ -108,6 +117,7 @@ type scratch struct {
 	b    []float32 // packed panels
 	c    []float32 // chains, before the epilogue
 	edge []float32 // a tile column for cut panels
+	end  ending
 }
 
 var idle struct {
@@ -285,27 +295,44 @@ func (j *job) runTile(worker, i int) {
 	}
 	b := grow(&w.b, (q1-q0)*nr*min(j.kb, j.k))
 	finishing := !j.direct || j.bias != nil
+	ended := 0 // columns whose chains the last tiles end by themselves
+	if !j.direct && j.out.F32 != nil && j.bias == nil {
+		ended = cols / nr * nr
+	}
 	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
 		depth := min(k+j.kb, j.k1) - k
+		last := k+j.kb >= j.k1
 		j.path.pack(b, nr*depth, &j.b, n0, cols, nr, k, k+depth)
 		mode := j.mode(k)
 		for r := 0; r < rows; r += rowBlock {
 			m := min(rowBlock, rows-r)
 			a := j.bufA[(k-j.k0)*j.aPanels*mr+(p0*mr+r)*depth:]
 			for q := 0; q < cols; q += nr {
+				var end *ending
+				if last && q < ended {
+					end = j.end(w, m0+r, n0+q)
+				}
 				if cut := cols - q; cut < nr && j.direct {
 					j.cut(w, c[r*ldc+q:], cut, a, b[q*depth:], depth, m, mode)
 				} else {
-					j.path.tile(c[r*ldc+q:], ldc, a, b[q*depth:], depth, m, mode)
+					j.path.tile(c[r*ldc+q:], ldc, a, b[q*depth:], depth, m, mode, end)
 				}
 			}
-			if finishing && k+j.kb >= j.k1 {
+			if finishing && last && ended < cols {
 				for i := r; i < r+m; i++ {
-					j.finishRow(m0+i, n0, n0+cols, c[i*ldc:][:cols])
+					j.finishRow(m0+i, n0+ended, n0+cols, c[i*ldc:][ended:cols])
 				}
 			}
 		}
 	}
+}
+
+// end says that the chains from row m and column n on end in the result.
+func (j *job) end(w *scratch, m, n int) *ending {
+	e := &w.end
+	e.dst, e.ldd = j.out.F32[m*j.out.Stride+n:], j.out.Stride
+	e.res, e.ldr = j.res.F32[m*j.res.Stride+n:], j.res.Stride
+	return e
 }
 
 // mode returns the tiles' mode for the block of the chain from k on.
@@ -333,7 +360,7 @@ func (j *job) cut(w *scratch, c []float32, cols int, a, b []float32, depth, rows
 			clear(e[r*nr+cols : (r+1)*nr])
 		}
 	}
-	j.path.tile(e, nr, a, b, depth, rows, mode&^modeStream)
+	j.path.tile(e, nr, a, b, depth, rows, mode&^modeStream, nil)
 	for r := range rows {
 		copy(c[r*ldc:][:cols], e[r*nr:])
 	}

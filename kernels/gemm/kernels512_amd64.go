@@ -36,10 +36,10 @@ var avx512bf16 = path{
 	peak:      peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
 }
 
-func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int) {
-	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
+func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
+	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 12; full > 0 {
-		tile12AVX512(cp, ldc, ap, bp, k, full, mode)
+		tile12AVX512(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 12 * full; m == 0 {
 			return
 		}
@@ -47,40 +47,40 @@ func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int) {
 	}
 	switch m {
 	case 1:
-		tile1AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile1AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 2:
-		tile2AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile2AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 3:
-		tile3AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile3AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 4:
-		tile4AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile4AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 5:
-		tile5AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile5AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 6:
-		tile6AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile6AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 7:
-		tile7AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile7AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 8:
-		tile8AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile8AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 9:
-		tile9AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile9AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 10:
-		tile10AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile10AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	case 11:
-		tile11AVX512(cp, ldc, ap, bp, k, 1, mode)
+		tile11AVX512(cp, ldc, ap, bp, k, 1, mode, end)
 	}
 }
 
 // tileDot is the tile of avx512bf16: modeFlush says that the operands are
 // words of two bf16 values; the instruction flushes by itself.
-func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int) {
+func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	if mode&modeFlush == 0 {
-		tileAVX512(c, ldc, a, b, k, m, mode)
+		tileAVX512(c, ldc, a, b, k, m, mode, e)
 		return
 	}
-	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
+	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 12; full > 0 {
-		tile12Dot(cp, ldc, ap, bp, k, full, mode)
+		tile12Dot(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 12 * full; m == 0 {
 			return
 		}
@@ -88,27 +88,27 @@ func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int) {
 	}
 	switch m {
 	case 1:
-		tile1Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile1Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 2:
-		tile2Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile2Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 3:
-		tile3Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile3Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 4:
-		tile4Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile4Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 5:
-		tile5Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile5Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 6:
-		tile6Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile6Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 7:
-		tile7Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile7Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 8:
-		tile8Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile8Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 9:
-		tile9Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile9Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 10:
-		tile10Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile10Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	case 11:
-		tile11Dot(cp, ldc, ap, bp, k, 1, mode)
+		tile11Dot(cp, ldc, ap, bp, k, 1, mode, end)
 	}
 }
 

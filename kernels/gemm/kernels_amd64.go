@@ -19,10 +19,20 @@ var avx2 = path{
 	peak:     peakAVX2, peakFlops: 12 * 16, peakRounds: 1 << 20,
 }
 
-func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int) {
-	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
+// words is what the assembly's tiles take for e: addresses of destination and
+// residual, which they move on, and bytes between rows.
+func (e *ending) words() *uintptr {
+	if e == nil {
+		return nil
+	}
+	e.raw = [4]uintptr{uintptr(unsafe.Pointer(unsafe.SliceData(e.dst))), uintptr(unsafe.Pointer(unsafe.SliceData(e.res))), uintptr(4 * e.ldd), uintptr(4 * e.ldr)}
+	return &e.raw[0]
+}
+
+func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
+	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 6; full > 0 {
-		tile6AVX2(cp, ldc, ap, bp, k, full, mode)
+		tile6AVX2(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 6 * full; m == 0 {
 			return
 		}
@@ -30,15 +40,15 @@ func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int) {
 	}
 	switch m {
 	case 1:
-		tile1AVX2(cp, ldc, ap, bp, k, 1, mode)
+		tile1AVX2(cp, ldc, ap, bp, k, 1, mode, end)
 	case 2:
-		tile2AVX2(cp, ldc, ap, bp, k, 1, mode)
+		tile2AVX2(cp, ldc, ap, bp, k, 1, mode, end)
 	case 3:
-		tile3AVX2(cp, ldc, ap, bp, k, 1, mode)
+		tile3AVX2(cp, ldc, ap, bp, k, 1, mode, end)
 	case 4:
-		tile4AVX2(cp, ldc, ap, bp, k, 1, mode)
+		tile4AVX2(cp, ldc, ap, bp, k, 1, mode, end)
 	case 5:
-		tile5AVX2(cp, ldc, ap, bp, k, 1, mode)
+		tile5AVX2(cp, ldc, ap, bp, k, 1, mode, end)
 	}
 }
 

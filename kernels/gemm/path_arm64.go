@@ -27,10 +27,17 @@ var neon = path{
 	peak:     peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
 }
 
-func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int) {
+func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	if mode&modeFlush != 0 {
-		tileGo(c, ldc, a, b, k, m, mode, 6, 16)
+		tileGo(c, ldc, a, b, k, m, mode, e, 6, 16)
 		return
+	}
+	if e != nil {
+		defer func() {
+			for i := range m {
+				e.row(i, c[i*ldc:][:16])
+			}
+		}()
 	}
 	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
 	if full := m / 6; full > 0 {

@@ -15,13 +15,13 @@ var portable = path{
 	peak:     peakPortable, peakFlops: 16, peakRounds: 1 << 18,
 }
 
-func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int) {
-	tileGo(c, ldc, a, b, k, m, mode, 4, 8)
+func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
+	tileGo(c, ldc, a, b, k, m, mode, e, 4, 8)
 }
 
 // tileGo computes m rows and nr columns (at most 16) of the chain: c[i][j] +=
 // Σ a[k][i]·b[k][j] over packed panels of mr rows (a) and one of nr columns (b).
-func tileGo(c []float32, ldc int, a, b []float32, k, m, mode, mr, nr int) {
+func tileGo(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, mr, nr int) {
 	var sums [16]float32
 	acc := sums[:nr]
 	for i := range m {
@@ -43,8 +43,17 @@ func tileGo(c []float32, ldc int, a, b []float32, k, m, mode, mr, nr int) {
 				}
 			}
 		}
-		copy(row, acc)
+		if e != nil {
+			e.row(i, acc)
+		} else {
+			copy(row, acc)
+		}
 	}
+}
+
+// row ends the i-th row of a tile.
+func (e *ending) row(i int, chains []float32) {
+	finishPortable(e.dst[i*e.ldd:], nil, chains, nil, e.res[i*e.ldr:])
 }
 
 // finishPortable ends one row: dst or dst16 = c + bias + res, where nil adds

@@ -3,12 +3,13 @@ package gemm
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"xrun/kernels/num"
 )
 
 // selfCheck compares the tiles and strips of p with the portable chains: every
-// number of rows, carried and not, plain and bf16, on ordinary values,
+// number of rows, carried and not, ended and not, plain and bf16, on ordinary values,
 // denormals, infinities, zeros of both signs, and sums around 2^-126, where
 // implementations of flushing differ. It takes about a millisecond and guards
 // against a processor that computes something else, which then takes the next
@@ -88,7 +89,17 @@ func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 	if bf16 {
 		mode |= modeFlush
 	}
-	p.tile(c, p.nr, pa, pb, depth, rows, mode)
+	ended := ending{dst: make([]float32, len(c)), res: make([]float32, len(c)), ldd: p.nr, ldr: p.nr}
+	wantEnded := make([]float32, len(c))
+	for i, s := range want {
+		ended.res[i] = checkStart(5*i + k)
+		wantEnded[i] = s + ended.res[i]
+	}
+	p.tile(slices.Clone(c), p.nr, pa, pb, depth, rows, mode, &ended)
+	if err := sameBits(p, wantEnded, ended.dst); err != nil {
+		return err
+	}
+	p.tile(c, p.nr, pa, pb, depth, rows, mode, nil)
 	return sameBits(p, want, c)
 }
 
