@@ -86,6 +86,17 @@ func BenchmarkForward(b *testing.B) {
 	})
 }
 
+// With a residual, as behind attention and the MLP.
+func BenchmarkForwardAdd(b *testing.B) {
+	var res gemm.Matrix
+	bench(b, []int{512}, func(p *pool.Pool, x, w, dy, out gemm.Matrix, _ []int32) {
+		if y := as(out, x.Rows, w.Rows); res.Rows != y.Rows || res.Cols != y.Cols {
+			res = gemm.NewF32(make([]float32, len(y.F32)), y.Rows, y.Cols)
+		}
+		gemm.Forward(p, as(out, x.Rows, w.Rows), x, w, nil, &res)
+	})
+}
+
 func BenchmarkGradInput(b *testing.B) {
 	bench(b, []int{512}, func(p *pool.Pool, x, w, dy, out gemm.Matrix, _ []int32) {
 		gemm.GradInput(p, as(out, x.Rows, w.Cols), dy, w, false)
