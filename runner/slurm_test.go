@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,8 +100,11 @@ func (s *slurmStudy) logs() string {
 	return b.String()
 }
 
-// training is a training that runs and has a checkpoint.
-type training struct{ key, id string }
+// training is a training that runs and has a checkpoint, the newest after step.
+type training struct {
+	key, id string
+	step    int
+}
 
 // trainings lists the running tasks whose stage has a checkpoint.
 func (s *slurmStudy) trainings() []training {
@@ -117,22 +121,28 @@ func (s *slurmStudy) trainings() []training {
 			if w[0] != f[1] || len(w) != 2 {
 				continue
 			}
-			if saved, _ := filepath.Glob(filepath.Join(s.runs, ".store", w[1]+".part", "checkpoints", "step-*", "manifest.json")); len(saved) > 0 {
-				found = append(found, training{w[1], f[0]})
+			saved, _ := filepath.Glob(filepath.Join(s.runs, ".store", w[1]+".part", "checkpoints", "step-*", "manifest.json"))
+			if len(saved) > 0 {
+				name := filepath.Base(filepath.Dir(saved[len(saved)-1]))
+				step, err := strconv.Atoi(strings.TrimPrefix(name, "step-"))
+				if err != nil {
+					s.t.Fatalf("a checkpoint is named %s", name)
+				}
+				found = append(found, training{w[1], f[0], step})
 			}
 		}
 	}
 	return found
 }
 
-// next waits for a training that runs, has a checkpoint, and is none of those
-// that had their turn.
+// next waits for a training that runs, has a checkpoint, is far from its end at
+// step 200, and is none of those that had their turn.
 func (s *slurmStudy) next(had *[]string) training {
 	s.t.Helper()
 	var got training
 	s.until("another training has a checkpoint", func() bool {
 		for _, t := range s.trainings() {
-			if !slices.Contains(*had, t.key) {
+			if !slices.Contains(*had, t.key) && t.step <= 120 {
 				got = t
 				return true
 			}
@@ -286,7 +296,7 @@ func TestSlurmPreemption(t *testing.T) {
 	var had []string
 	s.next(&had)
 	s.next(&had) // both nodes train
-	urgent := strings.TrimSpace(s.slurm("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--ntasks=2", "--output=/dev/null", "--wrap=sleep 2"))
+	urgent := strings.TrimSpace(s.slurm("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--ntasks=2", "--output=/dev/null", "--wrap=sleep 5"))
 	s.until("the urgent job runs", func() bool {
 		return strings.Contains(s.slurm("squeue", "--noheader", "--states=all", "--format=%T", "--jobs="+urgent), "RUNNING")
 	})

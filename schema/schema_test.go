@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -250,17 +249,12 @@ func manyCells(t testing.TB) *schema.Spec {
 
 func TestManyCells(t *testing.T) {
 	spec := manyCells(t)
-	start := time.Now()
 	cells, err := spec.Cells()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := 32768 - 32; len(cells) != want {
 		t.Errorf("%d cells, want %d", len(cells), want)
-	}
-	// 40 ms here; the bound only catches a quadratic slip on a loaded machine.
-	if d := time.Since(start); d > 3*time.Second {
-		t.Errorf("enumerating took %v", d)
 	}
 }
 

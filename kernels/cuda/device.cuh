@@ -130,8 +130,8 @@ DEVICE float gated(float gate, float up) {
   return gate * s * up;
 }
 
-// powerOf2 is 2^x as the hardware approximates it, within 2^-22 of the value, and
-// 0 where that is denormal.
+// powerOf2 is 2^x as the hardware approximates it, within 2 units in the last
+// place of it rounded, and 0 where that is denormal.
 DEVICE float powerOf2(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

@@ -3,57 +3,100 @@ package ptx
 import "math"
 
 // Approximate instructions. Each computes in float64 and rounds; under Perturb
-// the result first moves within the error that the PTX ISA documents (9.7.3,
-// 9.7.4), by an amount that is a function of the seed and the operands, as a
-// table in hardware would give.
+// the result first moves, by an amount that is a function of the seed and the
+// operands, as a table in hardware would give, and so far that the rounded
+// result keeps within the error that the PTX ISA documents.
 type approximation struct {
-	f   func(x float64) float64
-	rel float64 // greatest relative error
-	abs float64 // greatest absolute error
+	f func(x float64) float64
+	// Greatest error of the rounded result, as the ISA states it: relative,
+	// absolute, or in units in the last place.
+	rel, abs, ulps float64
 }
 
+// The bounds are those of PTX ISA 9.0. Of the two f64 ones it says only that
+// they are gross: their operands and results have 20 bits of mantissa.
 var approximations = map[string]approximation{
-	"rcp.f32":   {func(x float64) float64 { return 1 / x }, 0x1p-23, 0},
-	"rcp.f64":   {func(x float64) float64 { return 1 / x }, 0x1p-20, 0},
-	"sqrt.f32":  {math.Sqrt, 0x1p-23, 0},
-	"rsqrt.f32": {func(x float64) float64 { return 1 / math.Sqrt(x) }, 0x1.13p-23, 0}, // 2^-22.9
-	"rsqrt.f64": {func(x float64) float64 { return 1 / math.Sqrt(x) }, 0x1p-20, 0},
-	"sin.f32":   {math.Sin, 0, 0x1.13p-21}, // 2^-20.9 within [-pi, pi]
-	"cos.f32":   {math.Cos, 0, 0x1.13p-21},
-	"lg2.f32":   {math.Log2, 0, 0x1.52p-23}, // 2^-22.6, for x in [0.5, 2] absolute, else relative
-	"ex2.f32":   {math.Exp2, 0x1p-22, 0},
-	"ex2.f16":   {math.Exp2, 0x1.cp-11, 0}, // 2^-9.9 in all, rounding included
-	"ex2.bf16":  {math.Exp2, 0x1p-8, 0},    // 2^-7 in all
-	"tanh.f32":  {math.Tanh, 0x1p-11, 0},
-	"tanh.f16":  {math.Tanh, 0, 0x1p-12}, // 2^-10.987 in all
-	"tanh.bf16": {math.Tanh, 0, 0x1p-9},  // 2^-8 in all
+	"rcp.f32":   {f: func(x float64) float64 { return 1 / x }, ulps: 1},                 // 9.7.3.13
+	"rcp.f64":   {f: func(x float64) float64 { return 1 / x }, rel: 0x1p-20},            // 9.7.3.14
+	"sqrt.f32":  {f: math.Sqrt, rel: 0x1p-23},                                           // 9.7.3.15
+	"rsqrt.f32": {f: func(x float64) float64 { return 1 / math.Sqrt(x) }, rel: exp22_9}, // 9.7.3.16
+	"rsqrt.f64": {f: func(x float64) float64 { return 1 / math.Sqrt(x) }, rel: 0x1p-20}, // 9.7.3.17
+	"sin.f32":   {f: math.Sin},                                                          // 9.7.3.18, see bound
+	"cos.f32":   {f: math.Cos},                                                          // 9.7.3.19, see bound
+	"lg2.f32":   {f: math.Log2},                                                         // 9.7.3.20, see bound
+	"ex2.f32":   {f: math.Exp2, ulps: 2},                                                // 9.7.3.21: of the correctly rounded result
+	"tanh.f32":  {f: math.Tanh, rel: 0x1p-11},                                           // 9.7.3.22
+	"tanh.f16":  {f: math.Tanh, abs: exp10_987},                                         // 9.7.4.9
+	"tanh.bf16": {f: math.Tanh, abs: 0x1p-8},                                            // 9.7.4.9
+	"ex2.f16":   {f: math.Exp2, rel: exp9_9},                                            // 9.7.4.10
+	"ex2.bf16":  {f: math.Exp2, rel: 0x1p-7},                                            // 9.7.4.10
 }
 
-// perturb moves y within the approximation's error.
-func (a *approximation) perturb(op string, x, y float64, seed, bits uint64) float64 {
+// Powers of two that the ISA's bounds are: the exponents are -22.9, -20.5,
+// -14.7, -10.987 and -9.9.
+var (
+	exp22_9   = math.Exp2(-22.9)
+	exp20_5   = math.Exp2(-20.5)
+	exp14_7   = math.Exp2(-14.7)
+	exp10_987 = math.Exp2(-10.987)
+	exp9_9    = math.Exp2(-9.9)
+)
+
+// bound returns the greatest error of the rounded result y of x.
+func (a *approximation) bound(op string, f format, x, y float64) float64 {
+	switch {
+	case op == "lg2" && x > 0.5 && x < 2:
+		return 0x1p-22
+	case op == "lg2":
+		return 0x1p-22 * math.Abs(y)
+	case op == "sin" || op == "cos":
+		switch ax := math.Abs(x); {
+		case ax <= 2*math.Pi:
+			return exp20_5
+		case ax <= 100*math.Pi:
+			return exp14_7
+		}
+		return 2 // no error is guaranteed
+	case op == "tanh" && math.Abs(x) < 0x1p-126:
+		return 0 // passed through
+	}
+	return a.rel*math.Abs(y) + a.abs + a.ulps*f.ulp(y)
+}
+
+// ulp returns the distance of the numbers of a format around y.
+func (f format) ulp(y float64) float64 {
+	_, e := math.Frexp(y) // y is below 2^e
+	return math.Ldexp(1, max(e-1, 2-1<<(f.exp-1))-f.mant)
+}
+
+// perturb moves y within the approximation's error, less what rounding adds.
+func (a *approximation) perturb(op string, f format, x, y float64, seed, bits uint64) float64 {
 	if y == 0 || math.IsInf(y, 0) || y != y {
 		return y
 	}
+	if f.mant == 52 {
+		f.mant = 20
+	}
+	err := a.bound(op, f, x, y)
+	err = max(err-f.ulp(math.Abs(y)+err)/2, 0)
 	h := mix(seed^uint64(len(op))<<32, bits)
-	u := float64(int64(h)) / (1 << 63) // in [-1, 1)
-	err := a.abs
-	switch {
-	case op == "lg2":
-		if x < 0.5 || x > 2 {
-			err = 0x1.52p-23 * math.Abs(y)
-		}
-	case op == "sin" || op == "cos":
-		// The bound grows with the distance from [-pi, pi].
-		if ax := math.Abs(x); ax > math.Pi {
-			err *= ax / math.Pi
-		}
+	y += float64(float64(int64(h)) / (1 << 63) * err)
+	if op == "sin" || op == "cos" {
+		y = max(-1, min(1, y))
 	}
-	err += float64(a.rel * math.Abs(y))
-	moved := y + float64(u*err)
-	if (moved < 0) != (y < 0) && op != "sin" && op != "cos" {
-		return y
+	return y
+}
+
+// encode rounds a result, of f64 to the upper half.
+func (a *approximation) encode(f format, y float64) uint64 {
+	u := f.encode(y, nearest)
+	if f.mant == 52 {
+		if y == y {
+			u += 1 << 31
+		}
+		u &^= 0xffffffff
 	}
-	return moved
+	return u
 }
 
 func lowerApprox(l *lowerer, m *match) {
@@ -67,10 +110,10 @@ func lowerApprox(l *lowerer, m *match) {
 	}
 	a := approximations[m.op+"."+elem.String()]
 	f := formats[elem]
-	op, coarse := m.op, m.has("ftz")
+	op, ftz := m.op, m.has("ftz")
 	eval := func(v uint64, seed uint64, perturb bool) uint64 {
 		if elem == tF64 {
-			if !coarse {
+			if !ftz {
 				return b64(a.f(f64(v))) // rsqrt.approx.f64 is a whole subroutine
 			}
 			// Only the upper half of the operand counts; the lower half of the
@@ -80,15 +123,11 @@ func lowerApprox(l *lowerer, m *match) {
 		x := f.decode(v)
 		y := a.f(x)
 		if perturb {
-			y = a.perturb(op, x, y, seed, v)
+			y = a.perturb(op, f, x, y, seed, v)
 		}
-		u := f.encode(y, nearest)
-		if elem == tF64 {
-			u &^= 0xffffffff
-		}
-		return u
+		return a.encode(f, y)
 	}
-	in := approxInstr{eval: eval, flush: m.has("ftz") && elem != tF64, pair: t != elem, f: f}
+	in := approxInstr{eval: eval, flush: ftz, pair: t != elem, f: f}
 	s := l.args(m, 1)
 	l.emit(instr{run: runApprox, d: l.dst(&m.in.args[0]), a: s[0], x: &in})
 }
@@ -121,19 +160,20 @@ func runApprox(w *warp, in *instr) {
 	}
 }
 
-// approxDiv is div.approx and div.full: within 2 ulp. div.approx gives zero for
-// divisors beyond 2^126.
+// approxDiv is div.approx and div.full: within 2 ulp (PTX ISA 9.7.3.8).
+// div.approx gives zero for divisors beyond 2^126.
 func approxDiv(l *lowerer, m *match) {
 	full, ftz := m.get("mode") == "full", m.has("ftz")
+	a, f := approximation{ulps: 2}, formats[tF32]
 	s := l.args(m, 1)
 	l.emit(instr{d: l.dst(&m.in.args[0]), a: s[0], b: s[1], run: func(w *warp, in *instr) {
 		cfg := w.block.run.cfg
-		d, a, b := &w.regs[in.d], &w.regs[in.a], &w.regs[in.b]
+		d, u, v := &w.regs[in.d], &w.regs[in.a], &w.regs[in.b]
 		for l := range d {
 			if w.mask>>l&1 == 0 {
 				continue
 			}
-			x, y := a[l], b[l]
+			x, y := u[l], v[l]
 			if ftz {
 				x, y = flush32(x), flush32(y)
 			}
@@ -144,15 +184,14 @@ func approxDiv(l *lowerer, m *match) {
 					q = math.NaN()
 				}
 			}
-			if cfg.Perturb && q != 0 && !math.IsInf(q, 0) {
-				u := float64(int64(mix(cfg.Seed^x<<32, y))) / (1 << 63)
-				q *= 1 + float64(u*0x1p-23)
+			if cfg.Perturb {
+				q = a.perturb("div", f, 0, q, cfg.Seed^x<<32, y)
 			}
-			v := b32(float32(q))
+			r := b32(float32(q))
 			if ftz {
-				v = flush32(v)
+				r = flush32(r)
 			}
-			d[l] = v
+			d[l] = r
 		}
 	}})
 }

@@ -108,6 +108,7 @@ type block struct {
 	shadow    shadow
 	log       globalLog
 	barriers  [16]barrier
+	mbarriers map[uint64]*mbarrier // by address
 	rng       rng
 	smid      uint64
 	clock0    uint64
@@ -139,6 +140,7 @@ func (wk *worker) block(linear, serial int64) *block {
 	b.smid = b.draw() % uint64(r.cfg.Multiprocessors)
 	b.shadow.start()
 	b.barriers = [16]barrier{}
+	b.mbarriers = nil
 	for _, w := range b.warps {
 		w.start()
 	}
@@ -196,7 +198,8 @@ type barrier struct {
 	count   int // threads expected; 0 means all
 	arrived int // threads
 	waiting []*warp
-	clocks  [lanes]uint32 // of each warp: what happened before its arrival
+	warps   uint32  // that arrived
+	clocks  history // what happened before they did
 	pop     int
 	and, or bool
 }

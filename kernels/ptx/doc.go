@@ -40,13 +40,15 @@
 //
 // What is not found: races between blocks of a kernel that has fences of device
 // scope, since such blocks may order what they do; a plain read beside an
-// atomic; effects of weak memory; undefined values that are only moved.
+// atomic; effects of weak memory; undefined values that are only moved; what a
+// thread reads between its arrival at an mbarrier, or a bar.arrive, and the end
+// of the phase.
 //
 // # What is not there
 //
-// Textures, surfaces, clusters, mbarrier and bulk copies, wgmma, tcgen05, sparse
-// and sub-byte mma, alloca, scalar video instructions, 32-bit addressing, 128-bit
-// registers. Parse says so.
+// Textures, surfaces, clusters, bulk copies, wgmma, tcgen05, sparse and sub-byte
+// mma, scalar video instructions, 32-bit addressing, 128-bit registers. Parse
+// says so.
 //
 // # Order and rounding
 //

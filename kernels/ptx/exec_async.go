@@ -20,11 +20,12 @@ type asyncCopies [lanes]laneCopies
 type laneCopies struct {
 	copies []asyncCopy
 	groups []int
+	landed int // copies of the lane that have landed
 }
 
 func (a *asyncCopies) reset() {
 	for l := range a {
-		a[l].copies, a[l].groups = a[l].copies[:0], a[l].groups[:0]
+		a[l] = laneCopies{copies: a[l].copies[:0], groups: a[l].groups[:0]}
 	}
 }
 
@@ -38,13 +39,22 @@ func (q *laneCopies) wait(w *warp, lane, keep int) {
 		return
 	}
 	n := q.groups[done-1]
+	q.groups = q.groups[:copy(q.groups, q.groups[done:])]
+	q.land(w, lane, n)
+}
+
+// land lands the first n copies.
+func (q *laneCopies) land(w *warp, lane, n int) {
+	if n <= 0 {
+		return
+	}
 	for i := range q.copies[:n] {
 		w.land(lane, &q.copies[i])
 	}
 	q.copies = q.copies[:copy(q.copies, q.copies[n:])]
-	q.groups = q.groups[:copy(q.groups, q.groups[done:])]
+	q.landed += n
 	for i := range q.groups {
-		q.groups[i] -= n
+		q.groups[i] = max(q.groups[i]-n, 0)
 	}
 }
 
@@ -60,6 +70,13 @@ type cpAsync struct {
 
 func lowerCpAsync(l *lowerer, m *match) {
 	args := m.in.args
+	if m.has("hint") {
+		last := &args[len(args)-1]
+		if err := l.checkArg(m, &argSpec{typ: "b64"}, last); err != nil || len(args) < 4 {
+			l.fail(m.in.pos, "cp.async with a cache hint lacks its policy")
+		}
+		args = l.hinted(m)
+	}
 	n := int64(args[2].bits)
 	if n != 16 && (m.get("cop") == "cg" || n != 4 && n != 8) {
 		l.fail(args[2].pos, "cp.async.%s of %s bytes", m.get("cop"), args[2].text)

@@ -98,6 +98,7 @@ func lowerCall(l *lowerer, m *match) {
 		l.fail(target.pos, "call: operand %s is not a function", target.text)
 	}
 	bind := func(list []operand, formals []*variable, what string, dst bool) []callArg {
+		list = flatten(list)
 		if len(list) != len(formals) {
 			l.fail(m.in.pos, "call of %s with %d %ss, expected %d", sig.name, len(list), what, len(formals))
 		}
@@ -112,8 +113,26 @@ func lowerCall(l *lowerer, m *match) {
 	l.emit(in)
 }
 
+// flatten puts the elements of vectors in their place.
+func flatten(list []operand) []operand {
+	var out []operand
+	for _, o := range list {
+		if o.kind == argVector {
+			out = append(out, o.elems...)
+			continue
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
 func (l *lowerer) callArg(o *operand, formal *variable, dst bool) callArg {
 	switch {
+	case o.kind == argSink && dst:
+		if formal.typ == tPred {
+			return callArg{slot: l.sinkP, pred: true}
+		}
+		return callArg{slot: l.sink}
 	case o.kind == argSymbol && o.sym.space == spaceParam && o.offset == 0:
 		if o.sym.size != formal.size && !(o.sym.array && formal.array && o.sym.size >= formal.size) {
 			l.fail(o.pos, "%s has %d bytes, parameter %s has %d", o.text, o.sym.size, formal.name, formal.size)
@@ -145,8 +164,60 @@ func lowerTrap(l *lowerer, m *match) {
 	}})
 }
 
-func lowerStack(l *lowerer, m *match) {
-	l.fail(m.in.pos, "%s is not supported", m.op)
+func lowerAlloca(l *lowerer, m *match) {
+	args, t := m.in.args, m.typ("type")
+	in := instr{run: alloca, d: l.dst(&args[0]), a: l.source(&args[1], t), imm: 8}
+	if len(args) > 2 {
+		in.imm = int64(args[2].bits)
+	}
+	if in.imm <= 0 || in.imm > 1<<23 || in.imm&(in.imm-1) != 0 {
+		l.fail(args[2].pos, "alignment %s is not a power of two of at most 2^23", args[2].text)
+	}
+	l.emit(in)
+}
+
+// alloca takes local memory of the frame, which its end gives back.
+func alloca(w *warp, in *instr) {
+	f := w.frame
+	if f.stack == nil {
+		f.stack = make([]int64, lanes)
+	}
+	for m := w.mask; m != 0; m &= m - 1 {
+		l := bits.TrailingZeros32(m) & 31
+		n := w.regs[in.a][l]
+		if n > maxLocal {
+			w.fault(StackOverflow, l, "alloca of %d bytes, a thread has %d of local memory", n, int64(maxLocal))
+		}
+		at := align(f.top(l), in.imm)
+		w.local.grow(w, at, int64(n), 1<<l)
+		f.stack[l] = at + int64(n) - f.base - f.fn.localBytes
+		w.regs[in.d][l] = uint64(at)
+	}
+}
+
+func lowerStackSave(l *lowerer, m *match) {
+	l.emit(instr{d: l.dst(&m.in.args[0]), run: func(w *warp, in *instr) {
+		for m := w.mask; m != 0; m &= m - 1 {
+			l := bits.TrailingZeros32(m) & 31
+			w.regs[in.d][l] = uint64(w.frame.top(l))
+		}
+	}})
+}
+
+func lowerStackRestore(l *lowerer, m *match) {
+	l.emit(instr{d: l.sink, a: l.source(&m.in.args[0], m.typ("type")), run: func(w *warp, in *instr) {
+		f := w.frame
+		for m := w.mask; m != 0; m &= m - 1 {
+			l := bits.TrailingZeros32(m) & 31
+			to, least := int64(w.regs[in.a][l]), f.base+f.fn.localBytes
+			if to < least || to > f.top(l) {
+				w.fault(BadOperand, l, "stackrestore to %#x, the function's part of the stack is %#x to %#x", to, least, f.top(l))
+			}
+			if f.stack != nil {
+				f.stack[l] = to - least
+			}
+		}
+	}})
 }
 
 func lowerBarrier(l *lowerer, m *match) {

@@ -80,7 +80,7 @@ func conversion(m *match, d, a typ, out int) func(uint64) uint64 {
 	}
 	f, g := formatOf(a), formatOf(d)
 	r := roundingOf(m.get("rnd"))
-	relu := m.has("relu")
+	relu, finite := m.has("relu"), m.has("satfinite")
 	return func(v uint64) uint64 {
 		v &= widthMask(a.bits())
 		if ftz && a == tF32 {
@@ -91,6 +91,9 @@ func conversion(m *match, d, a typ, out int) func(uint64) uint64 {
 			x = roundInteger(x, roundingOf(m.get("irnd")))
 		}
 		u := g.encode(x, r)
+		if finite {
+			u = saturateFinite(g, x, u)
+		}
 		if a == d && !m.has("irnd") && x == x {
 			u = v
 		}
@@ -156,17 +159,14 @@ func roundInteger(x float64, r rounding) float64 {
 	return math.RoundToEven(x)
 }
 
-// floatToInteger rounds and clamps. NaN gives 0 for types of up to 32 bits from
-// f16 and f32, and 2^63 for 64-bit ones (PTX ISA, cvt).
+// floatToInteger rounds and clamps. NaN gives 0 for types of up to 32 bits unless
+// it is of f64; else the value whose sign bit alone is set (PTX ISA 9.7.9.21).
 func floatToInteger(x float64, a, d typ, r rounding) uint64 {
 	if x != x {
-		if d.bits() == 64 && a != tF64 || a == tF64 && d.bits() == 64 {
-			return 1 << 63
+		if a != tF64 && d.bits() < 64 {
+			return 0
 		}
-		if a == tF64 && d.bits() == 32 {
-			return 1 << 31
-		}
-		return 0
+		return 1 << (d.bits() - 1)
 	}
 	y := roundInteger(x, r)
 	lo, hi := integerRange(d)
@@ -242,31 +242,36 @@ func integerToDouble(v uint64, neg bool, r rounding) float64 {
 // lowerCvt2 converts two values into halves, the first into the upper.
 func lowerCvt2(l *lowerer, m *match) {
 	d := m.typ("dtype")
-	f, r, relu := formatOf(d), roundingOf(m.get("rnd")), m.has("relu")
+	f, r, relu, finite := formatOf(d), roundingOf(m.get("rnd")), m.has("relu"), m.has("satfinite")
 	width := d.bits() / 2
-	one := func(v uint64) uint64 { return narrow(f, float64(f32(v)), r, relu) }
-	if d == tBF16x2 && r == nearest && !relu {
+	one := func(v uint64) uint64 { return narrow(f, float64(f32(v)), r, relu, finite) }
+	if d == tBF16x2 && r == nearest && !relu && !finite {
 		l.op2(m, cvtBF16x2, nil)
 		return
 	}
 	l.op2(m, nil, func(a, b uint64) uint64 { return one(a)<<width | one(b) })
 }
 
-func narrow(f format, x float64, r rounding, relu bool) uint64 {
-	if relu && (x < 0 || x == 0) {
+func narrow(f format, x float64, r rounding, relu, finite bool) uint64 {
+	if relu && x <= 0 {
 		return 0
 	}
 	v := f.encode(x, r)
-	if f.finite || f.mant == 2 {
-		// .satfinite: beyond the range is the greatest finite value.
-		top := f.inf() - 1
-		sign := v & (1 << (f.mant + f.exp))
-		if f.finite {
-			top = f.nan() - 1
-		}
-		if x == x && v&^(1<<(f.mant+f.exp)) > top {
-			return sign | top
-		}
+	if finite {
+		return saturateFinite(f, x, v)
+	}
+	return v
+}
+
+// saturateFinite puts the greatest finite number in the place of what x has
+// been rounded to where that is beyond it.
+func saturateFinite(f format, x float64, v uint64) uint64 {
+	beyond := f.inf()
+	if f.finite {
+		beyond = f.nan()
+	}
+	if sign := uint64(1) << (f.mant + f.exp); x == x && v&^sign == beyond {
+		return v - 1
 	}
 	return v
 }
@@ -274,10 +279,10 @@ func narrow(f format, x float64, r rounding, relu bool) uint64 {
 // lowerCvt8 converts between pairs of 8-bit and of 16-bit floats.
 func lowerCvt8(l *lowerer, m *match) {
 	d, a := m.typ("dtype"), m.typ("atype")
-	f, g, relu := formatOf(a), formatOf(d), m.has("relu")
+	f, g, relu, finite := formatOf(a), formatOf(d), m.has("relu"), m.has("satfinite")
 	aw, dw := a.bits()/2, d.bits()/2
 	one := func(v uint64) uint64 {
-		return narrow(g, f.decode(v&widthMask(aw)), nearest, relu) & widthMask(dw)
+		return narrow(g, f.decode(v&widthMask(aw)), nearest, relu, finite) & widthMask(dw)
 	}
 	l.op1(m, nil, func(v uint64) uint64 { return one(v>>aw)<<dw | one(v) })
 }

@@ -95,10 +95,15 @@ func lowerSign(l *lowerer, m *match) {
 
 func lowerFloatMinMax(l *lowerer, m *match) {
 	t := m.typ("type")
+	h := packed(t, modified(m, t, floatMinMax(t, m.op == "max", m.has("NaN"), m.has("xorsign.abs"))))
+	l.op2(m, nil, func(a, b uint64) uint64 { return h(a, b, 0) })
+}
+
+// floatMinMax returns the function for one element of a float type.
+func floatMinMax(t typ, greater, nans, xorsign bool) float3 {
 	f := formatOf(t)
 	sign := uint64(1) << (f.mant + f.exp)
-	greater, nans, xorsign := m.op == "max", m.has("NaN"), m.has("xorsign.abs")
-	g := func(a, b, _ uint64) uint64 {
+	return func(a, b, _ uint64) uint64 {
 		s := (a ^ b) & sign
 		if xorsign {
 			a, b = a&^sign, b&^sign
@@ -130,8 +135,6 @@ func lowerFloatMinMax(l *lowerer, m *match) {
 		}
 		return v
 	}
-	h := packed(t, modified(m, t, g))
-	l.op2(m, nil, func(a, b uint64) uint64 { return h(a, b, 0) })
 }
 
 // copysign gives b the sign of a.

@@ -67,6 +67,19 @@ func (l *lowerer) checkVector(m *match, x *access) {
 	}
 }
 
+// hinted returns the operands without a cache policy, which changes nothing here.
+func (l *lowerer) hinted(m *match) []operand {
+	args := m.in.args
+	if !m.has("hint") {
+		return args
+	}
+	if sp := spaceOf(m.get("space")); sp != spaceGlobal && sp != spaceGeneric && m.op != "cp" {
+		l.fail(m.in.pos, "%s with a cache hint in .%v space, which only .global has", m.op, sp)
+	}
+	l.source(&args[len(args)-1], tB64)
+	return args[:len(args)-1]
+}
+
 func vecLen(m *match) int {
 	if !m.has("vec") {
 		return 1
@@ -80,9 +93,9 @@ func lowerLd(l *lowerer, m *match) {
 	x := &access{typ: t, size: t.bytes(), n: vecLen(m)}
 	x.bytes = x.size * x.n
 	in := instr{run: load, x: x, d: l.sink}
-	args := m.in.args
+	args := l.hinted(m)
 	sp := spaceOf(m.get("space"))
-	x.strong = m.has("volatile") || m.has("order")
+	x.strong = l.strong(m)
 	x.readOnly = m.has("nc") || m.op == "ldu"
 	l.addressOf(&args[1], sp, &in, x)
 	l.checkVector(m, x)
@@ -112,6 +125,14 @@ func lowerLd(l *lowerer, m *match) {
 	l.emit(in)
 }
 
+// strong reports whether a load or store may not be split, moved or left out.
+func (l *lowerer) strong(m *match) bool {
+	if m.has("volatile") && m.get("space") == "local" && l.module.version() < 901 {
+		l.fail(m.in.pos, "%s.volatile.local needs PTX 9.1, this is %s", m.op, l.module.Version)
+	}
+	return m.has("volatile") || m.has("order")
+}
+
 // formal reports whether v is a parameter of the function.
 func (l *lowerer) formal(v *variable) bool {
 	return v.index < len(l.f.params) && l.f.params[v.index] == v
@@ -122,9 +143,9 @@ func lowerSt(l *lowerer, m *match) {
 	x := &access{typ: t, size: t.bytes(), n: vecLen(m)}
 	x.bytes = x.size * x.n
 	in := instr{run: store, x: x, d: l.sink}
-	args := m.in.args
+	args := l.hinted(m)
 	sp := spaceOf(m.get("space"))
-	x.strong = m.has("volatile") || m.has("order")
+	x.strong = l.strong(m)
 	l.addressOf(&args[0], sp, &in, x)
 	l.checkVector(m, x)
 	if sp == spaceParam && args[0].sym != nil && l.f.entry && l.formal(args[0].sym) {
@@ -501,7 +522,7 @@ func (w *warp) localView(lane int, addr uint64, n int, k accessKind) []byte {
 	m := &w.local
 	top := uint64(0)
 	if w.frame != nil {
-		top = uint64(w.frame.base + w.frame.fn.localBytes)
+		top = uint64(w.frame.top(lane))
 	}
 	if addr+uint64(n) > top || addr >= windowSize {
 		w.memFault(OutOfBounds, lane, spaceLocal, addr, "a %v of %d bytes, the thread has %d", k, n, top)

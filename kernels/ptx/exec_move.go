@@ -194,14 +194,33 @@ func setp(w *warp, in *instr) {
 func lowerSet(l *lowerer, m *match) {
 	t, d := m.typ("type"), m.typ("dtype")
 	f, logic := comparison(m, t), m.get("bool")
+	pair := t == tF16x2 || t == tBF16x2
 	on := widthMask(d.bits())
-	if d.isFloat() {
+	switch {
+	case d.isFloat():
 		on = formatOf(d).encode(1, nearest)
+	case pair:
+		on = 0xffff
 	}
 	args := m.in.args
 	c, negate := int32(0), false
 	if logic != "" {
 		c, negate = l.predSource(&args[3])
+	}
+	one := func(a, b uint64, q bool) uint64 {
+		v := f(a, b)
+		switch logic {
+		case "and":
+			v = v && q
+		case "or":
+			v = v || q
+		case "xor":
+			v = v != q
+		}
+		if v {
+			return on
+		}
+		return 0
 	}
 	l.emit(instr{d: l.dst(&args[0]), a: l.source(&args[1], t), b: l.source(&args[2], t), c: c, run: func(w *warp, in *instr) {
 		d, a, b := &w.regs[in.d], &w.regs[in.a], &w.regs[in.b]
@@ -209,38 +228,14 @@ func lowerSet(l *lowerer, m *match) {
 			if w.mask>>l&1 == 0 {
 				continue
 			}
-			v := f(a[l], b[l])
 			q := logic != "" && (w.preds[in.c]>>l&1 != 0) != negate
-			switch logic {
-			case "and":
-				v = v && q
-			case "or":
-				v = v || q
-			case "xor":
-				v = v != q
+			if pair {
+				d[l] = one(a[l]&0xffff, b[l]&0xffff, q) | one(a[l]>>16, b[l]>>16, q)<<16
+				continue
 			}
-			d[l] = 0
-			if v {
-				d[l] = on
-			}
+			d[l] = one(a[l], b[l], q)
 		}
 	}})
-}
-
-// lowerSet2 is set of pairs.
-func lowerSet2(l *lowerer, m *match) {
-	f := comparison(m, m.typ("type"))
-	on := uint64(0xffff)
-	if d := m.typ("dtype"); d.isFloat() {
-		on = formatOf(d).encode(1, nearest)
-	}
-	one := func(a, b uint64) uint64 {
-		if f(a, b) {
-			return on
-		}
-		return 0
-	}
-	l.op2(m, nil, pairs(one))
 }
 
 func lowerSelp(l *lowerer, m *match) {
@@ -496,4 +491,15 @@ func lowerCvta(l *lowerer, m *match) {
 
 func lowerRefused32(l *lowerer, m *match) {
 	l.fail(m.in.pos, "generic addresses have 64 bits: %s.u32 is not supported", m.op)
+}
+
+// lowerCreatePolicy makes a policy for caches, which are not there: any value
+// does.
+func lowerCreatePolicy(l *lowerer, m *match) {
+	for i := range m.in.args[1:] {
+		if o := &m.in.args[1+i]; o.kind != argAddress {
+			l.source(o, m.typeOf(m.args[1+i].typ))
+		}
+	}
+	l.emit(instr{d: l.dst(&m.in.args[0]), run: func(w *warp, in *instr) { w.broadcast(in.d, 1) }})
 }

@@ -87,10 +87,9 @@ func (l *lowerer) emitVote(in instr, m *match) {
 // beforeVolta refuses warp instructions without .sync where lanes need not run
 // together.
 func (l *lowerer) beforeVolta(m *match) {
-	var major, minor, sm int
-	fmt.Sscanf(l.module.Version, "%d.%d", &major, &minor)
+	var sm int
 	fmt.Sscanf(l.module.Target[0], "sm_%d", &sm)
-	if sm >= 70 && (major > 6 || major == 6 && minor >= 4) {
+	if sm >= 70 && l.module.version() >= 604 {
 		l.fail(m.in.pos, "%s without .sync does not exist on sm_70 and later", m.op)
 	}
 }

@@ -91,8 +91,45 @@ func TestInstructions(t *testing.T) {
 		{"cvt.rz.bf16x2.f32", 0x3f80ffff, 0xbf80ffff, 0, 0x3f80bf80},
 		{"cvt.rn.relu.bf16x2.f32", 0xbf800000, 0x3f800000, 0, 0x00003f80},
 		{"cvt.rn.f16x2.f32", 0x477fe000, 0x47800000, 0, 0x7bff7c00},
+		{"cvt.rn.satfinite.f16x2.f32", 0xff800000, 0x47800000, 0, 0xfbff7bff},
+		{"cvt.rz.relu.satfinite.bf16x2.f32", 0x7f800000, 0xff800000, 0, 0x7f7f0000},
+		{"cvt.rn.satfinite.bf16x2.f32", 0x7fc00000, 0x7f7fffff, 0, 0x7fff7f7f},
+		{"cvt.rna.satfinite.tf32.f32", 0x7f7fffff, 0, 0, 0x7f7fe000},
+		{"cvt.rna.tf32.f32", 0x7f7fffff, 0, 0, 0x7f800000},
+		{"cvt.rzi.u32.f32", 0x7fc00000, 0, 0, 0},
+		{"cvt.rzi.s64.f64", 0x7ff8000000000000, 0, 0, 1 << 63},
+		{"cvt.rn.satfinite.e4m3x2.f32", 0x7fc00000, 0xff800000, 0, 0x7ffe},
 		{"cvt.rn.satfinite.e4m3x2.f32", 0x44800000, 0x3f800000, 0, 0x7e38},
 		{"vabsdiff4.u32.u32.u32.add", 0x05000302, 0x01020304, 7, 7 + 4 + 2 + 0 + 2},
+		// What the PTX ISA's tables say of approximations.
+		{"rcp.approx.f32", 0xff800000, 0, 0, 0x80000000},
+		{"rcp.approx.f32", 0x80000000, 0, 0, 0xff800000},
+		{"rcp.approx.ftz.f32", 0x80000001, 0, 0, 0xff800000},
+		{"rcp.approx.ftz.f32", 0x7f000001, 0, 0, 0}, // the result is subnormal
+		{"rcp.approx.ftz.f64", 0x8000000100000000, 0, 0, 0xfff0000000000000},
+		{"rcp.approx.ftz.f64", 0x7fe0000000000000, 0, 0, 0},
+		{"rcp.approx.ftz.f64", 0x4000000012345678, 0, 0, 0x3fe0000000000000},
+		{"rcp.approx.ftz.f64", 0x7ff8000000000001, 0, 0, 0x7fffffff00000000},
+		{"rsqrt.approx.ftz.f64", 0x8000000000000001, 0, 0, 0xfff0000000000000},
+		{"rsqrt.approx.ftz.f64", 0x0000000100000000, 0, 0, 0x7ff0000000000000},
+		{"rsqrt.approx.ftz.f64", 0xbff0000000000000, 0, 0, 0x7fffffff00000000},
+		{"rsqrt.approx.f32", 0x80000000, 0, 0, 0xff800000},
+		{"rsqrt.approx.f32", 0xbf800000, 0, 0, nan},
+		{"sqrt.approx.f32", 0x80000000, 0, 0, 0x80000000},
+		{"sin.approx.f32", 0x80000000, 0, 0, 0x80000000},
+		{"cos.approx.f32", 0x7f800000, 0, 0, nan},
+		{"lg2.approx.f32", 0x80000000, 0, 0, 0xff800000},
+		{"lg2.approx.f32", 0x00000001, 0, 0, 0xc3150000}, // -149
+		{"lg2.approx.ftz.f32", 0x00000001, 0, 0, 0xff800000},
+		{"lg2.approx.f32", 0xbf800000, 0, 0, nan},
+		{"ex2.approx.f32", 0xff800000, 0, 0, 0},
+		{"ex2.approx.f32", 0xc3150000, 0, 0, 1},
+		{"ex2.approx.ftz.f32", 0xc3150000, 0, 0, 0},
+		{"tanh.approx.f32", 0x80000000, 0, 0, 0x80000000},
+		{"tanh.approx.f32", 0xff800000, 0, 0, 0xbf800000},
+		{"div.approx.f32", 0x7f800000, 0x7e900000, 0, nan},
+		{"div.approx.f32", 0xbf800000, 0x7e900000, 0, 0x80000000},
+		{"div.full.f32", 0x7f000000, 0x7e900000, 0, 0x3fe38e39},
 	} {
 		args := strings.Count("abc"[:arity(c.text)], "") - 1
 		wide := strings.Contains(c.text, "64")
@@ -195,28 +232,72 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// TestPerturb: approximate results stay within the documented error, and differ
-// between seeds.
-func TestPerturb(t *testing.T) {
-	body := `cvt.rn.f32.u32 %f1, %r1; mul.rn.f32 %f1, %f1, 0f3E99999A; add.rn.f32 %f1, %f1, 0f3DCCCCCD; ex2.approx.f32 %f2, %f1; st.global.f32 [%rd4], %f2;`
-	differ := false
-	var first []int32
-	for seed := range uint64(5) {
-		got, err := launchText(t, Config{Seed: seed, Perturb: true}, Launch{Block: Dim{X: 64}}, kernel(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, g := range got[:64] {
-			x := float64(float32(float32(i)*float32(0.3)) + float32(0.1))
-			want := math.Exp2(x)
-			if e := math.Abs(float64(math.Float32frombits(uint32(g)))-want) / want; e > 0x1.4p-22 { // and one rounding
-				t.Fatalf("seed %d: 2^%v is off by %v", seed, x, e)
-			}
-		}
-		differ = differ || first != nil && fmt.Sprint(first[:64]) != fmt.Sprint(got[:64])
-		first = got
+// TestApproximations moves results of approximate instructions: within the error
+// that the PTX ISA documents, in sight of it, and not alike under two seeds.
+func TestApproximations(t *testing.T) {
+	rel := func(e float64) func(x, y float64) float64 {
+		return func(_, y float64) float64 { return math.Exp2(e) * math.Abs(y) }
 	}
-	if !differ {
-		t.Error("seeds give the same results")
+	abs := func(e float64) func(x, y float64) float64 {
+		return func(_, _ float64) float64 { return math.Exp2(e) }
+	}
+	ulps := func(n float64) func(x, y float64) float64 {
+		return func(_, y float64) float64 {
+			v := float32(math.Abs(y))
+			return n * float64(math.Nextafter32(v, math.MaxFloat32)-v)
+		}
+	}
+	const pi = math.Pi
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, c := range []struct {
+		op     string
+		t      typ
+		lo, hi float64 // of operands
+		bound  func(x, y float64) float64
+	}{
+		{"rcp", tF32, -1e30, 1e30, ulps(1)},
+		{"rcp", tF32, 0.001, 9, ulps(1)},
+		{"rcp", tF64, 0.001, 9, rel(-20)},
+		{"sqrt", tF32, 0.001, 900, rel(-23)},
+		{"rsqrt", tF32, 0.001, 900, rel(-22.9)},
+		{"rsqrt", tF64, 0.001, 900, rel(-20)},
+		{"sin", tF32, -2 * pi, 2 * pi, abs(-20.5)},
+		{"cos", tF32, -2 * pi, 2 * pi, abs(-20.5)},
+		{"sin", tF32, 7, 100 * pi, abs(-14.7)},
+		{"cos", tF32, -100 * pi, -7, abs(-14.7)},
+		{"cos", tF32, 400, 1e6, func(_, y float64) float64 { return 1 + math.Abs(y) }},
+		{"lg2", tF32, 0.5, 2, abs(-22)},
+		{"lg2", tF32, 2, 1e30, rel(-22)},
+		{"ex2", tF32, -40, 40, ulps(2.5)}, // 2 of the correctly rounded result
+		{"ex2", tF32, -149, -127, ulps(2.5)},
+		{"tanh", tF32, -3, 3, rel(-11)},
+		{"tanh", tF16, -3, 3, abs(-10.987)},
+		{"tanh", tBF16, -3, 3, abs(-8)},
+		{"ex2", tF16, -5, 5, rel(-9.9)},
+		{"ex2", tBF16, -5, 5, rel(-7)},
+	} {
+		a, f := approximations[c.op+"."+c.t.String()], formats[c.t]
+		worst, differ := 0.0, false
+		for range 5000 {
+			v := f.encode(c.lo+r.Float64()*(c.hi-c.lo), nearest)
+			if c.t == tF64 {
+				v &^= 0xffffffff
+			}
+			x := f.decode(v)
+			y := a.f(x)
+			var got [2]float64
+			for seed := range uint64(2) {
+				got[seed] = f.decode(a.encode(f, a.perturb(c.op, f, x, y, seed, v)))
+				e := math.Abs(got[seed]-y) / c.bound(x, y)
+				if e > 1 {
+					t.Fatalf("%s.%v of %v: %v is off by %.3f of the bound", c.op, c.t, x, got[seed], e)
+				}
+				worst = max(worst, e)
+			}
+			differ = differ || got[0] != got[1]
+		}
+		if worst < 0.6 || !differ {
+			t.Errorf("%s.%v in [%v, %v]: errors up to %.2f of the bound; seeds differ: %v", c.op, c.t, c.lo, c.hi, worst, differ)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -155,9 +156,17 @@ func (p *parser) header() {
 		if n := p.integer("address size", 32, 64); n != 64 {
 			p.fail(at, "address size %d is not supported, only 64", n)
 		}
-	} else {
+	} else if p.module.version() >= 203 {
 		p.fail(p.tok.Pos, "address size is 32 where .address_size is missing; only 64 is supported")
 	}
+	// Before PTX 2.3 there was no such directive: assemblers take the host's.
+}
+
+// version returns the PTX version as a number: 203 is 2.3.
+func (m *Module) version() int {
+	var major, minor int
+	fmt.Sscanf(m.Version, "%d.%d", &major, &minor)
+	return 100*major + minor
 }
 
 func knownTarget(s string) bool {
@@ -343,7 +352,8 @@ func (p *parser) function(d token, l linkage) {
 	if old != nil && !sameSignature(old, f) {
 		p.fail(f.pos, "%s is declared with other parameters at line %d", f.name, old.pos.Line)
 	}
-	if p.accept(";") {
+	if p.accept(";") || p.tok.kind == tokEOF || p.tok.kind == tokDot {
+		// A declaration; old compilers leave the semicolon out.
 		if old == nil {
 			p.declare(f)
 		}
@@ -422,33 +432,48 @@ func (p *parser) params() []*variable {
 		if len(list) >= maxElems {
 			p.fail(p.tok.Pos, "too many parameters")
 		}
-		list = append(list, p.param())
+		list = append(list, p.param()...)
 	}
 	p.advance()
 	return list
 }
 
-func (p *parser) param() *variable {
+// param parses one parameter. A vector of registers counts as so many of them.
+func (p *parser) param() []*variable {
 	at := p.tok
 	if p.acceptDot(".reg") {
 		if p.fn.entry {
 			p.fail(at.Pos, "parameters of an entry are in .param space")
 		}
+		vec := p.vectorLength()
 		t := p.typeName()
 		n := p.ident("a parameter name")
-		r := p.newRegister(n, t)
-		p.scope.regs[n.text] = r
-		return &variable{name: n.text, space: spaceReg, typ: t, vec: 1, size: int64(t.bytes()), align: int64(max(t.bytes(), 1)), reg: r, pos: n.Pos}
+		var regs []*register
+		if vec > 1 {
+			p.vectorRegister(n, vec, t)
+			regs = p.scope.vecs[n.text]
+		} else {
+			regs = []*register{p.newRegister(n, t)}
+			p.scope.regs[n.text] = regs[0]
+		}
+		var list []*variable
+		for _, r := range regs {
+			list = append(list, &variable{name: r.name, space: spaceReg, typ: t, vec: 1, size: int64(t.bytes()), align: int64(max(t.bytes(), 1)), reg: r, pos: n.Pos})
+		}
+		return list
 	}
 	if !p.acceptDot(".param") {
 		p.fail(at.Pos, "expected .param or .reg, found %v", at)
 	}
 	v := p.declarator(spaceParam)
 	p.name(v)
-	if v.size == 0 && !v.array {
+	switch {
+	case v.vec > 1:
+		p.fail(v.pos, "parameter %s is a vector, which only registers can be", v.name)
+	case v.size == 0 && (p.fn.entry || !v.array):
 		p.fail(v.pos, "parameter %s has no size", v.name)
 	}
-	return v
+	return []*variable{v}
 }
 
 // performance parses what may stand between parameters and body.
@@ -485,7 +510,19 @@ func (p *parser) performance(f *function) {
 		case ".explicitcluster", ".reqnctapercluster":
 			p.fail(d.Pos, "%s: clusters are not supported", d.text)
 		default:
+			if !f.entry && startsDirective(d.text) {
+				return
+			}
 			p.fail(d.Pos, "unknown directive %s before the body of %s", d.text, f.name)
 		}
 	}
+}
+
+// startsDirective reports whether a directive of the module begins so.
+func startsDirective(text string) bool {
+	switch text {
+	case ".visible", ".extern", ".weak", ".common", ".func", ".entry", ".global", ".const", ".shared", ".file", ".section", ".alias":
+		return true
+	}
+	return false
 }

@@ -16,6 +16,10 @@ func (p *parser) typeName() typ {
 			return t
 		}
 	}
+	switch p.tok.text {
+	case ".texref", ".samplerref", ".surfref":
+		p.fail(p.tok.Pos, "%s: textures, samplers and surfaces are not supported", p.tok.text)
+	}
 	p.fail(p.tok.Pos, "expected a type, found %v", p.tok)
 	return tNone
 }
@@ -33,13 +37,7 @@ func (p *parser) newRegister(n token, t typ) *register {
 // registers parses .reg [.v2|.v4] type a, b, c<10>;
 func (p *parser) registers() {
 	p.advance()
-	vec := 1
-	switch {
-	case p.acceptDot(".v2"):
-		vec = 2
-	case p.acceptDot(".v4"):
-		vec = 4
-	}
+	vec := p.vectorLength()
 	t := p.typeName()
 	for {
 		n := p.ident("a register name")
@@ -73,6 +71,17 @@ func (p *parser) registers() {
 		}
 	}
 	p.expect(";")
+}
+
+// vectorLength parses .v2 or .v4, which may be missing.
+func (p *parser) vectorLength() int {
+	switch {
+	case p.acceptDot(".v2"):
+		return 2
+	case p.acceptDot(".v4"):
+		return 4
+	}
+	return 1
 }
 
 func (p *parser) vectorRegister(n token, vec int, t typ) {

@@ -35,7 +35,7 @@ func (f *form) instances() []string {
 		m := &match{form: f, mods: mods}
 		var args []string
 		for _, a := range f.args {
-			if a.optional {
+			if a.optional || a.typ == "policy" && mods["hint"] == "" {
 				break
 			}
 			arg, ok := sample(m, a)

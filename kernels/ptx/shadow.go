@@ -52,15 +52,41 @@ func (s *shadow) tick() uint32 {
 	return s.clock
 }
 
+// history says, for each warp, up to which time what it did happened before.
+// Readers of a granule share one clock, that of the last, which a warp that
+// arrived early at a barrier has not reached: for reads all that arrived count
+// as of the time at which the barrier opened.
+type history struct{ writes, reads [lanes]uint32 }
+
+func (h *history) join(o *history) {
+	for u := range h.writes {
+		h.writes[u] = max(h.writes[u], o.writes[u])
+		h.reads[u] = max(h.reads[u], o.reads[u])
+	}
+}
+
+// opened sets the time of the reads of warps, a set, that arrived.
+func (h *history) opened(warps, now uint32) {
+	for m := warps; m != 0; m &= m - 1 {
+		h.reads[bits.TrailingZeros32(m)] = now - 1
+	}
+}
+
 // warpShadow is what a warp knows of time.
 type warpShadow struct {
 	clock uint32
-	seen  [lanes]uint32 // of each warp: its accesses until then happened before
+	seen  history
 }
 
 func (h *warpShadow) reset(w *warp) {
-	h.seen = [lanes]uint32{}
+	h.seen = history{}
 	h.clock = w.block.shadow.tick()
+}
+
+// arrive adds what the warp did until now.
+func (h *history) arrive(w *warp) {
+	h.join(&w.sh.seen)
+	h.writes[w.id] = w.sh.clock
 }
 
 // before reports whether an access of a lane at a time happened before what the
@@ -69,7 +95,7 @@ func (w *warp) before(warp, lane uint8, clock uint32, now int) bool {
 	if int(warp) == w.id {
 		return clock < w.sh.clock || int(lane) == now || !w.checks(WarpRace)
 	}
-	return clock <= w.sh.seen[warp]
+	return clock <= w.sh.seen.writes[warp]
 }
 
 func (s *shadow) access(w *warp, x *access, lane int, addr int64, n int, k accessKind) {
@@ -122,7 +148,7 @@ func (s *shadow) noteRead(w *warp, lane int, g *granule) {
 func (s *shadow) readsBefore(w *warp, g *granule) bool {
 	for m := g.rwarps; m != 0; m &= m - 1 {
 		u := bits.TrailingZeros32(m)
-		if u == w.id && g.rclock >= w.sh.clock || u != w.id && g.rclock > w.sh.seen[u] {
+		if u == w.id && g.rclock >= w.sh.clock || u != w.id && g.rclock > w.sh.seen.reads[u] {
 			return false
 		}
 	}
@@ -150,7 +176,7 @@ func (s *shadow) write(w *warp, lane, i int, g *granule, written, strong bool) {
 				}
 				continue
 			}
-			if g.rclock > w.sh.seen[u] {
+			if g.rclock > w.sh.seen.reads[u] {
 				s.race(w, lane, i, accessWrite, accessRead, uint8(u), manyLanes, g.rpc)
 			}
 		}
@@ -213,32 +239,29 @@ func (s *shadow) landed(w *warp, lane int, addr int64, n int) {
 // barrierClock notes the warp's arrival at a barrier: what it did until now
 // happens before what others do once they are released.
 func (w *warp) barrierClock(id int) {
-	c := &w.block.barriers[id].clocks
-	for u := range c {
-		c[u] = max(c[u], w.sh.seen[u])
-	}
-	c[w.id] = w.sh.clock
+	bar := &w.block.barriers[id]
+	bar.clocks.arrive(w)
+	bar.warps |= 1 << w.id
 	w.sh.clock = w.block.shadow.tick()
 }
 
 // releaseClocks tells the warps that leave a barrier what happened before.
 func (b *block) releaseClocks(id int, waiting []*warp) {
-	// Readers of a granule share one clock, that of the last, which a warp that
-	// arrived early has not reached: all that waited are of one time.
+	bar := &b.barriers[id]
 	now := b.shadow.tick()
 	for _, w := range waiting {
-		b.barriers[id].clocks[w.id] = now - 1
+		bar.clocks.writes[w.id] = now - 1
 	}
 	// Warps that have ended count as arrived.
 	for _, w := range b.warps {
 		if w.state == warpDone {
-			b.barriers[id].clocks[w.id] = now - 1
+			bar.clocks.writes[w.id] = now - 1
+			bar.warps |= 1 << w.id
 		}
 	}
+	bar.clocks.opened(bar.warps, now)
 	for _, w := range waiting {
-		for u, c := range b.barriers[id].clocks {
-			w.sh.seen[u] = max(w.sh.seen[u], c)
-		}
+		w.sh.seen.join(&bar.clocks)
 		w.sh.clock = now
 	}
 }

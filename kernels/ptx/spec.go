@@ -26,7 +26,8 @@ import (
 //	#     must be a constant
 //	_     (a destination) may be the sink _
 //
-// addr is an address, wide the integer of twice the width of type, any any
+// addr is an address, policy the b64 that must follow where modifier hint is
+// there and only there, wide the integer of twice the width of type, any any
 // operand. $name is one of the abbreviations below. A form may end in "@ name",
 // the handler in lowerings if it is not the opcode's.
 
@@ -80,6 +81,7 @@ var abbreviations = strings.NewReplacer(
 	"$mem", "type(b8 b16 b32 b64 u8 u16 u32 u64 s8 s16 s32 s64 f32 f64)",
 	"$evict", "[.evict(L1::evict_normal L1::evict_unchanged L1::evict_first L1::evict_last L1::no_allocate)]",
 	"$l2", "[.l2(L2::64B L2::128B L2::256B)]",
+	"$hint", "[.hint(L2::cache_hint)]",
 )
 
 var specification = struct {
@@ -91,7 +93,7 @@ var specification = struct {
 func formsOf(op string) []*form {
 	specification.once.Do(func() {
 		specification.forms = map[string][]*form{}
-		for _, text := range []string{specInteger, specFloat, specCompare, specMove, specMemory, specControl, specWarp, specMatrix, specWmma, specVideo} {
+		for _, text := range []string{specInteger, specFloat, specCompare, specMove, specMemory, specControl, specWarp, specMatrix, specWmma, specVideo, specMbarrier} {
 			for _, line := range strings.Split(text, "\n") {
 				if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "//") {
 					continue
@@ -194,8 +196,11 @@ func parseForm(line string) *form {
 
 // typeOf resolves a type of the specification for an instruction.
 func (m *match) typeOf(name string) typ {
-	if name == "wide" {
+	switch name {
+	case "wide":
 		return m.typ("type").wide()
+	case "policy":
+		return tB64
 	}
 	if c, ok := m.mods[name]; ok {
 		return typeByName[c]
@@ -348,14 +353,17 @@ func (l *lowerer) check(in *inst) *match {
 func (l *lowerer) checkArgs(m *match) *SyntaxError {
 	in := m.in
 	n := len(in.args)
-	least := 0
-	for least < len(m.args) && !m.args[least].optional {
+	least, most := 0, len(m.args)
+	if most > 0 && m.args[most-1].typ == "policy" && !m.has("hint") {
+		most--
+	}
+	for least < most && !m.args[least].optional {
 		least++
 	}
-	if n < least || n > len(m.args) {
+	if n < least || n > most {
 		want := strconv.Itoa(least)
-		if least != len(m.args) {
-			want += " to " + strconv.Itoa(len(m.args))
+		if least != most {
+			want += " to " + strconv.Itoa(most)
 		}
 		return l.errorf(in.pos, "%s has %d operands, expected %s", in.op, n, want)
 	}

@@ -12,9 +12,9 @@ brkpt : @ nothing
 nanosleep.type(u32) : type @ nothing
 pmevent[.mask] : b16# @ nothing
 griddepcontrol.action(launch_dependents wait) : @ nothing
-stacksave.type(u64) : =type @ stack
-stackrestore.type(u64) : type @ stack
-alloca.type(u64) : =type, type, u32#? @ stack
+stacksave.type(u32 u64) : =type
+stackrestore.type(u32 u64) : type
+alloca.type(u32 u64) : =type, type, u32#?
 setmaxnreg.action(inc dec).sync.aligned.type(u32) : b32# @ nothing
 
 bar[.cta].sync : u32, u32? @ barrier

@@ -47,6 +47,7 @@ type warp struct {
 	live   uint32 // lanes that have not exited
 	steps  int64  // instructions executed
 	lanes  int64  // by threads
+	end    int64  // steps at which its turn ends
 
 	// Of the instruction being executed.
 	in    *instr
@@ -75,7 +76,8 @@ type frame struct {
 	inside uint32 // lanes that have not returned
 	params []byte // of each lane: formal and call parameters
 	pset   bitmap
-	base   int64 // of local variables
+	base   int64   // of local variables
+	stack  []int64 // of each lane: bytes that alloca took; nil if none did
 
 	written  []uint32 // of each slot: lanes that wrote it
 	writtenP []uint32
@@ -141,8 +143,9 @@ func (w *warp) enter(fn *function, parent *frame, mask uint32) *frame {
 	f.base = 0
 	if parent != nil {
 		f.depth = parent.depth + 1
-		f.base = parent.base + parent.fn.localBytes
+		f.base = parent.base + parent.fn.localBytes + parent.deepest(mask)
 	}
+	f.stack = nil
 	for _, s := range fn.code.specials {
 		r := &f.regs[s.slot]
 		for l := range r {
@@ -159,6 +162,26 @@ func (w *warp) enter(fn *function, parent *frame, mask uint32) *frame {
 		w.local.grow(w, f.base, fn.localBytes, mask)
 	}
 	return f
+}
+
+// top returns where a lane's local memory ends.
+func (f *frame) top(lane int) int64 {
+	t := f.base + f.fn.localBytes
+	if f.stack != nil {
+		t += f.stack[lane]
+	}
+	return t
+}
+
+// deepest returns the most that lanes took with alloca.
+func (f *frame) deepest(mask uint32) int64 {
+	var most int64
+	for l, n := range f.stack {
+		if mask>>l&1 != 0 {
+			most = max(most, align(n, 16))
+		}
+	}
+	return most
 }
 
 func (w *warp) leave(f *frame) {
@@ -195,16 +218,15 @@ func (w *warp) memFault(kind FaultKind, lane int, sp space, addr uint64, format 
 
 // run executes until the warp waits or ends, or for about quantum instructions.
 func (w *warp) run(quantum int64) {
-	end := w.steps + quantum
-	for w.state == warpReady && w.steps < end {
+	w.end = w.steps + quantum
+	for w.state == warpReady && w.steps < w.end {
 		i := w.pick()
 		if i < 0 {
 			w.settle()
 			continue
 		}
-		w.execute(i, end)
+		w.execute(i)
 	}
-
 }
 
 // pick merges splits that have met and returns the one to run, or -1.
@@ -255,7 +277,7 @@ func before(s, t *split) bool {
 }
 
 // execute runs split i until it diverges, meets another, waits or ends.
-func (w *warp) execute(i int, end int64) {
+func (w *warp) execute(i int) {
 	s := &w.splits[i]
 	f := s.f
 	w.frame, w.regs, w.preds = f, f.regs, f.preds
@@ -307,7 +329,7 @@ func (w *warp) execute(i int, end int64) {
 				w.splits = append(w.splits, split{pc: in.target, mask: mask, f: f, last: w.steps})
 				return
 			}
-			if in.target <= pc && w.steps >= end || !single {
+			if in.target <= pc && w.steps >= w.end || !single {
 				s.pc, s.last = in.target, w.steps
 				w.budget()
 				return

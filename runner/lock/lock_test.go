@@ -141,7 +141,7 @@ func patient(patience time.Duration) lock.Locker {
 }
 
 func TestHolderElsewhereIsJudgedByItsBeats(t *testing.T) {
-	const patience = 300 * time.Millisecond
+	const patience = 2 * time.Second
 	path := filepath.Join(t.TempDir(), "lock")
 	elsewhere(t, path)
 	stop := make(chan bool)
