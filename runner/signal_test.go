@@ -101,15 +101,18 @@ func TestFirstInterruptCheckpoints(t *testing.T) {
 // The second interrupt does not wait for the step.
 func TestSecondInterruptStopsAtOnce(t *testing.T) {
 	dir := t.TempDir()
-	// One step takes every row a thousand times: a minute or more.
-	if err := os.WriteFile(filepath.Join(dir, "signal.cue"), []byte(`
+	// One step takes half a million tokens: half a minute and more on one thread.
+	row := fmt.Sprintf("{\"instruction\": \"%s\", \"output\": \"a\"}\n", strings.Repeat("a dog ", 120))
+	for name, text := range map[string]string{"rows.jsonl": strings.Repeat(row, 2000), "signal.cue": `
 question: "Does the second interrupt stop a step?"
-matrix: {model: ["builtin:tiny"], labels: ["output"]}
-data: {source: "builtin:tiny/instruct.json"}
-train: {epochs: 1, batch: 400, lr: 1e-3, precision: "bf16"}
-run: threads: 1
-`), 0o666); err != nil {
-		t.Fatal(err)
+matrix: {model: ["builtin:tiny"], labels: ["all"]}
+data: source: "rows.jsonl"
+train: {epochs: 1, batch: 2000, lr: 1e-3, precision: "bf16"}
+run: {threads: 1, memory: "32MiB"}
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c, out := program(t, dir, "signal.cue")
 	waitFor(t, filepath.Join(dir, "runs", ".store", "*.part", "checkpoints"))
