@@ -124,7 +124,7 @@ func (r *renderer) sentence(c *contrast) string {
 		return fmt.Sprintf("%s and %s have no figure in common, so they cannot be compared.", capital(subject), other)
 	}
 	var b strings.Builder
-	figures := grouped(int64(t.all)) + " leaf figures"
+	figures := count(t.all, "leaf figure", "leaf figures")
 	switch {
 	case t.equal == t.all:
 		fmt.Fprintf(&b, "%s and %s give every item of %s the same scores", capital(subject), other, figures)
@@ -265,8 +265,9 @@ func phrase(axis string, a *arm) string {
 	return axis + "=" + value
 }
 
+// capital begins a sentence; names stay as they are.
 func capital(s string) string {
-	if s == "" || s[0] < 'a' || s[0] > 'z' {
+	if s == "" || s[0] < 'a' || s[0] > 'z' || strings.Contains(s, "=") {
 		return s
 	}
 	return string(s[0]-'a'+'A') + s[1:]

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -92,6 +93,9 @@ func (s *study) printPlan(w io.Writer, engine *engine) {
 	s.printCells(w)
 	s.printStages(w)
 	s.printLedgers(w)
+	if list := s.cautions(); len(list) > 0 {
+		fmt.Fprintf(w, "perhaps not meant\n  %s\n\n", strings.Join(list, "\n  "))
+	}
 	s.printSuites(w)
 	s.printCost(w, engine)
 	switch e := engine.Engine.(type) {
@@ -164,6 +168,35 @@ func (s *study) printLedgers(w io.Writer) {
 	}
 }
 
+// cautions are what a spec may say and is seldom meant to.
+func (s *study) cautions() (list []string) {
+	for _, c := range s.cells {
+		p, m := s.prepares[c.Name], s.models[c.Model]
+		if p == nil || m == nil {
+			continue
+		}
+		var said []string
+		_, steps := stepsOf(c.Train, len(p.Rows))
+		if warmup := scheduleOf(c, steps).Warmup; warmup >= steps && c.Schedule.Name != "constant" {
+			said = append(said, fmt.Sprintf("the warm-up of %s steps takes all %s of the training", thousands(int64(warmup)), thousands(int64(steps))))
+		}
+		if most := m.config.MaxPositions; p.Ledger.Longest > most {
+			said = append(said, fmt.Sprintf("rows of %s reach up to %s tokens, and %s was made for %s (data.maxLength)", c.Data.Source, thousands(int64(p.Ledger.Longest)), c.Model, thousands(int64(most))))
+		}
+		for _, text := range said {
+			if len(s.cells) > 1 {
+				text = c.Name + ": " + text
+			}
+			list = append(list, text)
+		}
+	}
+	const most = 10
+	if n := len(list) - most; n > 0 {
+		list = append(list[:most], fmt.Sprintf("... and %d more", n))
+	}
+	return list
+}
+
 func (s *study) printSuites(w io.Writer) {
 	if len(s.suites) == 0 {
 		return
@@ -194,7 +227,9 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 		disk += st.disk
 	}
 	if flops == 0 && tokens == 0 {
-		fmt.Fprintln(w, "nothing is left")
+		if len(s.missing) == 0 {
+			fmt.Fprintln(w, "nothing is left")
+		}
 		return
 	}
 	memory, checkpoint := s.memory(engine.Engine)

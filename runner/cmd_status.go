@@ -149,7 +149,11 @@ func printStatus(w io.Writer, run string, stages []stageStatus) {
 		if st.Attempts > 0 {
 			attempts = plural(st.Attempts, "attempt")
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", st.State, st.Key.Short(), st.Title, attempts, st.detail())
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s", st.State, st.Key.Short(), st.Title, attempts)
+		if detail := st.detail(); detail != "" {
+			fmt.Fprintf(t, "\t%s", detail)
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 	for _, st := range stages {

@@ -122,6 +122,10 @@ func (c confined) Open(name string) (fs.File, error) {
 		if strings.Contains(err.Error(), "escapes from parent") {
 			return nil, withHint(err, "a link leads out of the model's directory; copy the file, or name the directory where it is")
 		}
+		var at *fs.PathError
+		if errors.As(err, &at) { // not the system call's name, statat
+			err = &fs.PathError{Op: "open", Path: name, Err: at.Err}
+		}
 		return nil, err
 	}
 	if !st.Mode().IsRegular() && !st.IsDir() {

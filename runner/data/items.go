@@ -112,6 +112,9 @@ func (b *builder) decide(r record) error {
 			}
 		}
 	}
+	if len(r.names) == 1 && strings.ContainsAny(r.names[0], ";\t") {
+		return b.fails(r.line, "the header is the one column %q; cells are divided by commas, so save the file with these", r.names[0])
+	}
 	return b.fails(r.line, "an item with %s is of no known kind; say which column is which, such as columns: {question: %q, answer: ...}", list(r.names), first(r.names))
 }
 
