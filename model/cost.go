@@ -42,11 +42,11 @@ func (c Config) ForwardFLOPs(tokens, past, rows int) float64 {
 	return body + tail + float64(4*pairs*float64(c.qDim()*c.Layers))
 }
 
-// TrainFLOPs returns the operations of training on tokens, all of them labels:
-// three times the forward matrix products. Attention, which depends on the
-// lengths of the rows, is left out; it adds a few percent for short rows.
-func TrainFLOPs(c Config, tokens int64) float64 {
-	return 6 * float64(tokens) * float64(c.MatmulParams())
+// TrainFLOPs returns the operations of training on tokens, all of them labels,
+// with so many pairs of a query and a key that it sees, T(T+1)/2 of a row of T
+// tokens: three times the forward products, and attention's scores once more.
+func TrainFLOPs(c Config, tokens int64, pairs float64) float64 {
+	return float64(6*float64(tokens)*float64(c.MatmulParams())) + float64(14*pairs*float64(c.qDim()*c.Layers))
 }
 
 // RowTrainFLOPs returns the operations of training on one row of tokens of

@@ -337,10 +337,10 @@ func (s *study) trainStage(c schema.Cell, m *modelInput, p *preparation, prep *s
 	if err != nil {
 		return nil, err
 	}
-	tokens := p.TokensOver(steps, c.Train.Batch*c.Train.Accumulate)
+	tokens, pairs := p.Over(steps, c.Train.Batch*c.Train.Accumulate)
 	return s.stage(&stage{
 		kind: "train", title: "train " + c.Name, key: key, input: input, needs: []*stage{prep},
-		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens), disk: 4 * int64(m.config.Parameters()), run: runTrain(c, m, p, k),
+		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens, pairs), disk: 4 * int64(m.config.Parameters()), run: runTrain(c, m, p, k),
 	}), nil
 }
 

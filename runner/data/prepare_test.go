@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -432,14 +433,19 @@ func TestExample(t *testing.T) {
 	}
 }
 
-func TestTokensOver(t *testing.T) {
+func TestWorkOver(t *testing.T) {
 	p := &data.Prepared{Rows: []data.Row{{Tokens: make([]int32, 10)}, {Tokens: make([]int32, 20)}, {Tokens: make([]int32, 30)}}}
 	for _, c := range []struct {
 		steps, perStep int
 		want           int64
 	}{{0, 2, 0}, {1, 2, 40}, {2, 2, 60}, {6, 2, 180}, {3, 1, 60}, {1, 8, 60}, {7, 2, 220}} {
-		if got := p.TokensOver(c.steps, c.perStep); got != c.want {
-			t.Errorf("TokensOver(%d, %d) = %d, want %d", c.steps, c.perStep, got, c.want)
+		got, pairs := p.Over(c.steps, c.perStep)
+		if got != c.want {
+			t.Errorf("Over(%d, %d) = %d tokens, want %d", c.steps, c.perStep, got, c.want)
+		}
+		// An epoch of 60 tokens has 55 + 210 + 465 pairs of them.
+		if want := float64(c.want) / 60 * 730; math.Abs(pairs-want) > 1e-9*want {
+			t.Errorf("Over(%d, %d) = %g pairs, want %g", c.steps, c.perStep, pairs, want)
 		}
 	}
 }

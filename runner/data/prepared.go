@@ -166,18 +166,20 @@ func (p *Prepared) Example(i int, tok Tokenizer) (prompt, target, end string) {
 	return tok.Decode(r.Tokens[:r.Prompt], false), tok.Decode(r.Tokens[r.Prompt:stop], false), end
 }
 
-// TokensOver returns how many tokens steps optimizer steps of perStep rows read:
-// exactly for whole epochs, in proportion to the rows for a part of one, whose
+// Over returns how many tokens steps optimizer steps of perStep rows read, and in
+// how many pairs a token sees itself or an earlier one of its row: exactly for whole epochs, in proportion to the rows for a part of one, whose
 // rows the shuffle draws.
-func (p *Prepared) TokensOver(steps, perStep int) int64 {
+func (p *Prepared) Over(steps, perStep int) (tokens int64, pairs float64) {
 	if len(p.Rows) == 0 || perStep <= 0 {
-		return 0
+		return 0, 0
 	}
-	var tokens int64
 	for _, r := range p.Rows {
-		tokens += int64(len(r.Tokens))
+		n := int64(len(r.Tokens))
+		tokens += n
+		pairs += float64(n * (n + 1) / 2)
 	}
 	perEpoch := (len(p.Rows) + perStep - 1) / perStep
-	rest := int64(min(steps%perEpoch*perStep, len(p.Rows)))
-	return int64(steps/perEpoch)*tokens + tokens*rest/int64(len(p.Rows))
+	epochs, rest, rows := int64(steps/perEpoch), int64(min(steps%perEpoch*perStep, len(p.Rows))), int64(len(p.Rows))
+	share := float64(epochs) + float64(rest)/float64(rows)
+	return epochs*tokens + tokens*rest/rows, float64(pairs * share)
 }

@@ -1,0 +1,21 @@
+package model_test
+
+import (
+	"math"
+	"testing"
+
+	"xrun/model"
+)
+
+// What a plan expects of a training on every token, by tokens and pairs, is what
+// its rows take, the last token of each aside; attention outgrows the rest.
+func TestTrainFLOPsOfLongRows(t *testing.T) {
+	c := small(model.Qwen2)
+	for _, tokens := range []int{200, 20_000, 600_000} {
+		pairs := float64(tokens) * float64(tokens+1) / 2
+		got, want := model.TrainFLOPs(c, int64(tokens), pairs), c.RowTrainFLOPs(tokens, tokens-1)
+		if math.Abs(got/want-1) > 0.02 {
+			t.Errorf("a row of %d tokens: %g, want %g", tokens, got, want)
+		}
+	}
+}
