@@ -5,6 +5,29 @@
 
 DEVICE float4 operator+(float4 a, float4 b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
 
+// pipeline goes through steps with STAGES buffers in shared memory: load(step,
+// stage) starts the copies of a step to one of them, and once they are there for
+// all of the block use(stage) has it. Copies of the STAGES - 1 steps after are
+// under way meanwhile.
+template <int STAGES, typename LOAD, typename USE> DEVICE void pipeline(int steps, LOAD load, USE use) {
+#pragma unroll 1
+  for (int s = 0; s < STAGES - 1; s++) {
+    if (s < steps) load(s, s % STAGES);
+    commitCopies();
+  }
+#pragma unroll 1
+  for (int step = 0; step < steps; step++) {
+    waitCopies<STAGES - 2>();
+    barrier();
+    // The buffer of the step before is free now.
+    const int next = step + STAGES - 1;
+    if (next < steps) load(next, next % STAGES);
+    commitCopies();
+    use(step % STAGES);
+  }
+  waitCopies<0>();
+}
+
 // Chains computes a tile [BM, BN] of c in bf16, with warps of [WM, WN], each
 // element by one chain of mma over k in sixteens, ascending from +0 in float32.
 // Tiles of BK along k come through STAGES buffers. A_K and B_K say that an
@@ -33,24 +56,13 @@ template <int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K, bool B_K
   // tiles to shared memory at a and b. Warps that are not inside c only copy.
   template <typename LOAD> MEMBER void run(unsigned char *buffer, int steps, bool inside, LOAD load) {
     const u32 tiles = sharedAddress(buffer);
-    auto start = [&](int step) {
-      const u32 to = tiles + step % STAGES * stageBytes;
+    const auto copy = [&](int step, int stage) {
+      const u32 to = tiles + stage * stageBytes;
       load(step, to, to + TileA::bytes);
     };
-#pragma unroll 1
-    for (int s = 0; s < STAGES - 1; s++) {
-      if (s < steps) start(s);
-      commitCopies();
-    }
-#pragma unroll 1
-    for (int step = 0; step < steps; step++) {
-      waitCopies<STAGES - 2>();
-      barrier();
-      // The buffer of the step before is free now.
-      if (step + STAGES - 1 < steps) start(step + STAGES - 1);
-      commitCopies();
-      if (!inside) continue;
-      const u32 ta = tiles + step % STAGES * stageBytes, tb = ta + TileA::bytes;
+    pipeline<STAGES>(steps, copy, [&](int stage) {
+      if (!inside) return;
+      const u32 ta = tiles + stage * stageBytes, tb = ta + TileA::bytes;
 #pragma unroll
       for (int ks = 0; ks < BK / 16; ks++) {
         u32 fa[MI][4], fb[NI / 2][4];
@@ -73,8 +85,7 @@ template <int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K, bool B_K
 #pragma unroll
           for (int j = 0; j < NI; j++) multiply(acc[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1]);
       }
-    }
-    waitCopies<0>();
+    });
     barrier();
   }
 
@@ -152,23 +163,13 @@ struct ChainsF {
   // run is that of Chains; the chains start at what acc holds.
   template <typename LOAD> MEMBER void run(unsigned char *buffer, int steps, bool inside, LOAD load) {
     const u32 tiles = sharedAddress(buffer);
-    auto start = [&](int step) {
-      const u32 to = tiles + step % STAGES * stageBytes;
+    const auto copy = [&](int step, int stage) {
+      const u32 to = tiles + stage * stageBytes;
       load(step, to, to + TileA::bytes);
     };
-#pragma unroll 1
-    for (int q = 0; q < STAGES - 1; q++) {
-      if (q < steps) start(q);
-      commitCopies();
-    }
-#pragma unroll 1
-    for (int step = 0; step < steps; step++) {
-      waitCopies<STAGES - 2>();
-      barrier();
-      if (step + STAGES - 1 < steps) start(step + STAGES - 1);
-      commitCopies();
-      if (!inside) continue;
-      const float *ta = (const float *)(buffer + step % STAGES * stageBytes), *tb = (const float *)((const unsigned char *)ta + TileA::bytes);
+    pipeline<STAGES>(steps, copy, [&](int stage) {
+      if (!inside) return;
+      const float *ta = (const float *)(buffer + stage * stageBytes), *tb = (const float *)((const unsigned char *)ta + TileA::bytes);
 #pragma unroll 4
       for (int q = 0; q < BK; q++) {
         float x[8], y[8];
@@ -181,7 +182,6 @@ struct ChainsF {
 #pragma unroll
           for (int j = 0; j < 8; j++) acc[i][j] = fma(x[i], y[j], acc[i][j]);
       }
-    }
-    waitCopies<0>();
+    });
   }
 };

@@ -87,20 +87,26 @@ func sameBits(op string, rows, cols int) probe {
 	}
 }
 
+// shapeFor returns the type and size of a product [m, n] over k for a tile: edges
+// that are not multiples of it, and lines that are not aligned where it takes them.
+func shapeFor(tile string) (t kernels.DType, m, n, k int) {
+	switch tile {
+	case "thin":
+		return kernels.BF16, 13, 88, 136
+	case "any":
+		return kernels.BF16, 65, 67, 33
+	case "f32":
+		return kernels.F32, 65, 67, 33
+	}
+	return kernels.BF16, 72, 88, 136
+}
+
 // gatesUp compares a kernel of gateup.cu with the CPU engine: float32 bit for
 // bit, bf16 within what one rounding of gate and of up makes of the product.
 func gatesUp(tile string) probe {
 	return func(e *cuda.Engine, r kernels.Engine) error {
 		b := compare(e, r)
-		dt, m, n, k := kernels.BF16, 72, 88, 136
-		switch tile {
-		case "thin":
-			m = 13
-		case "any":
-			m, n, k = 65, 67, 33
-		case "f32":
-			dt, m, n, k = kernels.F32, 65, 67, 33
-		}
+		dt, m, n, k := shapeFor(tile)
 		share := map[kernels.DType]float64{kernels.F32: 0, kernels.BF16: 0x1p-7}[dt]
 		x, wg, wu := b.uniform(dt, m, k), b.uniform(kernels.F32, n, k), b.uniform(kernels.F32, n, k)
 		bg, bu := b.uniform(kernels.F32, 1, n), b.uniform(kernels.F32, 1, n)
@@ -123,15 +129,8 @@ func gatesUp(tile string) probe {
 func products(layout, tile string) probe {
 	return func(e *cuda.Engine, r kernels.Engine) error {
 		b := compare(e, r)
-		dt, m, n, k := kernels.BF16, 72, 88, 136
-		switch tile {
-		case "thin":
-			m = 13
-		case "any":
-			m, n, k = 65, 67, 33
-		case "f32":
-			dt, m, n, k = kernels.F32, 65, 67, 33
-		case "large":
+		dt, m, n, k := shapeFor(tile)
+		if tile == "large" {
 			m, n = 136, 200
 		}
 		out := kernels.BF16
