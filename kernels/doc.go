@@ -16,6 +16,9 @@
 // destination is [BF16]. Which tensors are BF16 is therefore the whole
 // definition of the bf16 mode; see model. Weights are float32 masters: a
 // matrix product rounds its weight operand to the type of its other operand.
+// Where nothing is trained, weight matrices may be kept in BF16 instead, which
+// is the same bits in half the memory: the w, wGate, wUp and table of an
+// operation that computes no gradient may be BF16 if its x, or operand, is.
 //
 // # Order
 //

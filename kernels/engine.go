@@ -88,9 +88,10 @@ type AdamW struct {
 // meaningless.
 //
 // T is a number of tokens, R of label rows; dims are written [rows, cols]. A
-// tensor written X/bf16 may be F32 or BF16; all others are F32. Destinations
-// must not overlap sources unless stated. An Engine is not safe for concurrent
-// use; it parallelizes inside.
+// tensor written X/bf16 may be F32 or BF16; all others are F32, weight matrices
+// with the exception that the package documentation makes. Destinations must
+// not overlap sources unless stated. An Engine is not safe for concurrent use;
+// it parallelizes inside.
 type Engine interface {
 	// Name is "cpu" or "cuda".
 	Name() string

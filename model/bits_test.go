@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -310,6 +311,52 @@ func TestGenerateBits(t *testing.T) {
 				if d := cmp.Diff(text[len(prompt):], greedy[i]); d != "" {
 					t.Errorf("prompt %d without a cache (-want +got):\n%s", i, d)
 				}
+			}
+		})
+	}
+}
+
+// A model that keeps its matrices in bf16 scores and continues as one that
+// rounds its masters does. It refuses to be trained.
+func TestFrozenBits(t *testing.T) {
+	for _, p := range precisions {
+		t.Run(p.String(), func(t *testing.T) {
+			e := engine(t, 2)
+			m := modeltest.Random(t, e, small(model.Qwen2), p)
+			frozen, err := model.NewFrozen(e, m.Config, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer frozen.Close()
+			if err := frozen.InitRandom(5); err != nil { // as Random does
+				t.Fatal(err)
+			}
+			if want := m.GenerationBytes() * int64(p.Size()) / 4; frozen.GenerationBytes() != want {
+				t.Errorf("a token reads %d bytes, want %d", frozen.GenerationBytes(), want)
+			}
+			run := func(m *model.Model) (out [3]any) {
+				t.Helper()
+				scores, _, err := m.LogProbs(candidates(), model.ScoreOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var prompts [][]int32
+				for _, r := range modeltest.Rows(12, 3) {
+					prompts = append(prompts, r.Tokens)
+				}
+				out[0] = scores
+				for i, heat := range []float64{0, 0.8} {
+					if out[1+i], err = m.Generate(prompts, model.GenerateOptions{MaxNew: 9, Temperature: heat, Seed: 4}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return out
+			}
+			if d := cmp.Diff(run(m), run(frozen)); d != "" {
+				t.Errorf("(-masters +frozen):\n%s", d)
+			}
+			if _, err := model.NewTrainer(frozen, smallRecipe(0, 0)); err == nil || !strings.Contains(err.Error(), "frozen") {
+				t.Errorf("training it: got %v, want an error", err)
 			}
 		})
 	}

@@ -84,13 +84,12 @@ func TrainMemory(c Config, precision kernels.DType, recompute int, e Extent) Tra
 	return b
 }
 
-// InferMemory predicts the bytes that a model and its scoring or generation
-// take from the engine for passes of tokens tokens with rows of logits wanted,
+// InferMemory predicts the bytes that scoring or generation take from the engine,
+// beside the model's weights, for passes of tokens tokens with rows of logits wanted,
 // and cached tokens of keys and values.
 func InferMemory(c Config, precision kernels.DType, tokens, rows, cached int) int64 {
 	size, T := int64(precision.Size()), int64(tokens)
-	bytes := 4 * c.Parameters()
-	bytes += T * (4*int64(c.Hidden) + size*int64(2*c.qDim()+2*c.kvDim()+2*c.Intermediate+c.Hidden))
+	bytes := T * (4*int64(c.Hidden) + size*int64(2*c.qDim()+2*c.kvDim()+2*c.Intermediate+c.Hidden))
 	if precision != kernels.F32 {
 		bytes += 4 * T * int64(c.qDim()+c.kvDim())
 	}
@@ -100,4 +99,6 @@ func InferMemory(c Config, precision kernels.DType, tokens, rows, cached int) in
 
 // GenerationBytes returns the bytes of weights that one new token of one
 // sequence reads.
-func (m *Model) GenerationBytes() int64 { return 4 * m.Config.MatmulParams() }
+func (m *Model) GenerationBytes() int64 {
+	return m.Config.MatmulParams() * int64(m.w.head.DType().Size())
+}

@@ -34,6 +34,8 @@ type Model struct {
 	Config    Config
 	Precision kernels.DType // type of matrix operands
 
+	frozen bool // matrices are kept in Precision
+
 	e      kernels.Engine
 	w      weights
 	params []Param // of w, in transformers' order

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -76,10 +77,13 @@ func NewTrainer(m *Model, r Recipe) (*Trainer, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	if m.frozen {
+		return nil, errors.New("preparing training: the model was loaded frozen")
+	}
 	t := &Trainer{m: m, recipe: r}
-	t.grads, t.gradOf = newWeights(m.e, m.Config)
-	t.m1, t.m1Of = newWeights(m.e, m.Config)
-	t.m2, t.m2Of = newWeights(m.e, m.Config)
+	t.grads, t.gradOf = newWeights(m.e, m.Config, kernels.F32)
+	t.m1, t.m1Of = newWeights(m.e, m.Config, kernels.F32)
+	t.m2, t.m2Of = newWeights(m.e, m.Config, kernels.F32)
 	sorted := slices.Clone(t.gradOf)
 	slices.SortFunc(sorted, func(a, b Param) int { return strings.Compare(a.Name, b.Name) })
 	for _, p := range sorted {

@@ -164,8 +164,12 @@ var shapes = map[string]model.Config{
 
 func (in *inputs) benchModel(name string) (model.Config, bench.Loader, error) {
 	if c, ok := shapes[name]; ok {
-		return c, func(e kernels.Engine, p kernels.DType) (*model.Model, error) {
-			m, err := model.New(e, c, p)
+		return c, func(e kernels.Engine, p kernels.DType, frozen bool) (*model.Model, error) {
+			make := model.New
+			if frozen {
+				make = model.NewFrozen
+			}
+			m, err := make(e, c, p)
 			if err != nil {
 				return nil, err
 			}
@@ -184,7 +188,12 @@ func (in *inputs) benchModel(name string) (model.Config, bench.Loader, error) {
 	if err != nil {
 		return c, nil, fmt.Errorf("reading model %s: %w", name, err)
 	}
-	return c, func(e kernels.Engine, p kernels.DType) (*model.Model, error) { return model.Load(e, d.FS, p) }, nil
+	return c, func(e kernels.Engine, p kernels.DType, frozen bool) (*model.Model, error) {
+		if frozen {
+			return model.LoadFrozen(e, d.FS, p)
+		}
+		return model.Load(e, d.FS, p)
+	}, nil
 }
 
 // benchRows reads the first n rows of -data.

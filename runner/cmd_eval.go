@@ -54,7 +54,7 @@ A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
 			return err
 		}
 		defer engine.Close()
-		m, err := model.Load(engine, input.dir.FS, precisionOf(f.dtype))
+		m, err := model.LoadFrozen(engine, input.dir.FS, precisionOf(f.dtype))
 		if err != nil {
 			return fmt.Errorf("loading %s: %w", args[0], err)
 		}

@@ -156,7 +156,7 @@ same text.`,
 			return err
 		}
 		defer engine.Close()
-		m, err := model.Load(engine, d.FS, precisionOf(f.dtype))
+		m, err := model.LoadFrozen(engine, d.FS, precisionOf(f.dtype))
 		if err != nil {
 			return fmt.Errorf("loading %s: %w", args[0], err)
 		}

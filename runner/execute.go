@@ -201,7 +201,7 @@ func (x *execution) model(ref *weightsRef) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(x.engine, fsys, precisionOf(ref.precision))
+	m, err := model.LoadFrozen(x.engine, fsys, precisionOf(ref.precision))
 	if err != nil {
 		return nil, fmt.Errorf("loading %s: %w", ref.name, err)
 	}

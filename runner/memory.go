@@ -121,7 +121,7 @@ func (s *study) memory(engine kernels.Engine) (peak, checkpoint int64) {
 		bytes, labels := p.bytes.Total(), p.Labels
 		if len(prep.HeldOut) > 0 {
 			n := model.HeldOutTokens(modelRows(prep.HeldOut, identity(len(prep.HeldOut))))
-			bytes += model.InferMemory(m.config, precisionOf(c.Train.Precision), n, n, 0) - p.bytes.Weights
+			bytes += model.InferMemory(m.config, precisionOf(c.Train.Precision), n, n, 0)
 			labels = max(labels, n)
 		}
 		if e, ok := engine.(*cpu.Engine); ok {

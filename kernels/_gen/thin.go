@@ -14,6 +14,7 @@ func (s *isa) thin() {
 	for rows := 1; rows <= 8; rows++ {
 		s.thinProduct(rows, plain)
 		s.thinProduct(rows, rounded)
+		s.thinProduct(rows, wide)
 	}
 }
 
@@ -21,10 +22,11 @@ func (s *isa) thin() {
 //
 //	func thin<rows><format>(c, x, w *float32, stride, blocks int)
 //
-// which computes the chains of rows×8 elements over 4·blocks indices: c[r·8 + j]
-// = Σ x[k·rows + r]·w[j·stride + k], stride in bytes. The 8 rows of w are
-// transposed in registers. The rounded form rounds w, takes the odd index of
-// each pair first (x is packed that way) and flushes denormals.
+// which computes the chains of rows×8 elements over blocks of 16 bytes of w: c[r·8
+// + j] = Σ x[k·rows + r]·w[j·stride + k], stride in bytes. The 8 rows of w are
+// transposed in registers. The rounded form rounds w, the wide form is of w in
+// bf16; both take the odd index of each pair first (x is packed that way) and
+// flush denormals.
 func (s *isa) thinProduct(rows int, f format) {
 	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, x *float32, w *float32, stride int, blocks int)")
 	Doc(name("thin%d%s computes %d rows and 8 columns, see kernels/_gen/thin.go.", rows, f, rows))
@@ -35,7 +37,7 @@ func (s *isa) thinProduct(rows int, f format) {
 	blocks := Load(Param("blocks"), GP64())
 	var slot Mem
 	var round rounder
-	if f == rounded {
+	if f != plain {
 		slot = AllocLocal(8)
 		mode := GP64()
 		MOVQ(U32(modeFlush), mode)
@@ -74,27 +76,42 @@ func (s *isa) thinProduct(rows int, f format) {
 		}
 	}
 	transpose(y, s.regs[4:8])
-	for q := range 4 {
-		index := q
-		if f == rounded {
-			index = q ^ 1
-		}
+	step := func(q int, column reg.VecPhysical) {
 		for r := range rows {
-			b := s.regs[4+r%4]
+			b := s.regs[5+r%3]
 			VBROADCASTSS(Mem{Base: x, Disp: 4 * (q*rows + r)}, b)
-			VFMADD231PS(b, y[index], acc[r])
+			VFMADD231PS(b, column, acc[r])
+		}
+	}
+	per := 4 // indices of a block
+	switch f {
+	case plain:
+		for q := range 4 {
+			step(q, y[q])
+		}
+	case rounded:
+		for q := range 4 {
+			step(q, y[q^1])
+		}
+	case wide: // words of two
+		per = 8
+		for q := range 4 {
+			VPAND(round.high, y[q], reg.Y4)
+			step(2*q, reg.Y4)
+			VPSLLD(Imm(16), y[q], reg.Y4)
+			step(2*q+1, reg.Y4)
 		}
 	}
 	ADDQ(Imm(16), w)
 	ADDQ(Imm(16), w4)
-	ADDQ(imm(16*rows), x)
+	ADDQ(imm(4*per*rows), x)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 	Label("done")
 	for r, a := range acc {
 		VMOVUPS(a, Mem{Base: c, Disp: 32 * r})
 	}
-	if f == rounded {
+	if f != plain {
 		LDMXCSR(slot)
 	}
 	VZEROUPPER()

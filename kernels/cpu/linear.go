@@ -14,7 +14,7 @@ func (t *tensor) matrix() gemm.Matrix {
 // Linear sets dst = x·wᵀ + bias + residual.
 func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
 	s := e.arg("Linear", "x", x, anyType, anySize, anySize)
-	m := e.arg("Linear", "w", w, kernels.F32, anySize, s.cols)
+	m := e.weights("Linear", "w", w, s.dtype, anySize, s.cols)
 	d := e.arg("Linear", "dst", dst, anyType, s.rows, m.rows)
 	b := e.optional("Linear", "bias", bias, kernels.F32, 1, m.rows)
 	r := e.optional("Linear", "residual", residual, kernels.F32, s.rows, m.rows)

@@ -39,7 +39,7 @@ func (e *Engine) logitsFor(vocab int) int {
 func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool) {
 	const op = "CrossEntropy"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	m := e.arg(op, "w", w, kernels.F32, anySize, s.cols)
+	m := e.weights(op, "w", w, s.dtype, anySize, s.cols)
 	gx := e.optional(op, "dx", dx, kernels.F32, s.rows, s.cols)
 	gw := e.optional(op, "dw", dw, kernels.F32, m.rows, m.cols)
 	if (gx == nil) != (gw == nil) {
@@ -48,6 +48,7 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 	e.count(op, "losses", len(ce), s.rows)
 	e.count(op, "targets", len(targets), s.rows)
 	if gx != nil {
+		e.arg(op, "w", w, kernels.F32, m.rows, m.cols)
 		e.count(op, "coefficients", len(coef), s.rows)
 		e.checkStarts(op, starts, s.rows)
 	}
@@ -145,7 +146,7 @@ func crossEntropy(logit, top, sum float32) float64 {
 func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32) {
 	const op = "LogProb"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	m := e.arg(op, "w", w, kernels.F32, anySize, s.cols)
+	m := e.weights(op, "w", w, s.dtype, anySize, s.cols)
 	e.count(op, "values", len(dst), len(rows))
 	e.count(op, "targets", len(targets), len(rows))
 	if best != nil {

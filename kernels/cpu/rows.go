@@ -49,7 +49,7 @@ func addPiece(e *Engine, w *worker, i int) {
 
 // Embed sets dst[t] to table[ids[t]] rounded to operand.
 func (e *Engine) Embed(dst, table kernels.Tensor, ids []int32, operand kernels.DType) {
-	t := e.arg("Embed", "table", table, kernels.F32, anySize, anySize)
+	t := e.weights("Embed", "table", table, operand, anySize, anySize)
 	d := e.arg("Embed", "dst", dst, kernels.F32, anySize, t.cols)
 	e.count("Embed", "ids", len(ids), d.rows)
 	if !e.inTable("Embed", "id", ids, t.rows) {
@@ -64,11 +64,10 @@ func embedPiece(e *Engine, w *worker, i int) {
 	lo, hi := e.op.piece(i)
 	for r := lo; r < hi; r++ {
 		from := int(e.op.ids[r]) * t.cols
-		dst, src := d.f[r*d.cols:(r+1)*d.cols], t.f[from:from+t.cols]
-		if e.op.flag {
-			vec.RoundTo(dst, src)
+		if e.op.flag && t.dtype == kernels.F32 {
+			vec.RoundTo(d.f[r*d.cols:(r+1)*d.cols], t.f[from:from+t.cols])
 		} else {
-			copy(dst, src)
+			copyRange(d, r*d.cols, t, from, t.cols)
 		}
 	}
 }

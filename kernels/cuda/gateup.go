@@ -6,8 +6,8 @@ import "xrun/kernels"
 func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
 	const op = "GateUp"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	wg := e.arg(op, "wGate", wGate, kernels.F32, anySize, s.cols)
-	wu := e.arg(op, "wUp", wUp, kernels.F32, wg.rows, s.cols)
+	wg := e.matrix(op, "wGate", wGate, s.dtype, anySize, s.cols)
+	wu := e.matrix(op, "wUp", wUp, s.dtype, wg.rows, s.cols)
 	d := e.dst(op, "dst", dst, s.dtype, s.rows, wg.rows)
 	u := e.dst(op, "up", up, s.dtype, s.rows, wg.rows)
 	var g *tensor

@@ -122,9 +122,9 @@ func (e *Engine) multiplyWith(p product, t tile, splits int) {
 
 var sumKernel = kernel{module: "gemm", name: "product_sum"}
 
-// weights returns where the elements of the master weights w are in type t.
+// weights returns where the elements of the weights w are in type t.
 func (e *Engine) weights(w *tensor, t kernels.DType) Address {
-	if t == kernels.F32 {
+	if t == w.dtype {
 		return w.addr
 	}
 	return e.rounded(w)
@@ -133,7 +133,7 @@ func (e *Engine) weights(w *tensor, t kernels.DType) Address {
 // Linear sets dst = x·wᵀ + bias + residual.
 func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
 	s := e.arg("Linear", "x", x, anyType, anySize, anySize)
-	m := e.arg("Linear", "w", w, kernels.F32, anySize, s.cols)
+	m := e.matrix("Linear", "w", w, s.dtype, anySize, s.cols)
 	d := e.dst("Linear", "dst", dst, anyType, s.rows, m.rows)
 	b := e.optional("Linear", "bias", bias, kernels.F32, 1, m.rows)
 	r := e.optional("Linear", "residual", residual, kernels.F32, s.rows, m.rows)

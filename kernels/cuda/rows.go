@@ -40,7 +40,7 @@ func groups(cols int, wide bool) int {
 
 // Embed sets dst[t] to table[ids[t]] rounded to operand.
 func (e *Engine) Embed(dst, table kernels.Tensor, ids []int32, operand kernels.DType) {
-	t := e.arg("Embed", "table", table, kernels.F32, anySize, anySize)
+	t := e.matrix("Embed", "table", table, operand, anySize, anySize)
 	d := e.dst("Embed", "dst", dst, kernels.F32, anySize, t.cols)
 	e.count("Embed", "ids", len(ids), d.rows)
 	if e.inTable("Embed", "id", ids, t.rows) {

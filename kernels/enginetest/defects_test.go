@@ -205,6 +205,20 @@ func TestChecksFindDefects(t *testing.T) {
 		"residual left out": {"linear", func(d *defective, e e) {
 			d.linear = func(dst, x, w, bias, _ kernels.Tensor) { e.Linear(dst, x, w, bias, nil) }
 		}},
+		"weights in bf16 that are rounded again": {"bf16_weights", func(d *defective, e e) {
+			d.linear = func(dst, x, w, bias, residual kernels.Tensor) {
+				if w.DType() == kernels.BF16 {
+					f := make([]float32, w.Rows()*w.Cols())
+					e.Read(f, w)
+					for i := range f {
+						f[i] *= 1.004
+					}
+					w = e.New(kernels.BF16, w.Rows(), w.Cols())
+					e.Write(w, f)
+				}
+				e.Linear(dst, x, w, bias, residual)
+			}
+		}},
 		"input gradient that overwrites": {"linear_grad_input", func(d *defective, e e) {
 			d.gradInput = func(dx, dy, w kernels.Tensor, _ bool) { e.LinearGradInput(dx, dy, w, false) }
 		}},

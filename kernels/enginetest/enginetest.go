@@ -57,6 +57,7 @@ func Checks() []Check {
 		{"rmsnorm", checkRMSNorm},
 		{"rmsnorm_grad", checkRMSNormGrad},
 		{"linear", checkLinear},
+		{"bf16_weights", checkBF16Weights},
 		{"linear_grad_input", checkLinearGradInput},
 		{"linear_grad_weight", checkLinearGradWeight},
 		{"linear_differences", checkLinearDifferences},

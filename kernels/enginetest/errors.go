@@ -133,6 +133,10 @@ func checkMisuse(h *harness) {
 		"Convert of another shape": func() { h.Convert(f32(2, 3).t, f32(3, 2).t) },
 		"Linear with a short row":  func() { h.Linear(f32(2, 3).t, f32(2, 4).t, f32(3, 5).t, nil, nil) },
 		"Linear with bf16 weights": func() { h.Linear(f32(2, 3).t, f32(2, 4).t, b16(3, 4).t, nil, nil) },
+		"Embed of f32 from bf16":   func() { h.Embed(f32(1, 4).t, b16(3, 4).t, []int32{0}, kernels.F32) },
+		"loss gradient of bf16 weights": func() {
+			h.CrossEntropy(make([]float64, 1), f32(1, 4).t, f32(3, 4).t, b16(1, 4).t, b16(3, 4).t, []int32{0}, []float32{1}, []int32{0, 1}, false)
+		},
 		"weights' gradient of two": func() { h.LinearGradWeight(f32(3, 4).t, f32(2, 3).t, b16(2, 4).t, []int32{0, 2}, false) },
 		"starts that do not end":   func() { h.LinearGradWeight(f32(3, 4).t, f32(2, 3).t, f32(2, 4).t, []int32{0, 1}, false) },
 		"GateUp of two types": func() {

@@ -73,6 +73,50 @@ func checkLinear(h *harness) {
 	}
 }
 
+// checkBF16Weights asks that weights kept in BF16 give the bits of the float32
+// masters that they were rounded from.
+func checkBF16Weights(h *harness) {
+	for _, s := range products {
+		t, k, n := s[0], s[1], s[2]
+		h.in("%v", s)
+		x, w, v := h.uniform(kernels.BF16, t, k, 1), h.uniform(kernels.F32, n, k, 1), h.uniform(kernels.F32, n, k, 1)
+		w16, v16 := h.dirty(kernels.BF16, n, k), h.dirty(kernels.BF16, n, k)
+		h.Convert(w16, w.t)
+		h.Convert(v16, v.t)
+		for _, out := range types {
+			want, got := h.dirty(out, t, n), h.dirty(out, t, n)
+			h.Linear(want, x.t, w.t, nil, nil)
+			h.Linear(got, x.t, w16, nil, nil)
+			h.same("product", got, h.read(want))
+		}
+		want, got, up := h.dirty(kernels.BF16, t, n), h.dirty(kernels.BF16, t, n), h.dirty(kernels.BF16, t, n)
+		h.GateUp(want, nil, up, x.t, w.t, v.t, nil, nil)
+		h.GateUp(got, nil, up, x.t, w16, v16, nil, nil)
+		h.same("gate and up", got, h.read(want))
+
+		ids := h.ids(t, n)
+		want, got = h.dirty(kernels.F32, t, k), h.dirty(kernels.F32, t, k)
+		h.Embed(want, w.t, ids, kernels.BF16)
+		h.Embed(got, w16, ids, kernels.BF16)
+		h.same("lookup", got, h.read(want))
+
+		ces := [2][]float64{make([]float64, t), make([]float64, t)}
+		logs := [2][]float64{make([]float64, t), make([]float64, t)}
+		best := [2][]int32{make([]int32, t), make([]int32, t)}
+		rows := make([]int32, t)
+		for i := range rows {
+			rows[i] = int32(i)
+		}
+		for i, w := range []kernels.Tensor{w.t, w16} {
+			h.CrossEntropy(ces[i], nil, nil, x.t, w, ids, nil, nil, false)
+			h.LogProb(logs[i], best[i], x.t, w, rows, ids)
+		}
+		if !slices.Equal(ces[0], ces[1]) || !slices.Equal(logs[0], logs[1]) || !slices.Equal(best[0], best[1]) {
+			h.errorf("losses and log-probabilities differ: %v %v %v", ces, logs, best)
+		}
+	}
+}
+
 func checkLinearGradInput(h *harness) {
 	for _, s := range products {
 		t, k, n := s[0], s[1], s[2]

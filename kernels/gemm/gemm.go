@@ -8,13 +8,15 @@ import (
 
 // Forward sets dst[T,N] = x[T,K]·w[N,K]ᵀ, plus bias[N] and residual[T,N] if
 // they are not nil, each one float32 addition after the chain over K. dst is
-// F32, or BF16 and then rounded once at the end. w is F32, the master weights.
-// x F32 gives the plain chain; x BF16 gives the bf16 chain, for which w is
-// rounded to bf16. residual is F32 and may be dst.
+// F32, or BF16 and then rounded once at the end. x F32 gives the plain chain of
+// w, the F32 master weights; x BF16 gives the bf16 chain, for which w is BF16 or
+// rounded to it. residual is F32 and may be dst.
 func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
 	dst.check("dst", x.Rows, w.Rows)
 	x.check("x", x.Rows, w.Cols)
-	w.checkF32("w", w.Rows, w.Cols)
+	if w.check("w", w.Rows, w.Cols); w.BF16 != nil && x.F32 != nil {
+		panic("kernels: gemm: w is bf16 and x f32")
+	}
 	if bias != nil && len(bias) != w.Rows {
 		panic(fmt.Sprintf("kernels: gemm: bias has %d elements, want %d", len(bias), w.Rows))
 	}

@@ -213,7 +213,7 @@ func TestForwardIsTheChain(t *testing.T) {
 			for _, d := range []dtype{f32, bf16} {
 				kind := kinds[(i+int(d))%3]
 				x := newMat(d, fill(r, kind, s.m*s.k), s.m, s.k, i%3)
-				w := newMat(f32, fill(r, kind, s.n*s.k), s.n, s.k, (i+1)%4)
+				w := newMat([]dtype{f32, d}[i/3%2], fill(r, kind, s.n*s.k), s.n, s.k, (i+1)%4)
 				var bias []float32
 				if i%2 == 1 {
 					bias = fill(r, kind, s.n)
@@ -255,7 +255,7 @@ func TestForwardIsTheChain(t *testing.T) {
 					}
 				}
 				gemm.Forward(p, dst.m, x.m, w.m, bias, res)
-				what := fmt.Sprintf("%v %v %s bias=%v res=%v out=%v", s, d, kind, bias != nil, res != nil, out)
+				what := fmt.Sprintf("%v %v %s bias=%v res=%v out=%v w bf16=%v", s, d, kind, bias != nil, res != nil, out, w.m.BF16 != nil)
 				same(t, what, want, dst.values(t))
 			}
 		}

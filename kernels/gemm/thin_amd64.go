@@ -21,10 +21,21 @@ func thinProduct(j *job, worker, n0, n1 int) {
 	apart := (n1 - n0) / thinCols
 	part := n1 - n0 - (thinCols-1)*apart
 	c, out := j.scratch[worker].edge[:j.m*thinCols], j.scratch[worker].edge[j.m*thinCols:]
-	blocks := min(j.k, j.b.m.Cols) / 4
+	w, format, per := &j.b.m, j.b.format, 4 // values of a block of 16 bytes
+	if format == wide {
+		per = 8
+	}
+	blocks := min(j.k, w.Cols) / per
+	block := thinBlocks[format][j.m-1]
 	for i := range part {
-		thinBlock(j.m, j.flushing, &c[0], unsafe.SliceData(j.bufA), unsafe.SliceData(j.b.m.F32[(n0+i)*j.b.m.Stride:]), 4*apart*j.b.m.Stride, blocks)
-		j.thinRest(c, n0+i, apart, 4*blocks)
+		var row *float32
+		if at := (n0 + i) * w.Stride; format == wide {
+			row = (*float32)(unsafe.Pointer(unsafe.SliceData(w.BF16[at:])))
+		} else {
+			row = unsafe.SliceData(w.F32[at:])
+		}
+		block(&c[0], unsafe.SliceData(j.bufA), row, 16/per*apart*w.Stride, blocks)
+		j.thinRest(c, n0+i, apart, per*blocks)
 		for r := range j.m {
 			for s := range thinCols {
 				out[r*(n1-n0)+i+s*apart] = c[r*thinCols+s]
@@ -55,44 +66,9 @@ func (j *job) thinRest(chains []float32, at, apart, done int) {
 	}
 }
 
-func thinBlock(rows int, bf16 bool, c, x, w *float32, stride, blocks int) {
-	if bf16 {
-		switch rows {
-		case 1:
-			thin1Rounded(c, x, w, stride, blocks)
-		case 2:
-			thin2Rounded(c, x, w, stride, blocks)
-		case 3:
-			thin3Rounded(c, x, w, stride, blocks)
-		case 4:
-			thin4Rounded(c, x, w, stride, blocks)
-		case 5:
-			thin5Rounded(c, x, w, stride, blocks)
-		case 6:
-			thin6Rounded(c, x, w, stride, blocks)
-		case 7:
-			thin7Rounded(c, x, w, stride, blocks)
-		default:
-			thin8Rounded(c, x, w, stride, blocks)
-		}
-		return
-	}
-	switch rows {
-	case 1:
-		thin1Plain(c, x, w, stride, blocks)
-	case 2:
-		thin2Plain(c, x, w, stride, blocks)
-	case 3:
-		thin3Plain(c, x, w, stride, blocks)
-	case 4:
-		thin4Plain(c, x, w, stride, blocks)
-	case 5:
-		thin5Plain(c, x, w, stride, blocks)
-	case 6:
-		thin6Plain(c, x, w, stride, blocks)
-	case 7:
-		thin7Plain(c, x, w, stride, blocks)
-	default:
-		thin8Plain(c, x, w, stride, blocks)
-	}
+// thinBlocks are the assembly, by format of w and number of rows.
+var thinBlocks = [...][thinRows]func(c, x, w *float32, stride, blocks int){
+	plain:   {thin1Plain, thin2Plain, thin3Plain, thin4Plain, thin5Plain, thin6Plain, thin7Plain, thin8Plain},
+	rounded: {thin1Rounded, thin2Rounded, thin3Rounded, thin4Rounded, thin5Rounded, thin6Rounded, thin7Rounded, thin8Rounded},
+	wide:    {thin1Wide, thin2Wide, thin3Wide, thin4Wide, thin5Wide, thin6Wide, thin7Wide, thin8Wide},
 }

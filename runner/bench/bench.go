@@ -29,8 +29,8 @@ type Report struct {
 	Generations []*Generation `json:"generations,omitempty"`
 }
 
-// Loader makes a model on an engine.
-type Loader func(e kernels.Engine, p kernels.DType) (*model.Model, error)
+// Loader makes a model on an engine, frozen if it is not to be trained.
+type Loader func(e kernels.Engine, p kernels.DType, frozen bool) (*model.Model, error)
 
 // AddLimits measures the engine's machine, if the engine can. Call it before and
 // after what is compared: a figure is the best of all calls.

@@ -26,7 +26,7 @@ type Generation struct {
 // MeasureGeneration continues a prompt by tokens new ones.
 func MeasureGeneration(e kernels.Engine, load Loader, p kernels.DType, prompt, tokens int) (*Generation, error) {
 	t := newTimed(e)
-	m, err := load(t, p)
+	m, err := load(t, p, true)
 	if err != nil {
 		return nil, err
 	}

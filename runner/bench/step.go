@@ -58,7 +58,7 @@ func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, o StepOptions
 	ResetPeakMemory()
 	planned := Resident() + o.Planned
 	t := newTimed(e)
-	m, err := load(t, o.Precision)
+	m, err := load(t, o.Precision, false)
 	if err != nil {
 		return nil, err
 	}
