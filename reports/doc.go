@@ -39,8 +39,9 @@
 //
 // Differences are paired by item. For right and wrong, p is exact: [McNemar], or
 // [SignFlip] over clusters where items share a passage; for other scores it is
-// sampled. [Holm] adjusts it over the leaf figures of a comparison; averages of
-// figures stand outside that family. Intervals are [TangoInterval] for single items
+// sampled. [Holm] adjusts it over the leaf figures of a comparison, and over those
+// that split them by overlap as another family; averages of figures stand in
+// neither. Intervals are [TangoInterval] for single items
 // and else a bootstrap over clusters, or over the members of an average. Random
 // numbers are Philox4x32-10 keyed by the figure's name, so that equal items give
 // equal intervals in every report. Arithmetic that reaches a table or report.md
