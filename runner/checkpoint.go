@@ -267,6 +267,7 @@ func (t *training) resume() error {
 			t.checkpoints.last = len(t.steps)
 			t.x.log.event(eventResumed, "after step %d", len(t.steps))
 			t.x.progress.line("%s: resuming after step %d", t.stage.title, len(t.steps))
+			t.x.progress.resume(len(t.steps))
 			return nil
 		}
 		t.x.progress.line("%s: checkpoint %s is not usable: %v", t.stage.title, keys[i], err)

@@ -15,9 +15,11 @@ import (
 type progress struct {
 	w        io.Writer
 	terminal bool
+	columns  func() int // of the terminal, now
 	mu       sync.Mutex
 	title    string
 	log      *stageLog // of the stage, nil for none
+	from     int       // units that were done before it began
 	began    time.Time
 	shown    time.Time
 	logged   time.Time
@@ -26,7 +28,14 @@ type progress struct {
 
 func newProgress(w io.Writer) *progress {
 	f, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	p := &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	p.columns = func() int {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+		return 80
+	}
+	return p
 }
 
 // line prints a line of its own.
@@ -49,11 +58,18 @@ func (p *progress) start(title string, log *stageLog) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	p.title, p.log, p.began, p.shown, p.logged = title, log, now, now, now
+	p.title, p.log, p.from, p.began, p.shown, p.logged = title, log, 0, now, now, now
 }
 
-// step reports that done of total units are done, tokens tokens so far, with a
-// short note such as the loss.
+// resume says that the stage goes on after so many units.
+func (p *progress) resume(done int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.from, p.began = done, time.Now()
+}
+
+// step reports that done of total units are done, tokens tokens of them since the
+// start or the resumption, with a short note such as the loss.
 func (p *progress) step(done, total int, tokens int64, note string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,11 +79,11 @@ func (p *progress) step(done, total int, tokens int64, note string) {
 		every = 100 * time.Millisecond
 	}
 	show, log := now.Sub(p.shown) >= every, p.log != nil && now.Sub(p.logged) >= logEvery
-	if !show && !log || done == 0 {
+	if !show && !log || done <= p.from {
 		return
 	}
 	spent := now.Sub(p.began)
-	left := time.Duration(float64(spent) / float64(done) * float64(total-done)).Round(time.Second)
+	left := time.Duration(float64(spent) / float64(done-p.from) * float64(total-done)).Round(time.Second)
 	text := fmt.Sprintf("%d/%d", done, total)
 	if tokens > 0 {
 		text += fmt.Sprintf(", %.0f tokens/s", float64(tokens)/spent.Seconds())
@@ -85,11 +101,23 @@ func (p *progress) step(done, total int, tokens int64, note string) {
 	}
 	p.shown = now
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r%s: %s\x1b[K", p.title, text)
+		fmt.Fprintf(p.w, "\r%s\x1b[K", oneLine(p.title, text, p.columns()-1))
 		p.dirty = true
 		return
 	}
 	fmt.Fprintf(p.w, "%s: %s\n", p.title, text)
+}
+
+// oneLine joins a title and a text in at most so many characters: a line that the
+// terminal wraps could not be rewritten. The title gives way first.
+func oneLine(title, text string, width int) string {
+	t, s := []rune(title), []rune(": "+text)
+	if over := len(t) + len(s) - width; over > 0 {
+		t = t[:max(0, len(t)-over-1)]
+		s = append([]rune("…"), s...)
+		s = s[:min(len(s), max(0, width-len(t)))]
+	}
+	return string(t) + string(s)
 }
 
 // logEvery is the time between two lines of progress in a stage's log.
