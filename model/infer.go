@@ -61,10 +61,6 @@ func (m *Model) reserve(tokens, wanted int) {
 	}
 }
 
-// ReleaseBuffers frees the buffers that scoring and generation keep between
-// calls.
-func (m *Model) ReleaseBuffers() { m.infer.free(m.e) }
-
 // kvStore is where a forward pass finds earlier keys and values and leaves its
 // own.
 type kvStore interface {

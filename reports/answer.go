@@ -174,7 +174,7 @@ func (r *renderer) againstBase(c *contrast) string {
 	}
 	leaf := tallyOf(c.rows, r.leaves)
 	line := fmt.Sprintf("%s: better than its base model on **%d of %s** (%s %%), worse on %d", inCode(c.bArm.name), t.better,
-		grouped(int64(t.all))+" figures", fixed(100*float64(t.better)/float64(t.all), 1), t.worse)
+		count(t.all, "figure", "figures"), fixed(100*float64(t.better)/float64(t.all), 1), t.worse)
 	if t.tied > 0 {
 		line += fmt.Sprintf(", equal on %d", t.tied)
 	}

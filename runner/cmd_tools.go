@@ -151,6 +151,10 @@ same text.`,
 		if err != nil {
 			return fmt.Errorf("reading model %s: %w", args[0], err)
 		}
+		prompt := tok.EncodePrompt(args[1])
+		if len(prompt) == 0 {
+			return usagef("TEXT is empty, and %s begins a text with no token of its own; give a first word", args[0])
+		}
 		engine, err := newEngine(f, 0)
 		if err != nil {
 			return err
@@ -161,7 +165,7 @@ same text.`,
 			return fmt.Errorf("loading %s: %w", args[0], err)
 		}
 		defer m.Close()
-		out, err := m.Generate([][]int32{tok.EncodePrompt(args[1])}, model.GenerateOptions{
+		out, err := m.Generate([][]int32{prompt}, model.GenerateOptions{
 			MaxNew: f.maxNew, EOS: endTokens(tok, m.Config), Temperature: f.temp, TopK: f.topK, TopP: f.topP, Seed: f.seed})
 		if err != nil {
 			return err

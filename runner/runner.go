@@ -283,7 +283,12 @@ func printUsage(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, c := range append([]*command{runCommand}, commands...) {
 		if !c.hidden {
-			fmt.Fprintf(w, "  xrun %-26s %s\n", c.usage(), c.summary)
+			usage := "xrun " + c.usage()
+			if len(usage) > 31 { // the summary goes below
+				fmt.Fprintf(w, "  %s\n", usage)
+				usage = ""
+			}
+			fmt.Fprintf(w, "  %-31s %s\n", usage, c.summary)
 		}
 	}
 	fmt.Fprintln(w, "\nxrun help COMMAND explains each. Start with: xrun experiments/mask_ablation.cue")
