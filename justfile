@@ -2,9 +2,9 @@
 default:
     @just --list
 
-# Build ./xrun.
+# Build ./xrun, static: without CGO_ENABLED=0 it would need the libc it was built with.
 build:
-    go build -o xrun .
+    CGO_ENABLED=0 go build -o xrun .
 
 # Build ./xrun with the CUDA engine: a C compiler, no CUDA toolkit.
 build-cuda *flags:
