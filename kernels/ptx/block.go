@@ -183,6 +183,9 @@ func (b *block) step(budget int64) (done bool, err error) {
 		if d := b.draw(); d&1 != 0 {
 			quantum = 1 << (d >> 1 % 12)
 		}
+		if budget >= 0 {
+			quantum = min(quantum, budget+1)
+		}
 		before := w.steps
 		w.run(quantum)
 		if budget >= 0 {

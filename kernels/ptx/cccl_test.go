@@ -21,13 +21,14 @@ func TestCCCL(t *testing.T) {
 func testCCCL(t *testing.T, seed uint64) {
 	d := NewDevice(Config{Seed: seed, Budget: 1 << 22})
 	img := image(t, d, "foreign.cccl13.ptx.gz")
+	blocks := 1
 	run := func(t *testing.T, name string, threads int, args ...any) {
 		t.Helper()
 		k, err := img.Kernel(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Launch(k, Launch{Block: Dim{X: threads}}, args...); err != nil {
+		if err := d.Launch(k, Launch{Grid: Dim{X: blocks}, Block: Dim{X: threads}}, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,6 +144,15 @@ func testCCCL(t *testing.T, seed uint64) {
 				if g, v := eight.decode(uint64(e[2*i+k])), float64(f[i]*16); math.Abs(g-v) > math.Abs(v)/[]float64{16, 8}[k] {
 					t.Fatalf("%d: %v as eight bits is %v", i, v, g)
 				}
+			}
+		}
+	})
+	t.Run("a grid that waits for itself", func(t *testing.T) {
+		blocks = 5
+		run(t, "grid", 64, out[0], out[1])
+		for i, g := range ints(0, 5*64) {
+			if g != 2*15 {
+				t.Fatalf("thread %d: %d, want 30", i, g)
 			}
 		}
 	})

@@ -403,7 +403,7 @@ const (
 	accessAtomic
 )
 
-func (k accessKind) String() string { return [...]string{"read", "write", "atomic"}[k] }
+func (k accessKind) String() string { return [...]string{"read", "write", "read-modify-write"}[k] }
 
 // view checks an access of a lane and returns the memory.
 func (w *warp) view(x *access, lane int, addr uint64, n int, k accessKind) []byte {

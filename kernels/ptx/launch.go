@@ -170,6 +170,9 @@ func (img *Image) kernel(f *function) (*Kernel, error) {
 		k.consts[g] = vals
 		k.serial = k.serial || g.code.ordered
 		k.fences = k.fences || g.code.fences
+		for _, s := range g.code.specials {
+			k.workspace = k.workspace || s.kind == spWorkspace || s.kind == spWorkspaceHi
+		}
 		k.unit = min(k.unit, g.code.unit)
 	}
 	return k, nil
@@ -236,6 +239,8 @@ type run struct {
 	cfg    *Config
 	unit   int // granule of shared memory
 	races  globalRaces
+
+	workspace uint64 // address, or 0
 }
 
 func (d *Device) launch(k *Kernel, l Launch, params []byte) error {
@@ -268,12 +273,29 @@ func (d *Device) launch(k *Kernel, l Launch, params []byte) error {
 	d.stats.Launches++
 	r := &run{dev: d, cfg: &d.cfg, k: k, l: l, params: params, number: d.stats.Launches, shared: int(total), warps: int(threads+lanes-1) / lanes}
 	r.unit = k.unit
+	if k.workspace {
+		var err error
+		if r.workspace, err = d.workspace(); err != nil {
+			return err
+		}
+		defer d.Free(r.workspace)
+	}
 	if k.serial {
 		return r.serial()
 	}
 	err := r.parallel()
 	r.written()
 	return err
+}
+
+// workspace returns memory of a launch, filled with zeros.
+func (d *Device) workspace() (uint64, error) {
+	const bytes = 256
+	p, err := d.Alloc(bytes)
+	if err != nil {
+		return 0, err
+	}
+	return p, d.Fill(p, 0, bytes)
 }
 
 // order returns the place in the grid of the i-th block to run: a permutation

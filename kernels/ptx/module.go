@@ -40,13 +40,14 @@ type Kernel struct {
 	MaxThreads  int // .maxntid, or 0
 	Required    Dim // .reqntid, or zeros
 
-	img     *Image
-	fn      *function
-	consts  map[*function][]uint64 // of each function that it reaches
-	unit    int                    // smallest access to shared memory
-	dynamic int64                  // offset of dynamic shared memory
-	serial  bool                   // its blocks may communicate
-	fences  bool                   // and order what they do
+	img       *Image
+	fn        *function
+	consts    map[*function][]uint64 // of each function that it reaches
+	unit      int                    // smallest access to shared memory
+	dynamic   int64                  // offset of dynamic shared memory
+	serial    bool                   // its blocks may communicate
+	workspace bool                   // it asks for memory of the launch
+	fences    bool                   // and order what they do
 }
 
 // instruction returns the decoded instruction of an id.

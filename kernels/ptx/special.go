@@ -1,5 +1,7 @@
 package ptx
 
+import "strconv"
+
 // special is a special register.
 type special uint8
 
@@ -32,6 +34,8 @@ const (
 	spAggrSmem
 	spZero
 	spOne
+	spWorkspace
+	spWorkspaceHi
 	spClock
 	spClockHi
 	spClock64
@@ -45,7 +49,7 @@ type specialInfo struct {
 	typ  typ
 }
 
-var specials = map[string]specialInfo{
+var specials = environment(map[string]specialInfo{
 	"%tid.x": {spTidX, tU32}, "%tid.y": {spTidY, tU32}, "%tid.z": {spTidZ, tU32}, "%tid.w": {spZero, tU32},
 	"%ntid.x": {spNtidX, tU32}, "%ntid.y": {spNtidY, tU32}, "%ntid.z": {spNtidZ, tU32}, "%ntid.w": {spZero, tU32},
 	"%ctaid.x": {spCtaidX, tU32}, "%ctaid.y": {spCtaidY, tU32}, "%ctaid.z": {spCtaidZ, tU32}, "%ctaid.w": {spZero, tU32},
@@ -64,6 +68,18 @@ var specials = map[string]specialInfo{
 	"%cluster_ctarank": {spZero, tU32}, "%cluster_nctarank": {spOne, tU32},
 	"%clusterid.x": {spCtaidX, tU32}, "%clusterid.y": {spCtaidY, tU32}, "%clusterid.z": {spCtaidZ, tU32},
 	"%nclusterid.x": {spNctaidX, tU32}, "%nclusterid.y": {spNctaidY, tU32}, "%nclusterid.z": {spNctaidZ, tU32},
+})
+
+// environment adds the driver's registers, %envreg0 to 31. 2 and 1 hold the
+// address of memory of the launch, with which CUDA's cooperative groups have the
+// blocks of a grid wait for one another; the rest are zero.
+func environment(m map[string]specialInfo) map[string]specialInfo {
+	for i := range 32 {
+		m["%envreg"+strconv.Itoa(i)] = specialInfo{spZero, tB32}
+	}
+	m["%envreg1"] = specialInfo{spWorkspaceHi, tB32}
+	m["%envreg2"] = specialInfo{spWorkspace, tB32}
+	return m
 }
 
 // dynamic reports whether the register changes while a thread runs.
@@ -126,6 +142,10 @@ func (w *warp) value(s special, lane int) uint64 {
 		return uint64(b.run.l.Shared)
 	case spOne:
 		return 1
+	case spWorkspace:
+		return b.run.workspace & 0xffffffff
+	case spWorkspaceHi:
+		return b.run.workspace >> 32
 	}
 	return 0
 }
