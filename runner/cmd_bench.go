@@ -82,10 +82,10 @@ func (e *env) bench(f *flags, args []string) error {
 	r := &bench.Report{Engine: engine.Name(), Model: name}
 	r.AddLimits(engine.Engine)
 	for _, precision := range precisions {
-		if err := e.benchPrecision(f, r, engine, c, load, rows, parts, precisionOf(precision)); err != nil {
+		if err := e.benchPrecision(f, r, engine.Engine, c, load, rows, parts, precisionOf(precision)); err != nil {
 			return err
 		}
-		r.AddLimits(engine)
+		r.AddLimits(engine.Engine)
 	}
 	r.SetShares()
 	if !f.json {

@@ -47,6 +47,38 @@ func (e *Engine) Limits() Limits {
 	return l
 }
 
+// Reader reads and xors memory far beyond the caches on an engine's threads: what
+// work that reads so many bytes once is compared with.
+type Reader struct {
+	pool *pool.Pool
+	mem  []float32
+}
+
+// NewReader takes 192 MiB, which Close gives back.
+func (e *Engine) NewReader() *Reader {
+	r := &Reader{e.pool, pages.Alloc(limitBytes / 4)}
+	for i := range r.mem {
+		r.mem[i] = 1
+	}
+	return r
+}
+
+// Speed reads about so many bytes and returns GB/s.
+func (r *Reader) Speed(bytes int64) float64 {
+	const piece = 1 << 18 // elements
+	read := 0
+	start := time.Now()
+	for left := int(bytes); left > 0; left -= limitBytes {
+		n := (min(left, limitBytes) + 4*piece - 1) / (4 * piece)
+		r.pool.Run(n, func(_, i int) { vec.Xor(r.mem[i*piece : (i+1)*piece]) })
+		read += n * 4 * piece
+	}
+	return float64(read) / time.Since(start).Seconds() / 1e9
+}
+
+// Close gives the memory back.
+func (r *Reader) Close() { pages.Free(r.mem) }
+
 // memorySpeed returns the best GB/s of f over all pieces, which move so many
 // bytes together.
 func memorySpeed(p *pool.Pool, bytes float64, f func(worker, i int)) float64 {

@@ -71,9 +71,12 @@ func (r *Report) SetShares() {
 		}
 	}
 	for _, g := range r.Generations {
-		g.Share = g.GBps / l.Read
+		if g.ReadGBps == 0 {
+			continue
+		}
+		g.Share = g.GBps / g.ReadGBps
 		for _, o := range g.Ops {
-			o.Share = o.Bytes / o.Seconds / 1e9 / l.Read
+			o.Share = o.Bytes / o.Seconds / 1e9 / g.ReadGBps
 		}
 	}
 }
@@ -120,6 +123,9 @@ func (r *Report) Print(w io.Writer) {
 		t := table(w, fmt.Sprintf("greedy generation in %s, one sequence, %d tokens behind %d", g.Precision, g.Tokens, g.Prompt))
 		fmt.Fprintf(t, "  tokens\t%.2f a second\n", g.TokensPerSecond)
 		fmt.Fprintf(t, "  weights read\t%.1f GB/s\t%s\n", g.GBps, percent(g.Share))
+		if g.ReadGBps > 0 {
+			fmt.Fprintf(t, "  reading and xoring, between tokens\t%.1f GB/s\n", g.ReadGBps)
+		}
 		for _, o := range g.Ops {
 			fmt.Fprintf(t, "  %s\t%.3f s\t%.1f GB/s\t%s\n", o.Op, o.Seconds, o.Bytes/o.Seconds/1e9, percent(o.Share))
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"xrun/kernels"
+	"xrun/kernels/cpu"
 	"xrun/kernels/num"
 	"xrun/model"
 )
@@ -16,11 +17,13 @@ type Generation struct {
 	Tokens    int    `json:"tokens"`
 	// TokensPerSecond is one over the median time between two tokens.
 	TokensPerSecond float64 `json:"tokens_per_s"`
-	// GBps is the weights' bytes read for a token, by that time; Share its part
-	// of a loop that reads and xors memory.
-	GBps  float64   `json:"weight_gbps"`
-	Share float64   `json:"share_of_limit,omitempty"`
-	Ops   []*OpTime `json:"ops"` // over all tokens but the first
+	// GBps is the weights' bytes read for a token, by that time. ReadGBps is the
+	// median speed of a loop that reads and xors as many bytes, run between each
+	// two tokens, and Share the part of it; both are 0 where the engine has none.
+	GBps     float64   `json:"weight_gbps"`
+	ReadGBps float64   `json:"read_gbps,omitempty"`
+	Share    float64   `json:"share_of_limit,omitempty"`
+	Ops      []*OpTime `json:"ops"` // over all tokens but the first
 }
 
 // MeasureGeneration continues a prompt by tokens new ones.
@@ -31,12 +34,17 @@ func MeasureGeneration(e kernels.Engine, load Loader, p kernels.DType, prompt, t
 		return nil, err
 	}
 	defer m.Close()
+	var reader *cpu.Reader
+	if own, ok := e.(*cpu.Engine); ok {
+		reader = own.NewReader()
+		defer reader.Close()
+	}
 	g := num.NewPhilox(2, 0x62656e63, 0)
 	ids := make([]int32, prompt)
 	for i := range ids {
 		ids[i] = int32(g.Below(uint64(m.Config.Vocab)))
 	}
-	var times []float64
+	var times, reads []float64
 	last := time.Now()
 	_, err = m.Generate([][]int32{ids}, model.GenerateOptions{MaxNew: tokens + 1, OnToken: func(int, int32) {
 		now := time.Now()
@@ -44,16 +52,26 @@ func MeasureGeneration(e kernels.Engine, load Loader, p kernels.DType, prompt, t
 			t.reset()
 		}
 		times = append(times, now.Sub(last).Seconds())
-		last = now
+		if reader != nil {
+			reads = append(reads, reader.Speed(m.GenerationBytes()))
+		}
+		last = time.Now()
 	}})
 	if err != nil {
 		return nil, err
 	}
-	times = times[1:] // the first is the prompt's
-	slices.Sort(times)
-	median := times[len(times)/2]
+	median := middle(times[1:]) // the first is the prompt's
 	r := &Generation{Precision: p.String(), Prompt: prompt, Tokens: tokens, TokensPerSecond: 1 / median}
 	r.GBps = float64(m.GenerationBytes()) / median / 1e9
+	if reader != nil {
+		r.ReadGBps = middle(reads)
+	}
 	r.Ops = t.order
 	return r, nil
+}
+
+// middle returns the median of values, which it sorts.
+func middle(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
 }
