@@ -42,5 +42,7 @@
 // even where they are made, so that every reader sees one value: norm outputs;
 // q and k after rotary embedding; v; attention output; gate, up and their
 // product; and every gradient that enters a matrix product. Biases and norm
-// weights are read as float32. Rotary angles are float64, rounded once.
+// weights are read as float32. Rotary angles are float64, rounded once. A model
+// that is not trained may be loaded frozen ([LoadFrozen]): in bf16 its matrices
+// are then stored rounded, with the same results.
 package model

@@ -151,8 +151,8 @@ func (e *Engine) dst(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 
 // rounded returns where the values of w, rounded to bf16, are. The copy of a
 // weight matrix stays in memory beside it, 2 bytes an element, for the products
-// of forward and backward and for every token of generation: rounding anew
-// each time would move four times the bytes. The next write to w ends it.
+// of forward and backward: rounding anew each time would move four times the
+// bytes. The next write to w ends it.
 func (e *Engine) rounded(w *tensor) Address {
 	o := w.owner
 	if o.addr == 0 {
