@@ -38,6 +38,9 @@
 // use of an asynchronous copy's destination before it was waited for. Memory
 // after a fault is as the kernel left it.
 //
+// Compilers read memory that nothing wrote where they fill the first bit-field of
+// a structure, unless they optimize; [Config].Off has the switch for such code.
+//
 // What is not found: races between blocks of a kernel that has fences of device
 // scope, since such blocks may order what they do; a plain read beside an
 // atomic; effects of weak memory; undefined values that are only moved; what a
