@@ -163,7 +163,11 @@ func (e *env) storeList(s *store.Store, f *flags) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", l.State, name, l.Stage, byteText(l.Size), ageText(time.Since(l.Since)), used)
 	}
 	t.Flush()
-	_, err = fmt.Fprintf(e.stdout, "%s in %s\n", byteText(total), s.Root())
+	root := s.Root()
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		root += ", which does not exist"
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s in %s\n", byteText(total), root)
 	return err
 }
 

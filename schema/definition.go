@@ -105,6 +105,9 @@ type SuiteGold struct {
 	// Index says that the value counts the choices, from First on.
 	Index bool `json:"index,omitempty"`
 	First int  `json:"first,omitempty"`
+	// Same says that the gold choice may be the same one in all rows, which is
+	// otherwise an error, because a file without answers looks like this.
+	Same bool `json:"same,omitempty"`
 	// JSONType, where set ("string"), is the value's type in the published
 	// file; another one is noted with Warning.
 	JSONType string `json:"jsonType,omitempty"`

@@ -43,7 +43,7 @@ func TestMalformedFiles(t *testing.T) {
 		{"null gold", schema.Suite{Suite: "hellaswag"}, []string{hs, good + `{"query":"Go: ab","choices":["x","y","z","w"],"gold":null}`}, `hellaswag.jsonl:2: finding the gold answer: "gold" is null where a text is needed`},
 		{"unknown label", schema.Suite{Suite: "hellaswag"}, []string{hs, good + `{"query":"Go: ab","choices":["x","y","z","w"],"gold":4}`}, `hellaswag.jsonl:2: the gold answer "4" is not a number from 0 to 3`},
 		{"three choices", schema.Suite{Suite: "hellaswag"}, []string{hs, `{"query":"Go: ab","choices":["x","y","z"],"gold":1}`}, `hellaswag.jsonl:1: "choices[3]": choices has 3 elements, so none at 3`},
-		{"one class", schema.Suite{Suite: "hellaswag"}, []string{hs, good + good}, `opening suite hellaswag: every one of the gold answers is 1: the file's answers are missing or in another form than "gold"`},
+		{"one class", schema.Suite{Suite: "hellaswag"}, []string{hs, good + good}, `opening suite hellaswag: every one of the gold answers is 1: the file's answers are missing or in another form than "gold"; if it is meant so, gold: same: true`},
 		{"unknown answer key", schema.Suite{Suite: "arc-c"}, []string{arc, goodARC + strings.ReplaceAll(strings.ReplaceAll(goodARC, `"answerKey":"A"`, `"answerKey":"E"`), `"id":"a"`, `"id":"b"`)}, `ARC-Challenge-Test.jsonl:2: the gold answer "E" is none of the labels A, B, C, D`},
 		{"duplicate id", schema.Suite{Suite: "arc-c"}, []string{arc, goodARC + goodARC}, `ARC-Challenge-Test.jsonl:2: item "a" is in line 1 too`},
 		{"boolean as text", schema.Suite{Suite: "boolq"}, []string{"boolq/val.jsonl", `{"question":"q","passage":"p","label":"yes"}`}, `boolq/val.jsonl:1: the gold answer "yes" is none of "0", "1", "false", "true"`},

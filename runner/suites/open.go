@@ -95,9 +95,9 @@ func (s *Suite) open() error {
 	if len(s.items) == 0 {
 		return errors.New("its files hold no item")
 	}
-	if s.prog.def.Protocol != "generate" && len(golds) == 1 && len(s.items) > 1 {
+	if s.prog.def.Protocol != "generate" && !s.prog.def.Gold.Same && len(golds) == 1 && len(s.items) > 1 {
 		for g := range golds {
-			return fmt.Errorf("every one of the gold answers is %s: the file's answers are missing or in another form than %q", g, s.prog.def.Gold.Path)
+			return fmt.Errorf("every one of the gold answers is %s: the file's answers are missing or in another form than %q; if it is meant so, gold: same: true", g, s.prog.def.Gold.Path)
 		}
 	}
 	if err := s.annotate(); err != nil {
