@@ -20,15 +20,15 @@ func (s *isa) thin() {
 
 // thinProduct generates
 //
-//	func thin<rows><format>(c, x, w *float32, stride, blocks int)
+//	func thin<rows><format>(c *float32, ldc int, x, w *float32, stride, blocks int)
 //
-// which computes the chains of rows×8 elements over blocks of 16 bytes of w: c[r·8
-// + j] = Σ x[k·rows + r]·w[j·stride + k], stride in bytes. The 8 rows of w are
+// which computes the chains of rows×8 elements over blocks of 16 bytes of w:
+// c[r·ldc + j] = Σ x[k·rows + r]·w[j·stride + k], ldc and stride in bytes. The 8 rows of w are
 // transposed in registers. The rounded form rounds w, the wide form is of w in
 // bf16; both take the odd index of each pair first (x is packed that way) and
 // flush denormals.
 func (s *isa) thinProduct(rows int, f format) {
-	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, x *float32, w *float32, stride int, blocks int)")
+	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)")
 	Doc(name("thin%d%s computes %d rows and 8 columns, see kernels/_gen/thin.go.", rows, f, rows))
 	c := Load(Param("c"), GP64())
 	x := Load(Param("x"), GP64())
@@ -108,8 +108,12 @@ func (s *isa) thinProduct(rows int, f format) {
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 	Label("done")
+	Load(Param("ldc"), blocks)
 	for r, a := range acc {
-		VMOVUPS(a, Mem{Base: c, Disp: 32 * r})
+		VMOVUPS(a, Mem{Base: c})
+		if r < rows-1 {
+			ADDQ(blocks, c)
+		}
 	}
 	if f != plain {
 		LDMXCSR(slot)

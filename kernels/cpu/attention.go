@@ -96,6 +96,10 @@ func attentionPiece(e *Engine, w *worker, i int) {
 	o := &e.op
 	t := e.tasks[i]
 	seq, s := &o.seqs[t.seq], o.heads
+	if seq.Len == 1 {
+		e.attendToken(w, seq, t.kvHead)
+		return
+	}
 	hd := s.HeadDim
 	past := 0
 	for _, p := range seq.Past {
@@ -130,26 +134,87 @@ func attentionPiece(e *Engine, w *worker, i int) {
 			full := past + lo + 1 // the keys that all rows of the strip see
 			sums := w.scratch(bufRow, strip)
 			for r := range m {
-				row := padded(scores[r*ld:], full+r)
-				top := vec.ScaleMax(row, scale)
-				if o.c.dtype == kernels.BF16 {
-					sums[r] = vec.ExpSumRound(row, top)
-				} else {
-					sums[r] = vec.ExpSum(row, top)
-				}
-				if o.b != nil {
-					st := o.b.f[(first+r)*o.b.cols+2*h:]
-					st[0], st[1] = top, sums[r]
-				}
+				sums[r] = o.exponentials(padded(scores[r*ld:], full+r), scale, first+r, h)
 			}
 			chainVisible(out, hd, scores, ld, v, hd, m, full)
 			for r := range m {
-				to := (first+r)*o.a.cols + h*hd
-				dst := o.a.target(w, bufQuery, to, to+hd)
-				vec.Divide(dst, out[r*hd:(r+1)*hd], sums[r])
-				o.a.store(dst, to)
+				o.average(w, out[r*hd:(r+1)*hd], sums[r], first+r, h)
 			}
 		}
+	}
+}
+
+// exponentials turns the scores of a row and head into exponentials and returns
+// their sum.
+func (o *operands) exponentials(scores []float32, scale float32, row, head int) (sum float32) {
+	top := vec.ScaleMax(scores, scale)
+	if o.c.dtype == kernels.BF16 {
+		sum = vec.ExpSumRound(scores, top)
+	} else {
+		sum = vec.ExpSum(scores, top)
+	}
+	if o.b != nil {
+		st := o.b.f[row*o.b.cols+2*head:]
+		st[0], st[1] = top, sum
+	}
+	return sum
+}
+
+// average stores the weighted sum of values of a row and head over the sum of
+// weights.
+func (o *operands) average(w *worker, values []float32, sum float32, row, head int) {
+	to := row*o.a.cols + head*len(values)
+	dst := o.a.target(w, bufQuery, to, to+len(values))
+	vec.Divide(dst, values, sum)
+	o.a.store(dst, to)
+}
+
+// attendToken is attentionPiece for a sequence of one row, as in generation: it
+// reads keys and values once, where they lie.
+func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
+	o := &e.op
+	s := o.heads
+	hd, heads, row := s.HeadDim, s.Heads/s.KVHeads, seq.First
+	keys := 1
+	for _, p := range seq.Past {
+		keys += p.K.Rows()
+	}
+	ld := (keys + 15) &^ 15
+	head := kvHead * heads
+	q, x := w.scratch(bufOut, heads*hd), w.scratch(bufQuery, heads*hd)
+	pack(q, o.c, row, 1, head*hd, heads*hd)
+	vec.Transpose(x, heads, q, hd, heads, hd)
+	scores, sums := w.scratch(bufScores, heads*ld), w.scratch(bufRow, heads)
+	at := 0
+	for i := range len(seq.Past) + 1 {
+		k, first, n := o.d, row, 1
+		if i < len(seq.Past) {
+			k, first, n = seq.Past[i].K.(*tensor), 0, seq.Past[i].K.Rows()
+		}
+		if n > 0 {
+			m, stride := k.strip(w, bufKeys, first, n, kvHead*hd, hd)
+			gemm.MulRows(scores[at:], ld, x, m, stride, heads, n, hd)
+			at += n
+		}
+	}
+	for h := range heads {
+		sums[h] = o.exponentials(padded(scores[h*ld:], keys), scoreScale(hd), row, head+h)
+	}
+	out := q
+	at = 0
+	for i := range len(seq.Past) + 1 {
+		v, first, n := o.f, row, 1
+		if i < len(seq.Past) {
+			v, first, n = seq.Past[i].V.(*tensor), 0, seq.Past[i].V.Rows()
+		}
+		if n > 0 {
+			m, stride := v.strip(w, bufValues, first, n, kvHead*hd, hd)
+			gemm.MulChain(out, hd, scores[at:], ld, 1, m, stride, heads, hd, n, at > 0)
+			at += n
+		}
+	}
+	for h := range heads {
+		o.average(w, out[h*hd:(h+1)*hd], sums[h], row, head+h)
 	}
 }
 

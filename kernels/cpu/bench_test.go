@@ -78,6 +78,21 @@ func BenchmarkOperation(b *testing.B) {
 	}
 }
 
+// BenchmarkAttentionToken measures the attention of one generated token: its keys
+// and values are read once.
+func BenchmarkAttentionToken(b *testing.B) {
+	const keys, kv = 1024, 192
+	for _, dt := range []kernels.DType{f32, bf16} {
+		e := newBench(b, 2)
+		e.digest(func(*bench) {})
+		q, k, v, out := e.in(dt, 1, benchHidden, 1), e.in(dt, 1, kv, 1), e.in(dt, 1, kv, 1), e.New(dt, 1, benchHidden)
+		seqs := []kernels.Sequence{{Len: 1, Past: []kernels.Span{{K: e.in(dt, keys, kv, 1), V: e.in(dt, keys, kv, 1)}}}}
+		b.Run(fmt.Sprintf("dtype=%v", dt), func(b *testing.B) {
+			measure(b, float64(2*keys*kv*dt.Size()), 0, func() { e.Attention(out, nil, q, k, v, seqs, benchHeads) })
+		})
+	}
+}
+
 // BenchmarkOptimizer measures what a step does to every parameter once.
 func BenchmarkOptimizer(b *testing.B) {
 	e := newBench(b, 2)

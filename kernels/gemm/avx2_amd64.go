@@ -146,76 +146,76 @@ func down12PairWide(dst *float32, src *uint16, stride int, rows *int32, k int, z
 func down32PairWide(dst *float32, src *uint16, stride int, rows *int32, k int, zeros *uint16)
 
 // thin1Plain computes 1 rows and 8 columns, see kernels/_gen/thin.go.
-func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin1Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin1Rounded computes 1 rows and 8 columns, see kernels/_gen/thin.go.
-func thin1Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin1Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin1Wide computes 1 rows and 8 columns, see kernels/_gen/thin.go.
-func thin1Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin1Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin2Plain computes 2 rows and 8 columns, see kernels/_gen/thin.go.
-func thin2Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin2Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin2Rounded computes 2 rows and 8 columns, see kernels/_gen/thin.go.
-func thin2Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin2Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin2Wide computes 2 rows and 8 columns, see kernels/_gen/thin.go.
-func thin2Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin2Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin3Plain computes 3 rows and 8 columns, see kernels/_gen/thin.go.
-func thin3Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin3Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin3Rounded computes 3 rows and 8 columns, see kernels/_gen/thin.go.
-func thin3Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin3Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin3Wide computes 3 rows and 8 columns, see kernels/_gen/thin.go.
-func thin3Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin3Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin4Plain computes 4 rows and 8 columns, see kernels/_gen/thin.go.
-func thin4Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin4Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin4Rounded computes 4 rows and 8 columns, see kernels/_gen/thin.go.
-func thin4Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin4Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin4Wide computes 4 rows and 8 columns, see kernels/_gen/thin.go.
-func thin4Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin4Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin5Plain computes 5 rows and 8 columns, see kernels/_gen/thin.go.
-func thin5Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin5Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin5Rounded computes 5 rows and 8 columns, see kernels/_gen/thin.go.
-func thin5Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin5Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin5Wide computes 5 rows and 8 columns, see kernels/_gen/thin.go.
-func thin5Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin5Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin6Plain computes 6 rows and 8 columns, see kernels/_gen/thin.go.
-func thin6Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin6Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin6Rounded computes 6 rows and 8 columns, see kernels/_gen/thin.go.
-func thin6Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin6Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin6Wide computes 6 rows and 8 columns, see kernels/_gen/thin.go.
-func thin6Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin6Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin7Plain computes 7 rows and 8 columns, see kernels/_gen/thin.go.
-func thin7Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin7Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin7Rounded computes 7 rows and 8 columns, see kernels/_gen/thin.go.
-func thin7Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin7Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin7Wide computes 7 rows and 8 columns, see kernels/_gen/thin.go.
-func thin7Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin7Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin8Plain computes 8 rows and 8 columns, see kernels/_gen/thin.go.
-func thin8Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin8Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin8Rounded computes 8 rows and 8 columns, see kernels/_gen/thin.go.
-func thin8Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin8Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // thin8Wide computes 8 rows and 8 columns, see kernels/_gen/thin.go.
-func thin8Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+func thin8Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
 // finishF32 adds bias and residual to a row, see kernels/_gen/finish.go.
 func finishF32(dst *float32, c *float32, bias *float32, res *float32, blocks int)

@@ -4908,14 +4908,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func thin1Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin1Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin1Plain(SB), NOSPLIT, $0-40
+TEXT ·thin1Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	TESTQ  SI, SI
@@ -4954,18 +4954,19 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
 	VZEROUPPER
 	RET
 
-// func thin1Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin1Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin1Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin1Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5045,6 +5046,7 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
@@ -5084,14 +5086,14 @@ DATA thinRounding<>+120(SB)/4, $0x7fc00000
 DATA thinRounding<>+124(SB)/4, $0x7fc00000
 GLOBL thinRounding<>(SB), RODATA|NOPTR, $128
 
-// func thin1Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin1Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin1Wide(SB), NOSPLIT, $8-40
+TEXT ·thin1Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5155,19 +5157,20 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin2Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin2Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin2Plain(SB), NOSPLIT, $0-40
+TEXT ·thin2Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -5215,19 +5218,21 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
 	VZEROUPPER
 	RET
 
-// func thin2Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin2Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin2Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin2Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5316,20 +5321,22 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin2Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin2Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin2Wide(SB), NOSPLIT, $8-40
+TEXT ·thin2Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5410,20 +5417,22 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin3Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin3Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin3Plain(SB), NOSPLIT, $0-40
+TEXT ·thin3Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -5480,20 +5489,23 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
 	VZEROUPPER
 	RET
 
-// func thin3Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin3Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin3Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin3Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5591,21 +5603,24 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin3Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin3Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin3Wide(SB), NOSPLIT, $8-40
+TEXT ·thin3Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5703,21 +5718,24 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin4Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin4Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin4Plain(SB), NOSPLIT, $0-40
+TEXT ·thin4Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -5783,21 +5801,25 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
 	VZEROUPPER
 	RET
 
-// func thin4Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin4Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin4Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin4Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -5904,22 +5926,26 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin4Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin4Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin4Wide(SB), NOSPLIT, $8-40
+TEXT ·thin4Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6034,22 +6060,26 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin5Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin5Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin5Plain(SB), NOSPLIT, $0-40
+TEXT ·thin5Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -6124,22 +6154,27 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
 	VZEROUPPER
 	RET
 
-// func thin5Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin5Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin5Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin5Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6255,23 +6290,28 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin5Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin5Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin5Wide(SB), NOSPLIT, $8-40
+TEXT ·thin5Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6403,23 +6443,28 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin6Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin6Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin6Plain(SB), NOSPLIT, $0-40
+TEXT ·thin6Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -6503,23 +6548,29 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
 	VZEROUPPER
 	RET
 
-// func thin6Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin6Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin6Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin6Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6644,24 +6695,30 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin6Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin6Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin6Wide(SB), NOSPLIT, $8-40
+TEXT ·thin6Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -6810,24 +6867,30 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin7Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin7Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin7Plain(SB), NOSPLIT, $0-40
+TEXT ·thin7Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -6920,24 +6983,31 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
-	VMOVUPS Y14, 192(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y14, (AX)
 	VZEROUPPER
 	RET
 
-// func thin7Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin7Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin7Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin7Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -7071,25 +7141,32 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
-	VMOVUPS Y14, 192(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y14, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin7Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin7Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin7Wide(SB), NOSPLIT, $8-40
+TEXT ·thin7Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -7255,25 +7332,32 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
-	VMOVUPS Y14, 192(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y14, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin8Plain(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin8Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·thin8Plain(SB), NOSPLIT, $0-40
+TEXT ·thin8Plain(SB), NOSPLIT, $0-48
 	MOVQ   c+0(FP), AX
-	MOVQ   x+8(FP), CX
-	MOVQ   w+16(FP), DX
-	MOVQ   stride+24(FP), BX
-	MOVQ   blocks+32(FP), SI
+	MOVQ   x+16(FP), CX
+	MOVQ   w+24(FP), DX
+	MOVQ   stride+32(FP), BX
+	MOVQ   blocks+40(FP), SI
 	LEAQ   (BX)(BX*2), DI
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
@@ -7375,25 +7459,33 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
-	VMOVUPS Y14, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y14, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y15, (AX)
 	VZEROUPPER
 	RET
 
-// func thin8Rounded(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin8Rounded(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin8Rounded(SB), NOSPLIT, $8-40
+TEXT ·thin8Rounded(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -7536,26 +7628,34 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
-	VMOVUPS Y14, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y14, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y15, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
-// func thin8Wide(c *float32, x *float32, w *float32, stride int, blocks int)
+// func thin8Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·thin8Wide(SB), NOSPLIT, $8-40
+TEXT ·thin8Wide(SB), NOSPLIT, $8-48
 	MOVQ    c+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    w+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    blocks+32(FP), SI
+	MOVQ    x+16(FP), CX
+	MOVQ    w+24(FP), DX
+	MOVQ    stride+32(FP), BX
+	MOVQ    blocks+40(FP), SI
 	MOVQ    $0x00000002, DI
 	STMXCSR (SP)
 	TESTQ   $0x00000002, DI
@@ -7738,14 +7838,22 @@ block:
 	JNZ          block
 
 done:
+	MOVQ    ldc+8(FP), SI
 	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	VMOVUPS Y10, 64(AX)
-	VMOVUPS Y11, 96(AX)
-	VMOVUPS Y12, 128(AX)
-	VMOVUPS Y13, 160(AX)
-	VMOVUPS Y14, 192(AX)
-	VMOVUPS Y15, 224(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y12, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y13, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y14, (AX)
+	ADDQ    SI, AX
+	VMOVUPS Y15, (AX)
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET

@@ -174,3 +174,26 @@ func MulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32
 	}
 	active().mulChain(c, cStride, a, aRow, aCol, b, bStride, m, n, k, carry)
 }
+
+// MulRows computes, on the calling goroutine and without allocation,
+//
+//	c[i*cStride+j] = Σ x[q*m+i] · w[j*wStride+q]
+//
+// for i < m, j < n, over q < k ascending: one plain f32 chain an element, from +0.
+// It is MulChain for few rows and a b that lies transposed and is read once, as
+// the keys of a generated token: at the speed of memory for m of at most 8 and k a
+// multiple of 4, slowly for others.
+func MulRows(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
+	if m <= 0 || n <= 0 {
+		return
+	}
+	if cStride < n || wStride < k || k < 0 {
+		panic("kernels: gemm: bad strides")
+	}
+	_ = c[(m-1)*cStride+n-1]
+	if k > 0 {
+		_ = x[k*m-1]
+		_ = w[(n-1)*wStride+k-1]
+	}
+	active().mulRows(c, cStride, x, w, wStride, m, n, k)
+}

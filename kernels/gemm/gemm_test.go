@@ -383,6 +383,28 @@ func TestMulChainIsTheChain(t *testing.T) {
 	})
 }
 
+func TestMulRowsIsTheChain(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(13, 14))
+		for i, s := range shapes() {
+			kind := kinds[i%3]
+			x := fill(r, kind, s.k*s.m)
+			w := newMat(f32, fill(r, kind, s.n*s.k), s.n, s.k, i%5)
+			c := newMat(f32, fill(r, kind, s.m*s.n), s.m, s.n, i%3)
+			want := make([]float32, s.m*s.n)
+			for a := range s.m {
+				for b := range s.n {
+					for q := range s.k {
+						want[a*s.n+b] = num.FMA32(x[q*s.m+a], w.v[b*s.k+q], want[a*s.n+b])
+					}
+				}
+			}
+			gemm.MulRows(c.m.F32, c.m.Stride, x, w.m.F32, w.m.Stride, s.m, s.n, s.k)
+			same(t, fmt.Sprintf("%v %s", s, kind), want, c.values(t))
+		}
+	})
+}
+
 // Bits must not depend on the number of threads, nor on how the tokens are cut
 // into micro-batches.
 func TestSplitsDoNotShow(t *testing.T) {
@@ -470,6 +492,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		gemm.GradInput(p, X, Y, W, true)
 		gemm.GradWeight(p, DW, Y, X, starts, true)
 		gemm.MulChain(y, n, x, k, 1, w, n, 16, n, 64, false)
+		gemm.MulRows(y, n, x, w, k, 3, n, k)
 	}
 	if a := testing.AllocsPerRun(50, step); a != 0 {
 		t.Fatalf("%v allocations a step", a)
@@ -491,6 +514,7 @@ func TestBadShapesPanic(t *testing.T) {
 		"starts":   func() { gemm.GradWeight(p, gemm.NewF32(make([]float32, 16), 4, 4), a, a, []int32{0, 2}, false) },
 		"w bf16":   func() { gemm.Forward(p, gemm.NewF32(make([]float32, 9), 3, 3), a, b, nil, nil) },
 		"mulchain": func() { gemm.MulChain(make([]float32, 3), 2, a.F32, 1, 1, a.F32, 2, 2, 2, 1, false) },
+		"mulrows":  func() { gemm.MulRows(make([]float32, 3), 2, a.F32, a.F32, 2, 2, 2, 2) },
 	} {
 		func() {
 			defer func() {

@@ -14,6 +14,7 @@ var avx2 = path{
 	tile:     tileAVX2,
 	finish:   finishSIMD,
 	mulChain: mulChainAVX2,
+	mulRows:  mulRowsAVX2,
 	thinRows: thinRows,
 	thin:     thinProduct,
 	peak:     peakAVX2, peakFlops: 12 * 16, peakRounds: 1 << 20,

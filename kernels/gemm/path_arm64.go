@@ -24,6 +24,7 @@ var neon = path{
 	tile:     tileNEON,
 	finish:   finishPortable,
 	mulChain: mulChainNEON,
+	mulRows:  mulRowsPortable,
 	peak:     peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
 }
 

@@ -12,6 +12,7 @@ var portable = path{
 	tile:     tilePortable,
 	finish:   finishPortable,
 	mulChain: mulChainPortable,
+	mulRows:  mulRowsPortable,
 	peak:     peakPortable, peakFlops: 16, peakRounds: 1 << 18,
 }
 
@@ -85,6 +86,18 @@ func mulChainPortable(c []float32, cStride int, a []float32, aRow, aCol int, b [
 			for j, v := range y {
 				row[j] = num.FMA32(x, v, row[j])
 			}
+		}
+	}
+}
+
+func mulRowsPortable(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
+	for i := range m {
+		for j := range n {
+			sum := float32(0)
+			for q, v := range w[j*wStride:][:k] {
+				sum = num.FMA32(x[q*m+i], v, sum)
+			}
+			c[i*cStride+j] = sum
 		}
 	}
 }

@@ -34,7 +34,7 @@ func thinProduct(j *job, worker, n0, n1 int) {
 		} else {
 			row = unsafe.SliceData(w.F32[at:])
 		}
-		block(&c[0], unsafe.SliceData(j.bufA), row, 16/per*apart*w.Stride, blocks)
+		block(&c[0], 4*thinCols, unsafe.SliceData(j.bufA), row, 16/per*apart*w.Stride, blocks)
 		j.thinRest(c, n0+i, apart, per*blocks)
 		for r := range j.m {
 			for s := range thinCols {
@@ -67,8 +67,20 @@ func (j *job) thinRest(chains []float32, at, apart, done int) {
 }
 
 // thinBlocks are the assembly, by format of w and number of rows.
-var thinBlocks = [...][thinRows]func(c, x, w *float32, stride, blocks int){
+var thinBlocks = [...][thinRows]func(c *float32, ldc int, x, w *float32, stride, blocks int){
 	plain:   {thin1Plain, thin2Plain, thin3Plain, thin4Plain, thin5Plain, thin6Plain, thin7Plain, thin8Plain},
 	rounded: {thin1Rounded, thin2Rounded, thin3Rounded, thin4Rounded, thin5Rounded, thin6Rounded, thin7Rounded, thin8Rounded},
 	wide:    {thin1Wide, thin2Wide, thin3Wide, thin4Wide, thin5Wide, thin6Wide, thin7Wide, thin8Wide},
+}
+
+func mulRowsAVX2(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
+	if m > thinRows || n < thinCols || k%4 != 0 {
+		mulRowsPortable(c, cStride, x, w, wStride, m, n, k)
+		return
+	}
+	block := thinBlocks[plain][m-1]
+	for j := 0; j < n; j += thinCols {
+		at := min(j, n-thinCols) // the last columns twice, if 8 does not divide n
+		block(&c[at], 4*cStride, unsafe.SliceData(x), &w[at*wStride], 4*wStride, k/4)
+	}
 }
