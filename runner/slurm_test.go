@@ -203,11 +203,8 @@ func TestSlurmGivesTheBytesOfALocalRun(t *testing.T) {
 	t2 := s.next(&had)
 	s.slurm("scancel", "--signal=USR1", "--batch", t2.id) // as before a time limit
 
-	status := s.status()
 	for _, want := range []string{`running.*job \d+_\d+ RUNNING on n\d`, `waiting.*job \d+_\d+ PENDING`} {
-		if !regexp.MustCompile(want).MatchString(status) {
-			t.Errorf("status does not say %s\n%s", want, status)
-		}
+		s.until("the status says "+want, func() bool { return regexp.MustCompile(want).MatchString(s.status()) })
 	}
 
 	// The run is killed, and another one finds its jobs.
