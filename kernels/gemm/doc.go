@@ -82,7 +82,7 @@
 // Zen 3; noasm; neon under qemu; and the AVX-512 paths, VDPBF16PS among them, on
 // Bochs' model of a Sapphire Rapids (bochs.sh), an interpreter of the instruction
 // set by others: the tests of this package on each path, and experiments/smoke.cue
-// with the bytes of avx2 (avx512 in f32 and bf16, avx512bf16 in f32). No processor that has AVX-512 ran them
-// yet, so nothing is known of their speed; the self-check stands between such a
-// processor and a wrong result.
+// with the bytes of avx2 (both paths, in f32 and in bf16). No processor that has
+// AVX-512 ran them yet, so nothing is known of their speed; the self-check stands
+// between such a processor and a wrong result.
 package gemm
