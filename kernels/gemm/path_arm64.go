@@ -24,7 +24,7 @@ var neon = path{
 	tile:     tileNEON,
 	finish:   finishPortable,
 	mulChain: mulChainNEON,
-	mulRows:  mulRowsPortable,
+	mulRows:  mulRowsNEON,
 	peak:     peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
 }
 
@@ -34,11 +34,11 @@ func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 		return
 	}
 	if e != nil {
-		defer func() {
-			for i := range m {
-				e.row(i, c[i*ldc:][:16])
-			}
-		}()
+		tileNEON(c, ldc, a, b, k, m, mode, nil)
+		for i := range m {
+			e.row(i, c[i*ldc:][:16])
+		}
+		return
 	}
 	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
 	if full := m / 6; full > 0 {
@@ -81,6 +81,30 @@ func mulChainNEON(c []float32, cStride int, a []float32, aRow, aCol int, b []flo
 	}
 	if whole < n {
 		mulChainPortable(c[whole:], cStride, a, aRow, aCol, b[min(whole, len(b)):], bStride, m, n-whole, k, carry)
+	}
+}
+
+// mulRowsNEON is mulChainNEON over blocks of w that it transposes.
+func mulRowsNEON(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
+	const cols, block = 16, 64
+	whole := n &^ (cols - 1)
+	if k == 0 {
+		whole = 0
+	}
+	var wt [block * cols]float32
+	for j := 0; j < whole; j += cols {
+		for k0 := 0; k0 < k; k0 += block {
+			depth := min(block, k-k0)
+			for l := range cols {
+				for q, v := range w[(j+l)*wStride+k0:][:depth] {
+					wt[q*cols+l] = v
+				}
+			}
+			mulChainNEON(c[j:], cStride, x[k0*m:], 1, m, wt[:], cols, m, cols, depth, k0 > 0)
+		}
+	}
+	if whole < n {
+		mulRowsPortable(c[whole:], cStride, x, w[whole*wStride:], wStride, m, n-whole, k)
 	}
 }
 
