@@ -92,14 +92,6 @@ func enterFlush(slot Mem, mode reg.Register, label string) {
 	Label(label)
 }
 
-// flushAgain undoes a leaveFlush.
-func flushAgain(slot Mem, mode reg.Register, label string) {
-	TESTQ(U32(modeFlush), mode)
-	JZ(LabelRef(label))
-	LDMXCSR(slot.Offset(4))
-	Label(label)
-}
-
 // leaveFlush restores MXCSR. The stored word is the one found on entry, so
 // that status bits raised in between are lost; Go does not read them.
 func leaveFlush(slot Mem, mode reg.Register, label string) {
@@ -108,6 +100,9 @@ func leaveFlush(slot Mem, mode reg.Register, label string) {
 	LDMXCSR(slot)
 	Label(label)
 }
+
+// flushAgain undoes a leaveFlush.
+func flushAgain(slot Mem, mode reg.Register, label string) { leaveFlush(slot.Offset(4), mode, label) }
 
 func name(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 

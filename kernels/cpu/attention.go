@@ -186,33 +186,35 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	vec.Transpose(x, heads, q, hd, heads, hd)
 	scores, sums := w.scratch(bufScores, heads*ld), w.scratch(bufRow, heads)
 	at := 0
-	for i := range len(seq.Past) + 1 {
-		k, first, n := o.d, row, 1
-		if i < len(seq.Past) {
-			k, first, n = seq.Past[i].K.(*tensor), 0, seq.Past[i].K.Rows()
+	score := func(k *tensor, first, n int) {
+		if n == 0 {
+			return
 		}
-		if n > 0 {
-			m, stride := k.strip(w, bufKeys, first, n, kvHead*hd, hd)
-			gemm.MulRows(scores[at:], ld, x, m, stride, heads, n, hd)
-			at += n
-		}
+		m, stride := k.strip(w, bufKeys, first, n, kvHead*hd, hd)
+		gemm.MulRows(scores[at:], ld, x, m, stride, heads, n, hd)
+		at += n
 	}
+	for _, p := range seq.Past {
+		score(p.K.(*tensor), 0, p.K.Rows())
+	}
+	score(o.d, row, 1)
 	for h := range heads {
 		sums[h] = o.exponentials(padded(scores[h*ld:], keys), scoreScale(hd), row, head+h)
 	}
 	out := q
 	at = 0
-	for i := range len(seq.Past) + 1 {
-		v, first, n := o.f, row, 1
-		if i < len(seq.Past) {
-			v, first, n = seq.Past[i].V.(*tensor), 0, seq.Past[i].V.Rows()
+	add := func(v *tensor, first, n int) {
+		if n == 0 {
+			return
 		}
-		if n > 0 {
-			m, stride := v.strip(w, bufValues, first, n, kvHead*hd, hd)
-			gemm.MulChain(out, hd, scores[at:], ld, 1, m, stride, heads, hd, n, at > 0)
-			at += n
-		}
+		m, stride := v.strip(w, bufValues, first, n, kvHead*hd, hd)
+		gemm.MulChain(out, hd, scores[at:], ld, 1, m, stride, heads, hd, n, at > 0)
+		at += n
 	}
+	for _, p := range seq.Past {
+		add(p.V.(*tensor), 0, p.V.Rows())
+	}
+	add(o.f, row, 1)
 	for h := range heads {
 		o.average(w, out[h*hd:(h+1)*hd], sums[h], row, head+h)
 	}
