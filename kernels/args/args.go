@@ -38,6 +38,15 @@ func Describe(x kernels.Tensor) string {
 	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
 }
 
+// Weights returns the type that a weight matrix of an operation on x without a
+// gradient must have: F32 if x is, either if x is BF16.
+func Weights(x kernels.DType) kernels.DType {
+	if x == kernels.BF16 {
+		return AnyType
+	}
+	return kernels.F32
+}
+
 // Count checks the length of a list, of ids for example, with an element for
 // each of want rows.
 func Count(op, name string, got, want int) error {

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
 )
@@ -14,7 +15,7 @@ func (t *tensor) matrix() gemm.Matrix {
 // Linear sets dst = x·wᵀ + bias + residual.
 func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
 	s := e.arg("Linear", "x", x, anyType, anySize, anySize)
-	m := e.weights("Linear", "w", w, s.dtype, anySize, s.cols)
+	m := e.arg("Linear", "w", w, args.Weights(s.dtype), anySize, s.cols)
 	d := e.arg("Linear", "dst", dst, anyType, s.rows, m.rows)
 	b := e.optional("Linear", "bias", bias, kernels.F32, 1, m.rows)
 	r := e.optional("Linear", "residual", residual, kernels.F32, s.rows, m.rows)

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
 	"xrun/kernels/num"
@@ -39,7 +40,7 @@ func (e *Engine) logitsFor(vocab int) int {
 func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool) {
 	const op = "CrossEntropy"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	m := e.weights(op, "w", w, s.dtype, anySize, s.cols)
+	m := e.arg(op, "w", w, args.Weights(s.dtype), anySize, s.cols)
 	gx := e.optional(op, "dx", dx, kernels.F32, s.rows, s.cols)
 	gw := e.optional(op, "dw", dw, kernels.F32, m.rows, m.cols)
 	if (gx == nil) != (gw == nil) {
@@ -146,7 +147,7 @@ func crossEntropy(logit, top, sum float32) float64 {
 func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32) {
 	const op = "LogProb"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	m := e.weights(op, "w", w, s.dtype, anySize, s.cols)
+	m := e.arg(op, "w", w, args.Weights(s.dtype), anySize, s.cols)
 	e.count(op, "values", len(dst), len(rows))
 	e.count(op, "targets", len(targets), len(rows))
 	if best != nil {

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 )
 
@@ -49,7 +50,7 @@ func addPiece(e *Engine, w *worker, i int) {
 
 // Embed sets dst[t] to table[ids[t]] rounded to operand.
 func (e *Engine) Embed(dst, table kernels.Tensor, ids []int32, operand kernels.DType) {
-	t := e.weights("Embed", "table", table, operand, anySize, anySize)
+	t := e.arg("Embed", "table", table, args.Weights(operand), anySize, anySize)
 	d := e.arg("Embed", "dst", dst, kernels.F32, anySize, t.cols)
 	e.count("Embed", "ids", len(ids), d.rows)
 	if !e.inTable("Embed", "id", ids, t.rows) {

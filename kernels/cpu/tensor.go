@@ -186,15 +186,6 @@ func (e *Engine) optional(op, name string, x kernels.Tensor, t kernels.DType, ro
 	return e.arg(op, name, x, t, rows, cols)
 }
 
-// weights is arg for a weight matrix of an operation on x without a gradient.
-func (e *Engine) weights(op, name string, w kernels.Tensor, x kernels.DType, rows, cols int) *tensor {
-	y := e.arg(op, name, w, anyType, rows, cols)
-	if y.dtype == kernels.BF16 && x == kernels.F32 {
-		e.arg(op, name, w, kernels.F32, rows, cols)
-	}
-	return y
-}
-
 // must panics with what a caller did wrong.
 func (e *Engine) must(err error) {
 	if err != nil {

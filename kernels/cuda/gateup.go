@@ -1,13 +1,16 @@
 package cuda
 
-import "xrun/kernels"
+import (
+	"xrun/kernels"
+	"xrun/kernels/args"
+)
 
 // GateUp sets gate, up and dst = silu(gate) * up, by one kernel.
 func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
 	const op = "GateUp"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	wg := e.matrix(op, "wGate", wGate, s.dtype, anySize, s.cols)
-	wu := e.matrix(op, "wUp", wUp, s.dtype, wg.rows, s.cols)
+	wg := e.arg(op, "wGate", wGate, args.Weights(s.dtype), anySize, s.cols)
+	wu := e.arg(op, "wUp", wUp, args.Weights(s.dtype), wg.rows, s.cols)
 	d := e.dst(op, "dst", dst, s.dtype, s.rows, wg.rows)
 	u := e.dst(op, "up", up, s.dtype, s.rows, wg.rows)
 	var g *tensor

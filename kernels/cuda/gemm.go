@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"xrun/kernels"
+	"xrun/kernels/args"
 )
 
 // layout says how the operands of c [m, n] = a·b lie in memory: a [m, k] or
@@ -133,7 +134,7 @@ func (e *Engine) weights(w *tensor, t kernels.DType) Address {
 // Linear sets dst = x·wᵀ + bias + residual.
 func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
 	s := e.arg("Linear", "x", x, anyType, anySize, anySize)
-	m := e.matrix("Linear", "w", w, s.dtype, anySize, s.cols)
+	m := e.arg("Linear", "w", w, args.Weights(s.dtype), anySize, s.cols)
 	d := e.dst("Linear", "dst", dst, anyType, s.rows, m.rows)
 	b := e.optional("Linear", "bias", bias, kernels.F32, 1, m.rows)
 	r := e.optional("Linear", "residual", residual, kernels.F32, s.rows, m.rows)

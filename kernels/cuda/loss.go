@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/num"
 )
 
@@ -82,7 +83,7 @@ func (h *head) losses() (ce func(i, r int) float64, best func(r int) int32) {
 func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool) {
 	const op = "CrossEntropy"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	m := e.matrix(op, "w", w, s.dtype, anySize, s.cols)
+	m := e.arg(op, "w", w, args.Weights(s.dtype), anySize, s.cols)
 	gx := e.optionalDst(op, "dx", dx, kernels.F32, s.rows, s.cols)
 	gw := e.optionalDst(op, "dw", dw, kernels.F32, m.rows, m.cols)
 	if (gx == nil) != (gw == nil) {
@@ -137,7 +138,7 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32) {
 	const op = "LogProb"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
-	m := e.matrix(op, "w", w, s.dtype, anySize, s.cols)
+	m := e.arg(op, "w", w, args.Weights(s.dtype), anySize, s.cols)
 	e.count(op, "values", len(dst), len(rows))
 	e.count(op, "targets", len(targets), len(rows))
 	if best != nil {

@@ -1,6 +1,9 @@
 package cuda
 
-import "xrun/kernels"
+import (
+	"xrun/kernels"
+	"xrun/kernels/args"
+)
 
 // The kernels of rows.cu: a block for each row of the destination.
 var (
@@ -40,7 +43,7 @@ func groups(cols int, wide bool) int {
 
 // Embed sets dst[t] to table[ids[t]] rounded to operand.
 func (e *Engine) Embed(dst, table kernels.Tensor, ids []int32, operand kernels.DType) {
-	t := e.matrix("Embed", "table", table, operand, anySize, anySize)
+	t := e.arg("Embed", "table", table, args.Weights(operand), anySize, anySize)
 	d := e.dst("Embed", "dst", dst, kernels.F32, anySize, t.cols)
 	e.count("Embed", "ids", len(ids), d.rows)
 	if e.inTable("Embed", "id", ids, t.rows) {

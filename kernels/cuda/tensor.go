@@ -133,15 +133,6 @@ func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 	return y
 }
 
-// matrix is arg for a weight matrix of an operation on x without a gradient.
-func (e *Engine) matrix(op, name string, w kernels.Tensor, x kernels.DType, rows, cols int) *tensor {
-	y := e.arg(op, name, w, anyType, rows, cols)
-	if y.dtype == kernels.BF16 && x == kernels.F32 {
-		e.arg(op, name, w, kernels.F32, rows, cols)
-	}
-	return y
-}
-
 // dst is arg for a tensor that the operation writes to.
 func (e *Engine) dst(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
 	y := e.arg(op, name, x, t, rows, cols)
