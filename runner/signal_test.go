@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,13 +82,14 @@ func TestFirstInterruptCheckpoints(t *testing.T) {
 		if want := "interrupted; goes on after step " + m[1]; !strings.Contains(out.String(), want) || strings.Contains(out.String(), "in use by") {
 			t.Errorf("%v: no %q in\n%s", sig, want, out)
 		}
+		// It says so before the next checkpoint.
+		saved := filepath.Join(dir, "my runs", ".store", "*.part", "checkpoints", "step-*")
+		before, _ := filepath.Glob(saved)
 		c, out = program(t, dir, "signal.cue", "-runs", "my runs")
 		for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(5 * time.Millisecond) {
-			if log, _ := filepath.Glob(filepath.Join(dir, "my runs", ".store", "*.part", "log.txt")); len(log) == 1 {
-				b, _ := os.ReadFile(log[0])
-				if bytes.Contains(b, []byte("resumed after step "+m[1])) {
-					break
-				}
+			now, _ := filepath.Glob(saved)
+			if slices.ContainsFunc(now, func(path string) bool { return !slices.Contains(before, path) }) {
+				break
 			}
 		}
 		c.Process.Kill()
