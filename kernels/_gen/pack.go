@@ -223,6 +223,23 @@ func (r rounder) round(y reg.VecPhysical) {
 	VPOR(r.nan, y, y)
 }
 
+// roundingConstants defines a rounder's constants in memory: one, bias, high and
+// quiet.
+func roundingConstants() Mem {
+	if roundingData.Symbol.Name != "" {
+		return roundingData
+	}
+	roundingData = GLOBL("rounding", RODATA|NOPTR)
+	for i, v := range []uint32{1, 0x7fff, 0xffff0000, 0x7fc00000} {
+		for j := range 8 {
+			DATA(32*i+4*j, U32(v))
+		}
+	}
+	return roundingData
+}
+
+var roundingData Mem
+
 // rowsAhead is how many rows before its turn a row is fetched.
 const rowsAhead = 4
 

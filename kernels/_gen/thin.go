@@ -42,7 +42,7 @@ func (s *isa) thinProduct(rows int, f format) {
 		mode := GP64()
 		MOVQ(U32(modeFlush), mode)
 		enterFlush(slot, mode, "entered")
-		data := thinConstants()
+		data := roundingConstants()
 		round = rounder{data, data.Offset(32), data.Offset(64), data.Offset(96), reg.Y4, reg.Y5}
 	}
 	stride3 := GP64()
@@ -121,19 +121,3 @@ func (s *isa) thinProduct(rows int, f format) {
 	VZEROUPPER()
 	RET()
 }
-
-// thinConstants defines the constants of the thin products' rounder.
-func thinConstants() Mem {
-	if thinData.Symbol.Name != "" {
-		return thinData
-	}
-	thinData = GLOBL("thinRounding", RODATA|NOPTR)
-	for i, v := range []uint32{1, 0x7fff, 0xffff0000, 0x7fc00000} {
-		for j := range 8 {
-			DATA(32*i+4*j, U32(v))
-		}
-	}
-	return thinData
-}
-
-var thinData Mem

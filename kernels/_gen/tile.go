@@ -15,7 +15,7 @@ const (
 )
 
 // Bytes from a tile's end to its other words.
-const endResidual, endStep, endResidualStep = 8, 16, 24
+const endStep, endResidual, endResidualStep, endBias, endRound = 8, 16, 24, 32, 40
 
 // tiles generates the register tiles over packed panels: one function for
 // whole panels of mr rows, and one for each smaller number of rows.
@@ -34,9 +34,8 @@ func (s *isa) tiles() {
 // panel (mr values each) and of b (nr values each). c goes on by mr rows, a by
 // a panel. Bit 1 flushes denormals, bit 2 stores past the caches (c and ldc
 // must then be multiples of the vector size). If end is not nil, the chains end
-// here: they are not stored to c, but added to a residual and stored elsewhere.
-// end points to four words, the addresses of destination and residual and the
-// bytes between the rows of each; the addresses go on by the rows done.
+// here: they are not stored to c, but bias and residual are added to them, they
+// are rounded to bf16, and they are stored elsewhere, see [isa.end].
 func (s *isa) tile(rows int) {
 	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)")
 	Doc(name("tile%d%s computes panels of %d rows and %d columns, see kernels/_gen/tile.go.", rows, s.suffix, rows, s.nr))
@@ -82,18 +81,11 @@ func (s *isa) tile(rows int) {
 	Load(Param("end"), k)
 	TESTQ(k, k)
 	JZ(LabelRef("goeson"))
-	MOVQ(Mem{Base: k}, walk)
+	s.fetchRows(walk, Mem{Base: k, Disp: endStep}, rows, k, 0)
 	MOVQ(Mem{Base: k, Disp: endResidual}, other)
-	for i := range rows {
-		for line := 0; line < 2*s.bytes(); line += 64 {
-			PREFETCHT0(Mem{Base: walk, Disp: line})
-			PREFETCHT0(Mem{Base: other, Disp: line})
-		}
-		if i < rows-1 {
-			ADDQ(Mem{Base: k, Disp: endStep}, walk)
-			ADDQ(Mem{Base: k, Disp: endResidualStep}, other)
-		}
-	}
+	TESTQ(other, other)
+	JZ(LabelRef("goeson"))
+	s.fetchRows(other, Mem{Base: k, Disp: endResidualStep}, rows, k, endResidual)
 	Label("goeson")
 	if rows == s.mr {
 		MOVQ(ldc, next)
@@ -172,18 +164,7 @@ func (s *isa) tile(rows int) {
 	if !s.dot {
 		leaveFlush(slot, mode, "plain") // the addition is an ordinary one
 	}
-	MOVQ(Mem{Base: k}, walk)
-	MOVQ(Mem{Base: k, Disp: endResidual}, other)
-	for i := range rows {
-		for half, r := range acc[2*i : 2*i+2] {
-			VADDPS(Mem{Base: other, Disp: half * s.bytes()}, r, r)
-			VMOVUPS(r, Mem{Base: walk, Disp: half * s.bytes()})
-		}
-		ADDQ(Mem{Base: k, Disp: endStep}, walk)
-		ADDQ(Mem{Base: k, Disp: endResidualStep}, other)
-	}
-	MOVQ(walk, Mem{Base: k})
-	MOVQ(other, Mem{Base: k, Disp: endResidual})
+	s.end(acc, k, row, next)
 	if rows == s.mr {
 		if !s.dot {
 			flushAgain(slot, mode, "flushing")
@@ -205,6 +186,92 @@ func (s *isa) tile(rows int) {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// fetchRows fetches rows of 2 vectors from the address at e+disp on.
+func (s *isa) fetchRows(at reg.Register, step Mem, rows int, e reg.Register, disp int) {
+	MOVQ(Mem{Base: e, Disp: disp}, at)
+	for i := range rows {
+		for line := 0; line < 2*s.bytes(); line += 64 {
+			PREFETCHT0(Mem{Base: at, Disp: line})
+		}
+		if i < rows-1 {
+			ADDQ(step, at)
+		}
+	}
+}
+
+// end ends the chains acc of a tile, by what e points to: the words
+//
+//	dst, bytes between its rows, residual, bytes between its rows, bias, round
+//
+// of which residual and bias may be nil. The bias is added first, then the
+// residual; with round, dst is bf16. The addresses of rows go on by those done.
+// walk and other are free registers, the vector registers but acc too.
+func (s *isa) end(acc []reg.VecPhysical, e, walk, other reg.Register) {
+	MOVQ(Mem{Base: e, Disp: endBias}, other)
+	TESTQ(other, other)
+	JZ(LabelRef("nobias"))
+	for i, r := range acc {
+		VADDPS(Mem{Base: other, Disp: i % 2 * s.bytes()}, r, r)
+	}
+	Label("nobias")
+	MOVQ(Mem{Base: e, Disp: endResidual}, other)
+	TESTQ(other, other)
+	JZ(LabelRef("noresidual"))
+	for i, r := range acc {
+		VADDPS(Mem{Base: other, Disp: i % 2 * s.bytes()}, r, r)
+		if i%2 == 1 {
+			ADDQ(Mem{Base: e, Disp: endResidualStep}, other)
+		}
+	}
+	MOVQ(other, Mem{Base: e, Disp: endResidual})
+	Label("noresidual")
+	MOVQ(Mem{Base: e}, walk)
+	CMPQ(Mem{Base: e, Disp: endRound}, Imm(0))
+	JNE(LabelRef("round"))
+	for i, r := range acc {
+		VMOVUPS(r, Mem{Base: walk, Disp: i % 2 * s.bytes()})
+		if i%2 == 1 {
+			ADDQ(Mem{Base: e, Disp: endStep}, walk)
+		}
+	}
+	JMP(LabelRef("ended"))
+	Label("round")
+	for i := 0; i < len(acc); i += 2 {
+		s.storeRounded(acc[i:i+2], walk)
+		ADDQ(Mem{Base: e, Disp: endStep}, walk)
+	}
+	Label("ended")
+	MOVQ(walk, Mem{Base: e})
+}
+
+// storeRounded stores a row of two vectors as bf16.
+func (s *isa) storeRounded(acc []reg.VecPhysical, to reg.Register) {
+	free := s.regs[2*s.mr:]
+	data := roundingConstants()
+	if s.width == 8 {
+		r := rounder{data, data.Offset(32), data.Offset(64), data.Offset(96), free[0], free[1]}
+		for _, y := range acc {
+			r.round(y)
+			VPSRLD(Imm(16), y, y)
+		}
+		VPACKUSDW(acc[1], acc[0], acc[0]) // in each half of the registers
+		VPERMQ(Imm(0xd8), acc[0], acc[0])
+		VMOVDQU(acc[0], Mem{Base: to})
+		return
+	}
+	for half, z := range acc {
+		t := free[half]
+		VPSRLD(Imm(16), z, t)
+		VPANDD_BCST(data, t, t)
+		VPADDD_BCST(data.Offset(32), t, t)
+		VPADDD(z, t, t)
+		VCMPPS(Imm(3), z, z, reg.K1)
+		VPORD_BCST(data.Offset(96), z, reg.K1, t) // NaN becomes a quiet NaN
+		VPSRLD(Imm(16), t, t)
+		VPMOVDW(t, Mem{Base: to, Disp: half * s.bytes() / 2})
+	}
 }
 
 // storeRows stores acc to the rows from c on; row ends at the last of them.

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tile1AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
-// Requires: AVX, FMA3, MMX+, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·tile1AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
@@ -39,9 +39,12 @@ loaded:
 	TESTQ      CX, CX
 	JZ         goeson
 	MOVQ       (CX), R8
-	MOVQ       8(CX), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
+	MOVQ       16(CX), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(CX), R8
+	PREFETCHT0 (R8)
 
 goeson:
 	MOVQ SI, CX
@@ -124,16 +127,56 @@ end:
 	LDMXCSR (SP)
 
 plain:
+	MOVQ   32(CX), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Y0, Y0
+	VADDPS 32(R8), Y1, Y1
+
+nobias:
+	MOVQ   16(CX), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Y0, Y0
+	VADDPS 32(R8), Y1, Y1
+	ADDQ   24(CX), R8
+	MOVQ   R8, 16(CX)
+
+noresidual:
 	MOVQ    (CX), R8
-	MOVQ    8(CX), R9
-	VADDPS  (R9), Y0, Y0
+	CMPQ    40(CX), $0x00
+	JNE     round
 	VMOVUPS Y0, (R8)
-	VADDPS  32(R9), Y1, Y1
 	VMOVUPS Y1, 32(R8)
-	ADDQ    16(CX), R8
-	ADDQ    24(CX), R9
-	MOVQ    R8, (CX)
-	MOVQ    R9, 8(CX)
+	ADDQ    8(CX), R8
+	JMP     ended
+
+round:
+	VCMPPS    $0x03, Y0, Y0, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y0, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y0, Y0
+	VPAND     rounding<>+64(SB), Y0, Y0
+	VPOR      Y12, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y1, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y1, Y1
+	VPAND     rounding<>+64(SB), Y1, Y1
+	VPOR      Y12, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (R8)
+	ADDQ      8(CX), R8
+
+ended:
+	MOVQ R8, (CX)
 
 stored:
 	TESTQ   $0x00000002, DI
@@ -144,8 +187,42 @@ left:
 	VZEROUPPER
 	RET
 
+DATA rounding<>+0(SB)/4, $0x00000001
+DATA rounding<>+4(SB)/4, $0x00000001
+DATA rounding<>+8(SB)/4, $0x00000001
+DATA rounding<>+12(SB)/4, $0x00000001
+DATA rounding<>+16(SB)/4, $0x00000001
+DATA rounding<>+20(SB)/4, $0x00000001
+DATA rounding<>+24(SB)/4, $0x00000001
+DATA rounding<>+28(SB)/4, $0x00000001
+DATA rounding<>+32(SB)/4, $0x00007fff
+DATA rounding<>+36(SB)/4, $0x00007fff
+DATA rounding<>+40(SB)/4, $0x00007fff
+DATA rounding<>+44(SB)/4, $0x00007fff
+DATA rounding<>+48(SB)/4, $0x00007fff
+DATA rounding<>+52(SB)/4, $0x00007fff
+DATA rounding<>+56(SB)/4, $0x00007fff
+DATA rounding<>+60(SB)/4, $0x00007fff
+DATA rounding<>+64(SB)/4, $0xffff0000
+DATA rounding<>+68(SB)/4, $0xffff0000
+DATA rounding<>+72(SB)/4, $0xffff0000
+DATA rounding<>+76(SB)/4, $0xffff0000
+DATA rounding<>+80(SB)/4, $0xffff0000
+DATA rounding<>+84(SB)/4, $0xffff0000
+DATA rounding<>+88(SB)/4, $0xffff0000
+DATA rounding<>+92(SB)/4, $0xffff0000
+DATA rounding<>+96(SB)/4, $0x7fc00000
+DATA rounding<>+100(SB)/4, $0x7fc00000
+DATA rounding<>+104(SB)/4, $0x7fc00000
+DATA rounding<>+108(SB)/4, $0x7fc00000
+DATA rounding<>+112(SB)/4, $0x7fc00000
+DATA rounding<>+116(SB)/4, $0x7fc00000
+DATA rounding<>+120(SB)/4, $0x7fc00000
+DATA rounding<>+124(SB)/4, $0x7fc00000
+GLOBL rounding<>(SB), RODATA|NOPTR, $128
+
 // func tile2AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
-// Requires: AVX, FMA3, MMX+, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·tile2AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
@@ -184,13 +261,16 @@ loaded:
 	TESTQ      R8, R8
 	JZ         goeson
 	MOVQ       (R8), R9
-	MOVQ       8(R8), R10
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
+	MOVQ       16(R8), R9
+	TESTQ      R9, R9
+	JZ         goeson
+	MOVQ       16(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
 
 goeson:
 	MOVQ SI, R8
@@ -303,22 +383,86 @@ end:
 	LDMXCSR (SP)
 
 plain:
+	MOVQ   32(R8), R9
+	TESTQ  R9, R9
+	JZ     nobias
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+
+nobias:
+	MOVQ   16(R8), R9
+	TESTQ  R9, R9
+	JZ     noresidual
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	ADDQ   24(R8), R9
+	MOVQ   R9, 16(R8)
+
+noresidual:
 	MOVQ    (R8), R9
-	MOVQ    8(R8), R10
-	VADDPS  (R10), Y0, Y0
+	CMPQ    40(R8), $0x00
+	JNE     round
 	VMOVUPS Y0, (R9)
-	VADDPS  32(R10), Y1, Y1
 	VMOVUPS Y1, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y2, Y2
+	ADDQ    8(R8), R9
 	VMOVUPS Y2, (R9)
-	VADDPS  32(R10), Y3, Y3
 	VMOVUPS Y3, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	MOVQ    R9, (R8)
-	MOVQ    R10, 8(R8)
+	ADDQ    8(R8), R9
+	JMP     ended
+
+round:
+	VCMPPS    $0x03, Y0, Y0, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y0, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y0, Y0
+	VPAND     rounding<>+64(SB), Y0, Y0
+	VPOR      Y12, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y1, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y1, Y1
+	VPAND     rounding<>+64(SB), Y1, Y1
+	VPOR      Y12, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y2, Y2, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y2, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y2, Y2
+	VPAND     rounding<>+64(SB), Y2, Y2
+	VPOR      Y12, Y2, Y2
+	VPSRLD    $0x10, Y2, Y2
+	VCMPPS    $0x03, Y3, Y3, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y3, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y3, Y3
+	VPAND     rounding<>+64(SB), Y3, Y3
+	VPOR      Y12, Y3, Y3
+	VPSRLD    $0x10, Y3, Y3
+	VPACKUSDW Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (R9)
+	ADDQ      8(R8), R9
+
+ended:
+	MOVQ R9, (R8)
 
 stored:
 	TESTQ   $0x00000002, DI
@@ -330,7 +474,7 @@ left:
 	RET
 
 // func tile3AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
-// Requires: AVX, FMA3, MMX+, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·tile3AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
@@ -374,17 +518,20 @@ loaded:
 	TESTQ      R8, R8
 	JZ         goeson
 	MOVQ       (R8), R9
-	MOVQ       8(R8), R10
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
+	MOVQ       16(R8), R9
+	TESTQ      R9, R9
+	JZ         goeson
+	MOVQ       16(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
 
 goeson:
 	MOVQ SI, R8
@@ -527,28 +674,116 @@ end:
 	LDMXCSR (SP)
 
 plain:
+	MOVQ   32(R8), R9
+	TESTQ  R9, R9
+	JZ     nobias
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+
+nobias:
+	MOVQ   16(R8), R9
+	TESTQ  R9, R9
+	JZ     noresidual
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	ADDQ   24(R8), R9
+	MOVQ   R9, 16(R8)
+
+noresidual:
 	MOVQ    (R8), R9
-	MOVQ    8(R8), R10
-	VADDPS  (R10), Y0, Y0
+	CMPQ    40(R8), $0x00
+	JNE     round
 	VMOVUPS Y0, (R9)
-	VADDPS  32(R10), Y1, Y1
 	VMOVUPS Y1, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y2, Y2
+	ADDQ    8(R8), R9
 	VMOVUPS Y2, (R9)
-	VADDPS  32(R10), Y3, Y3
 	VMOVUPS Y3, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y4, Y4
+	ADDQ    8(R8), R9
 	VMOVUPS Y4, (R9)
-	VADDPS  32(R10), Y5, Y5
 	VMOVUPS Y5, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	MOVQ    R9, (R8)
-	MOVQ    R10, 8(R8)
+	ADDQ    8(R8), R9
+	JMP     ended
+
+round:
+	VCMPPS    $0x03, Y0, Y0, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y0, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y0, Y0
+	VPAND     rounding<>+64(SB), Y0, Y0
+	VPOR      Y12, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y1, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y1, Y1
+	VPAND     rounding<>+64(SB), Y1, Y1
+	VPOR      Y12, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y2, Y2, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y2, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y2, Y2
+	VPAND     rounding<>+64(SB), Y2, Y2
+	VPOR      Y12, Y2, Y2
+	VPSRLD    $0x10, Y2, Y2
+	VCMPPS    $0x03, Y3, Y3, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y3, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y3, Y3
+	VPAND     rounding<>+64(SB), Y3, Y3
+	VPOR      Y12, Y3, Y3
+	VPSRLD    $0x10, Y3, Y3
+	VPACKUSDW Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y4, Y4, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y4, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y4, Y4
+	VPAND     rounding<>+64(SB), Y4, Y4
+	VPOR      Y12, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VCMPPS    $0x03, Y5, Y5, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y5, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y5, Y5
+	VPAND     rounding<>+64(SB), Y5, Y5
+	VPOR      Y12, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPACKUSDW Y5, Y4, Y4
+	VPERMQ    $0xd8, Y4, Y4
+	VMOVDQU   Y4, (R9)
+	ADDQ      8(R8), R9
+
+ended:
+	MOVQ R9, (R8)
 
 stored:
 	TESTQ   $0x00000002, DI
@@ -560,7 +795,7 @@ left:
 	RET
 
 // func tile4AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
-// Requires: AVX, FMA3, MMX+, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·tile4AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
@@ -609,21 +844,24 @@ loaded:
 	TESTQ      R8, R8
 	JZ         goeson
 	MOVQ       (R8), R9
-	MOVQ       8(R8), R10
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
+	MOVQ       16(R8), R9
+	TESTQ      R9, R9
+	JZ         goeson
+	MOVQ       16(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
 
 goeson:
 	MOVQ SI, R8
@@ -796,34 +1034,146 @@ end:
 	LDMXCSR (SP)
 
 plain:
+	MOVQ   32(R8), R9
+	TESTQ  R9, R9
+	JZ     nobias
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+
+nobias:
+	MOVQ   16(R8), R9
+	TESTQ  R9, R9
+	JZ     noresidual
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	ADDQ   24(R8), R9
+	MOVQ   R9, 16(R8)
+
+noresidual:
 	MOVQ    (R8), R9
-	MOVQ    8(R8), R10
-	VADDPS  (R10), Y0, Y0
+	CMPQ    40(R8), $0x00
+	JNE     round
 	VMOVUPS Y0, (R9)
-	VADDPS  32(R10), Y1, Y1
 	VMOVUPS Y1, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y2, Y2
+	ADDQ    8(R8), R9
 	VMOVUPS Y2, (R9)
-	VADDPS  32(R10), Y3, Y3
 	VMOVUPS Y3, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y4, Y4
+	ADDQ    8(R8), R9
 	VMOVUPS Y4, (R9)
-	VADDPS  32(R10), Y5, Y5
 	VMOVUPS Y5, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y6, Y6
+	ADDQ    8(R8), R9
 	VMOVUPS Y6, (R9)
-	VADDPS  32(R10), Y7, Y7
 	VMOVUPS Y7, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	MOVQ    R9, (R8)
-	MOVQ    R10, 8(R8)
+	ADDQ    8(R8), R9
+	JMP     ended
+
+round:
+	VCMPPS    $0x03, Y0, Y0, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y0, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y0, Y0
+	VPAND     rounding<>+64(SB), Y0, Y0
+	VPOR      Y12, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y1, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y1, Y1
+	VPAND     rounding<>+64(SB), Y1, Y1
+	VPOR      Y12, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y2, Y2, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y2, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y2, Y2
+	VPAND     rounding<>+64(SB), Y2, Y2
+	VPOR      Y12, Y2, Y2
+	VPSRLD    $0x10, Y2, Y2
+	VCMPPS    $0x03, Y3, Y3, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y3, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y3, Y3
+	VPAND     rounding<>+64(SB), Y3, Y3
+	VPOR      Y12, Y3, Y3
+	VPSRLD    $0x10, Y3, Y3
+	VPACKUSDW Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y4, Y4, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y4, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y4, Y4
+	VPAND     rounding<>+64(SB), Y4, Y4
+	VPOR      Y12, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VCMPPS    $0x03, Y5, Y5, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y5, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y5, Y5
+	VPAND     rounding<>+64(SB), Y5, Y5
+	VPOR      Y12, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPACKUSDW Y5, Y4, Y4
+	VPERMQ    $0xd8, Y4, Y4
+	VMOVDQU   Y4, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y6, Y6, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y6, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y6, Y6
+	VPAND     rounding<>+64(SB), Y6, Y6
+	VPOR      Y12, Y6, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VCMPPS    $0x03, Y7, Y7, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y7, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y7, Y7
+	VPAND     rounding<>+64(SB), Y7, Y7
+	VPOR      Y12, Y7, Y7
+	VPSRLD    $0x10, Y7, Y7
+	VPACKUSDW Y7, Y6, Y6
+	VPERMQ    $0xd8, Y6, Y6
+	VMOVDQU   Y6, (R9)
+	ADDQ      8(R8), R9
+
+ended:
+	MOVQ R9, (R8)
 
 stored:
 	TESTQ   $0x00000002, DI
@@ -835,7 +1185,7 @@ left:
 	RET
 
 // func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
-// Requires: AVX, FMA3, MMX+, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·tile5AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
@@ -889,25 +1239,28 @@ loaded:
 	TESTQ      R8, R8
 	JZ         goeson
 	MOVQ       (R8), R9
-	MOVQ       8(R8), R10
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
-	ADDQ       16(R8), R9
-	ADDQ       24(R8), R10
+	ADDQ       8(R8), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R10)
+	MOVQ       16(R8), R9
+	TESTQ      R9, R9
+	JZ         goeson
+	MOVQ       16(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R8), R9
+	PREFETCHT0 (R9)
 
 goeson:
 	MOVQ SI, R8
@@ -1110,40 +1463,176 @@ end:
 	LDMXCSR (SP)
 
 plain:
+	MOVQ   32(R8), R9
+	TESTQ  R9, R9
+	JZ     nobias
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	VADDPS (R9), Y8, Y8
+	VADDPS 32(R9), Y9, Y9
+
+nobias:
+	MOVQ   16(R8), R9
+	TESTQ  R9, R9
+	JZ     noresidual
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	ADDQ   24(R8), R9
+	VADDPS (R9), Y8, Y8
+	VADDPS 32(R9), Y9, Y9
+	ADDQ   24(R8), R9
+	MOVQ   R9, 16(R8)
+
+noresidual:
 	MOVQ    (R8), R9
-	MOVQ    8(R8), R10
-	VADDPS  (R10), Y0, Y0
+	CMPQ    40(R8), $0x00
+	JNE     round
 	VMOVUPS Y0, (R9)
-	VADDPS  32(R10), Y1, Y1
 	VMOVUPS Y1, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y2, Y2
+	ADDQ    8(R8), R9
 	VMOVUPS Y2, (R9)
-	VADDPS  32(R10), Y3, Y3
 	VMOVUPS Y3, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y4, Y4
+	ADDQ    8(R8), R9
 	VMOVUPS Y4, (R9)
-	VADDPS  32(R10), Y5, Y5
 	VMOVUPS Y5, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y6, Y6
+	ADDQ    8(R8), R9
 	VMOVUPS Y6, (R9)
-	VADDPS  32(R10), Y7, Y7
 	VMOVUPS Y7, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	VADDPS  (R10), Y8, Y8
+	ADDQ    8(R8), R9
 	VMOVUPS Y8, (R9)
-	VADDPS  32(R10), Y9, Y9
 	VMOVUPS Y9, 32(R9)
-	ADDQ    16(R8), R9
-	ADDQ    24(R8), R10
-	MOVQ    R9, (R8)
-	MOVQ    R10, 8(R8)
+	ADDQ    8(R8), R9
+	JMP     ended
+
+round:
+	VCMPPS    $0x03, Y0, Y0, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y0, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y0, Y0
+	VPAND     rounding<>+64(SB), Y0, Y0
+	VPOR      Y12, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y1, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y1, Y1
+	VPAND     rounding<>+64(SB), Y1, Y1
+	VPOR      Y12, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y2, Y2, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y2, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y2, Y2
+	VPAND     rounding<>+64(SB), Y2, Y2
+	VPOR      Y12, Y2, Y2
+	VPSRLD    $0x10, Y2, Y2
+	VCMPPS    $0x03, Y3, Y3, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y3, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y3, Y3
+	VPAND     rounding<>+64(SB), Y3, Y3
+	VPOR      Y12, Y3, Y3
+	VPSRLD    $0x10, Y3, Y3
+	VPACKUSDW Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y4, Y4, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y4, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y4, Y4
+	VPAND     rounding<>+64(SB), Y4, Y4
+	VPOR      Y12, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VCMPPS    $0x03, Y5, Y5, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y5, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y5, Y5
+	VPAND     rounding<>+64(SB), Y5, Y5
+	VPOR      Y12, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPACKUSDW Y5, Y4, Y4
+	VPERMQ    $0xd8, Y4, Y4
+	VMOVDQU   Y4, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y6, Y6, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y6, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y6, Y6
+	VPAND     rounding<>+64(SB), Y6, Y6
+	VPOR      Y12, Y6, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VCMPPS    $0x03, Y7, Y7, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y7, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y7, Y7
+	VPAND     rounding<>+64(SB), Y7, Y7
+	VPOR      Y12, Y7, Y7
+	VPSRLD    $0x10, Y7, Y7
+	VPACKUSDW Y7, Y6, Y6
+	VPERMQ    $0xd8, Y6, Y6
+	VMOVDQU   Y6, (R9)
+	ADDQ      8(R8), R9
+	VCMPPS    $0x03, Y8, Y8, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y8, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y8, Y8
+	VPAND     rounding<>+64(SB), Y8, Y8
+	VPOR      Y12, Y8, Y8
+	VPSRLD    $0x10, Y8, Y8
+	VCMPPS    $0x03, Y9, Y9, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y9, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y9, Y9
+	VPAND     rounding<>+64(SB), Y9, Y9
+	VPOR      Y12, Y9, Y9
+	VPSRLD    $0x10, Y9, Y9
+	VPACKUSDW Y9, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (R9)
+	ADDQ      8(R8), R9
+
+ended:
+	MOVQ R9, (R8)
 
 stored:
 	TESTQ   $0x00000002, DI
@@ -1155,7 +1644,7 @@ left:
 	RET
 
 // func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
-// Requires: AVX, FMA3, MMX+, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·tile6AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
@@ -1215,49 +1704,52 @@ loaded:
 	TESTQ      R10, R10
 	JZ         goeson
 	MOVQ       (R10), R9
-	MOVQ       8(R10), R11
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
+	MOVQ       16(R10), R9
+	TESTQ      R9, R9
+	JZ         goeson
+	MOVQ       16(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
 
 goeson:
-	MOVQ       CX, R11
-	IMUL3Q     $+6, R11, R11
-	ADDQ       AX, R11
+	MOVQ       CX, R9
+	IMUL3Q     $+6, R9, R9
+	ADDQ       AX, R9
 	CMPQ       DI, $0x01
 	JE         noprefetch
 	TESTQ      $0x00000004, R8
 	JNZ        noprefetch
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
 
 noprefetch:
 	MOVQ BX, R9
@@ -1518,46 +2010,206 @@ end:
 	LDMXCSR (SP)
 
 plain:
+	MOVQ   32(R10), R9
+	TESTQ  R9, R9
+	JZ     nobias
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	VADDPS (R9), Y8, Y8
+	VADDPS 32(R9), Y9, Y9
+	VADDPS (R9), Y10, Y10
+	VADDPS 32(R9), Y11, Y11
+
+nobias:
+	MOVQ   16(R10), R9
+	TESTQ  R9, R9
+	JZ     noresidual
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y8, Y8
+	VADDPS 32(R9), Y9, Y9
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y10, Y10
+	VADDPS 32(R9), Y11, Y11
+	ADDQ   24(R10), R9
+	MOVQ   R9, 16(R10)
+
+noresidual:
 	MOVQ    (R10), R9
-	MOVQ    8(R10), R11
-	VADDPS  (R11), Y0, Y0
+	CMPQ    40(R10), $0x00
+	JNE     round
 	VMOVUPS Y0, (R9)
-	VADDPS  32(R11), Y1, Y1
 	VMOVUPS Y1, 32(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Y2, Y2
+	ADDQ    8(R10), R9
 	VMOVUPS Y2, (R9)
-	VADDPS  32(R11), Y3, Y3
 	VMOVUPS Y3, 32(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Y4, Y4
+	ADDQ    8(R10), R9
 	VMOVUPS Y4, (R9)
-	VADDPS  32(R11), Y5, Y5
 	VMOVUPS Y5, 32(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Y6, Y6
+	ADDQ    8(R10), R9
 	VMOVUPS Y6, (R9)
-	VADDPS  32(R11), Y7, Y7
 	VMOVUPS Y7, 32(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Y8, Y8
+	ADDQ    8(R10), R9
 	VMOVUPS Y8, (R9)
-	VADDPS  32(R11), Y9, Y9
 	VMOVUPS Y9, 32(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Y10, Y10
+	ADDQ    8(R10), R9
 	VMOVUPS Y10, (R9)
-	VADDPS  32(R11), Y11, Y11
 	VMOVUPS Y11, 32(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
+	ADDQ    8(R10), R9
+	JMP     ended
+
+round:
+	VCMPPS    $0x03, Y0, Y0, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y0, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y0, Y0
+	VPAND     rounding<>+64(SB), Y0, Y0
+	VPOR      Y12, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VCMPPS    $0x03, Y1, Y1, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y1, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y1, Y1
+	VPAND     rounding<>+64(SB), Y1, Y1
+	VPOR      Y12, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (R9)
+	ADDQ      8(R10), R9
+	VCMPPS    $0x03, Y2, Y2, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y2, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y2, Y2
+	VPAND     rounding<>+64(SB), Y2, Y2
+	VPOR      Y12, Y2, Y2
+	VPSRLD    $0x10, Y2, Y2
+	VCMPPS    $0x03, Y3, Y3, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y3, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y3, Y3
+	VPAND     rounding<>+64(SB), Y3, Y3
+	VPOR      Y12, Y3, Y3
+	VPSRLD    $0x10, Y3, Y3
+	VPACKUSDW Y3, Y2, Y2
+	VPERMQ    $0xd8, Y2, Y2
+	VMOVDQU   Y2, (R9)
+	ADDQ      8(R10), R9
+	VCMPPS    $0x03, Y4, Y4, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y4, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y4, Y4
+	VPAND     rounding<>+64(SB), Y4, Y4
+	VPOR      Y12, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VCMPPS    $0x03, Y5, Y5, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y5, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y5, Y5
+	VPAND     rounding<>+64(SB), Y5, Y5
+	VPOR      Y12, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPACKUSDW Y5, Y4, Y4
+	VPERMQ    $0xd8, Y4, Y4
+	VMOVDQU   Y4, (R9)
+	ADDQ      8(R10), R9
+	VCMPPS    $0x03, Y6, Y6, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y6, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y6, Y6
+	VPAND     rounding<>+64(SB), Y6, Y6
+	VPOR      Y12, Y6, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VCMPPS    $0x03, Y7, Y7, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y7, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y7, Y7
+	VPAND     rounding<>+64(SB), Y7, Y7
+	VPOR      Y12, Y7, Y7
+	VPSRLD    $0x10, Y7, Y7
+	VPACKUSDW Y7, Y6, Y6
+	VPERMQ    $0xd8, Y6, Y6
+	VMOVDQU   Y6, (R9)
+	ADDQ      8(R10), R9
+	VCMPPS    $0x03, Y8, Y8, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y8, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y8, Y8
+	VPAND     rounding<>+64(SB), Y8, Y8
+	VPOR      Y12, Y8, Y8
+	VPSRLD    $0x10, Y8, Y8
+	VCMPPS    $0x03, Y9, Y9, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y9, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y9, Y9
+	VPAND     rounding<>+64(SB), Y9, Y9
+	VPOR      Y12, Y9, Y9
+	VPSRLD    $0x10, Y9, Y9
+	VPACKUSDW Y9, Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (R9)
+	ADDQ      8(R10), R9
+	VCMPPS    $0x03, Y10, Y10, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y10, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y10, Y10
+	VPAND     rounding<>+64(SB), Y10, Y10
+	VPOR      Y12, Y10, Y10
+	VPSRLD    $0x10, Y10, Y10
+	VCMPPS    $0x03, Y11, Y11, Y12
+	VPAND     rounding<>+96(SB), Y12, Y12
+	VPSRLD    $0x10, Y11, Y13
+	VPAND     rounding<>+0(SB), Y13, Y13
+	VPADDD    rounding<>+32(SB), Y13, Y13
+	VPADDD    Y13, Y11, Y11
+	VPAND     rounding<>+64(SB), Y11, Y11
+	VPOR      Y12, Y11, Y11
+	VPSRLD    $0x10, Y11, Y11
+	VPACKUSDW Y11, Y10, Y10
+	VPERMQ    $0xd8, Y10, Y10
+	VMOVDQU   Y10, (R9)
+	ADDQ      8(R10), R9
+
+ended:
 	MOVQ    R9, (R10)
-	MOVQ    R11, 8(R10)
 	TESTQ   $0x00000002, R8
 	JZ      flushing
 	LDMXCSR 4(SP)
@@ -4986,42 +5638,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -5051,40 +5703,6 @@ done:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
-
-DATA thinRounding<>+0(SB)/4, $0x00000001
-DATA thinRounding<>+4(SB)/4, $0x00000001
-DATA thinRounding<>+8(SB)/4, $0x00000001
-DATA thinRounding<>+12(SB)/4, $0x00000001
-DATA thinRounding<>+16(SB)/4, $0x00000001
-DATA thinRounding<>+20(SB)/4, $0x00000001
-DATA thinRounding<>+24(SB)/4, $0x00000001
-DATA thinRounding<>+28(SB)/4, $0x00000001
-DATA thinRounding<>+32(SB)/4, $0x00007fff
-DATA thinRounding<>+36(SB)/4, $0x00007fff
-DATA thinRounding<>+40(SB)/4, $0x00007fff
-DATA thinRounding<>+44(SB)/4, $0x00007fff
-DATA thinRounding<>+48(SB)/4, $0x00007fff
-DATA thinRounding<>+52(SB)/4, $0x00007fff
-DATA thinRounding<>+56(SB)/4, $0x00007fff
-DATA thinRounding<>+60(SB)/4, $0x00007fff
-DATA thinRounding<>+64(SB)/4, $0xffff0000
-DATA thinRounding<>+68(SB)/4, $0xffff0000
-DATA thinRounding<>+72(SB)/4, $0xffff0000
-DATA thinRounding<>+76(SB)/4, $0xffff0000
-DATA thinRounding<>+80(SB)/4, $0xffff0000
-DATA thinRounding<>+84(SB)/4, $0xffff0000
-DATA thinRounding<>+88(SB)/4, $0xffff0000
-DATA thinRounding<>+92(SB)/4, $0xffff0000
-DATA thinRounding<>+96(SB)/4, $0x7fc00000
-DATA thinRounding<>+100(SB)/4, $0x7fc00000
-DATA thinRounding<>+104(SB)/4, $0x7fc00000
-DATA thinRounding<>+108(SB)/4, $0x7fc00000
-DATA thinRounding<>+112(SB)/4, $0x7fc00000
-DATA thinRounding<>+116(SB)/4, $0x7fc00000
-DATA thinRounding<>+120(SB)/4, $0x7fc00000
-DATA thinRounding<>+124(SB)/4, $0x7fc00000
-GLOBL thinRounding<>(SB), RODATA|NOPTR, $128
 
 // func thin1Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 // Requires: AVX, AVX2, FMA3, SSE
@@ -5126,25 +5744,25 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VPSLLD       $0x10, Y0, Y4
 	VBROADCASTSS 4(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 8(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VPSLLD       $0x10, Y1, Y4
 	VBROADCASTSS 12(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 16(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VPSLLD       $0x10, Y2, Y4
 	VBROADCASTSS 20(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 24(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VPSLLD       $0x10, Y3, Y4
@@ -5253,42 +5871,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -5370,7 +5988,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -5380,7 +5998,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 12(CX), Y6
 	VFMADD231PS  Y6, Y4, Y9
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 16(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 20(CX), Y6
@@ -5390,7 +6008,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 28(CX), Y6
 	VFMADD231PS  Y6, Y4, Y9
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 32(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 36(CX), Y6
@@ -5400,7 +6018,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 44(CX), Y6
 	VFMADD231PS  Y6, Y4, Y9
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 48(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 52(CX), Y6
@@ -5527,42 +6145,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -5655,7 +6273,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -5669,7 +6287,7 @@ block:
 	VFMADD231PS  Y6, Y4, Y9
 	VBROADCASTSS 20(CX), Y7
 	VFMADD231PS  Y7, Y4, Y10
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 24(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 28(CX), Y6
@@ -5683,7 +6301,7 @@ block:
 	VFMADD231PS  Y6, Y4, Y9
 	VBROADCASTSS 44(CX), Y7
 	VFMADD231PS  Y7, Y4, Y10
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 48(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 52(CX), Y6
@@ -5697,7 +6315,7 @@ block:
 	VFMADD231PS  Y6, Y4, Y9
 	VBROADCASTSS 68(CX), Y7
 	VFMADD231PS  Y7, Y4, Y10
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 72(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 76(CX), Y6
@@ -5842,42 +6460,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -5981,7 +6599,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -5999,7 +6617,7 @@ block:
 	VFMADD231PS  Y7, Y4, Y10
 	VBROADCASTSS 28(CX), Y5
 	VFMADD231PS  Y5, Y4, Y11
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 32(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 36(CX), Y6
@@ -6017,7 +6635,7 @@ block:
 	VFMADD231PS  Y7, Y4, Y10
 	VBROADCASTSS 60(CX), Y5
 	VFMADD231PS  Y5, Y4, Y11
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 64(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 68(CX), Y6
@@ -6035,7 +6653,7 @@ block:
 	VFMADD231PS  Y7, Y4, Y10
 	VBROADCASTSS 92(CX), Y5
 	VFMADD231PS  Y5, Y4, Y11
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 96(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 100(CX), Y6
@@ -6198,42 +6816,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -6348,7 +6966,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -6370,7 +6988,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y11
 	VBROADCASTSS 36(CX), Y6
 	VFMADD231PS  Y6, Y4, Y12
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 40(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 44(CX), Y6
@@ -6392,7 +7010,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y11
 	VBROADCASTSS 76(CX), Y6
 	VFMADD231PS  Y6, Y4, Y12
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 80(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 84(CX), Y6
@@ -6414,7 +7032,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y11
 	VBROADCASTSS 116(CX), Y6
 	VFMADD231PS  Y6, Y4, Y12
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 120(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 124(CX), Y6
@@ -6595,42 +7213,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -6756,7 +7374,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -6782,7 +7400,7 @@ block:
 	VFMADD231PS  Y6, Y4, Y12
 	VBROADCASTSS 44(CX), Y7
 	VFMADD231PS  Y7, Y4, Y13
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 48(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 52(CX), Y6
@@ -6808,7 +7426,7 @@ block:
 	VFMADD231PS  Y6, Y4, Y12
 	VBROADCASTSS 92(CX), Y7
 	VFMADD231PS  Y7, Y4, Y13
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 96(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 100(CX), Y6
@@ -6834,7 +7452,7 @@ block:
 	VFMADD231PS  Y6, Y4, Y12
 	VBROADCASTSS 140(CX), Y7
 	VFMADD231PS  Y7, Y4, Y13
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 144(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 148(CX), Y6
@@ -7033,42 +7651,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -7205,7 +7823,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -7235,7 +7853,7 @@ block:
 	VFMADD231PS  Y7, Y4, Y13
 	VBROADCASTSS 52(CX), Y5
 	VFMADD231PS  Y5, Y4, Y14
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 56(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 60(CX), Y6
@@ -7265,7 +7883,7 @@ block:
 	VFMADD231PS  Y7, Y4, Y13
 	VBROADCASTSS 108(CX), Y5
 	VFMADD231PS  Y5, Y4, Y14
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 112(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 116(CX), Y6
@@ -7295,7 +7913,7 @@ block:
 	VFMADD231PS  Y7, Y4, Y13
 	VBROADCASTSS 164(CX), Y5
 	VFMADD231PS  Y5, Y4, Y14
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 168(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 172(CX), Y6
@@ -7512,42 +8130,42 @@ block:
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R8), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y0, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y0, Y0
-	VPAND        thinRounding<>+64(SB), Y0, Y0
+	VPAND        rounding<>+64(SB), Y0, Y0
 	VPOR         Y4, Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
 	VINSERTF128  $0x01, (R8)(BX*1), Y1, Y1
 	VCMPPS       $0x03, Y1, Y1, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y1, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y1, Y1
-	VPAND        thinRounding<>+64(SB), Y1, Y1
+	VPAND        rounding<>+64(SB), Y1, Y1
 	VPOR         Y4, Y1, Y1
 	VMOVUPS      (DX)(BX*2), X2
 	VINSERTF128  $0x01, (R8)(BX*2), Y2, Y2
 	VCMPPS       $0x03, Y2, Y2, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y2, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y2, Y2
-	VPAND        thinRounding<>+64(SB), Y2, Y2
+	VPAND        rounding<>+64(SB), Y2, Y2
 	VPOR         Y4, Y2, Y2
 	VMOVUPS      (DX)(DI*1), X3
 	VINSERTF128  $0x01, (R8)(DI*1), Y3, Y3
 	VCMPPS       $0x03, Y3, Y3, Y4
-	VPAND        thinRounding<>+96(SB), Y4, Y4
+	VPAND        rounding<>+96(SB), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        thinRounding<>+0(SB), Y5, Y5
-	VPADDD       thinRounding<>+32(SB), Y5, Y5
+	VPAND        rounding<>+0(SB), Y5, Y5
+	VPADDD       rounding<>+32(SB), Y5, Y5
 	VPADDD       Y5, Y3, Y3
-	VPAND        thinRounding<>+64(SB), Y3, Y3
+	VPAND        rounding<>+64(SB), Y3, Y3
 	VPOR         Y4, Y3, Y3
 	VUNPCKLPS    Y1, Y0, Y4
 	VUNPCKHPS    Y1, Y0, Y5
@@ -7695,7 +8313,7 @@ block:
 	VUNPCKHPD    Y6, Y4, Y1
 	VUNPCKLPD    Y7, Y5, Y2
 	VUNPCKHPD    Y7, Y5, Y3
-	VPAND        thinRounding<>+64(SB), Y0, Y4
+	VPAND        rounding<>+64(SB), Y0, Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 4(CX), Y6
@@ -7729,7 +8347,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y14
 	VBROADCASTSS 60(CX), Y6
 	VFMADD231PS  Y6, Y4, Y15
-	VPAND        thinRounding<>+64(SB), Y1, Y4
+	VPAND        rounding<>+64(SB), Y1, Y4
 	VBROADCASTSS 64(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 68(CX), Y6
@@ -7763,7 +8381,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y14
 	VBROADCASTSS 124(CX), Y6
 	VFMADD231PS  Y6, Y4, Y15
-	VPAND        thinRounding<>+64(SB), Y2, Y4
+	VPAND        rounding<>+64(SB), Y2, Y4
 	VBROADCASTSS 128(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 132(CX), Y6
@@ -7797,7 +8415,7 @@ block:
 	VFMADD231PS  Y5, Y4, Y14
 	VBROADCASTSS 188(CX), Y6
 	VFMADD231PS  Y6, Y4, Y15
-	VPAND        thinRounding<>+64(SB), Y3, Y4
+	VPAND        rounding<>+64(SB), Y3, Y4
 	VBROADCASTSS 192(CX), Y5
 	VFMADD231PS  Y5, Y4, Y8
 	VBROADCASTSS 196(CX), Y6

@@ -97,6 +97,25 @@ func BenchmarkForwardAdd(b *testing.B) {
 	})
 }
 
+// With a bias, as of q and k.
+func BenchmarkForwardBias(b *testing.B) {
+	bias := make([]float32, 1<<16)
+	bench(b, []int{512}, func(p *pool.Pool, x, w, dy, out gemm.Matrix, _ []int32) {
+		gemm.Forward(p, as(out, x.Rows, w.Rows), x, w, bias[:w.Rows], nil)
+	})
+}
+
+// With a bf16 result, as of gate and up in bf16.
+func BenchmarkForwardRounded(b *testing.B) {
+	var y []uint16
+	bench(b, []int{512}, func(p *pool.Pool, x, w, dy, out gemm.Matrix, _ []int32) {
+		if n := x.Rows * w.Rows; len(y) < n {
+			y = make([]uint16, n)
+		}
+		gemm.Forward(p, gemm.NewBF16(y[:x.Rows*w.Rows], x.Rows, w.Rows), x, w, nil, nil)
+	})
+}
+
 func BenchmarkGradInput(b *testing.B) {
 	bench(b, []int{512}, func(p *pool.Pool, x, w, dy, out gemm.Matrix, _ []int32) {
 		gemm.GradInput(p, as(out, x.Rows, w.Cols), dy, w, false)

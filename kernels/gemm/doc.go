@@ -46,9 +46,9 @@
 // lies in huge pages: the rows of c and of a matrix that is packed down its
 // columns would each be a page of their own, more than the processor's
 // translation buffer holds; they cost a tenth of the speed. A large result that
-// is only overwritten goes past the caches. Where a residual is added, the tiles
-// that end the chains add it and store the sum, both asked for while the tile is
-// computed; any other epilogue runs over a piece while it is still near.
+// is only overwritten goes past the caches. The tiles that end the chains add bias
+// and residual, round to bf16 and store the result, which was asked for while the
+// tile was computed; only a cut column of tiles leaves that to a pass over its rows.
 //
 // Note: I tried tiles that read x where it lies, without packing it. Six streams
 // cost 5 % of a tile's speed, in a busy machine more; packing costs 1 to 5 %.

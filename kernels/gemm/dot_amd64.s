@@ -31,11 +31,14 @@ loaded:
 	TESTQ      CX, CX
 	JZ         goeson
 	MOVQ       (CX), DI
-	MOVQ       8(CX), R8
 	PREFETCHT0 (DI)
-	PREFETCHT0 (R8)
 	PREFETCHT0 64(DI)
-	PREFETCHT0 64(R8)
+	MOVQ       16(CX), DI
+	TESTQ      DI, DI
+	JZ         goeson
+	MOVQ       16(CX), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
 
 goeson:
 	MOVQ SI, CX
@@ -131,20 +134,89 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(CX), DI
+	TESTQ  DI, DI
+	JZ     nobias
+	VADDPS (DI), Z0, Z0
+	VADDPS 64(DI), Z1, Z1
+
+nobias:
+	MOVQ   16(CX), DI
+	TESTQ  DI, DI
+	JZ     noresidual
+	VADDPS (DI), Z0, Z0
+	VADDPS 64(DI), Z1, Z1
+	ADDQ   24(CX), DI
+	MOVQ   DI, 16(CX)
+
+noresidual:
 	MOVQ    (CX), DI
-	MOVQ    8(CX), R8
-	VADDPS  (R8), Z0, Z0
+	CMPQ    40(CX), $0x00
+	JNE     round
 	VMOVUPS Z0, (DI)
-	VADDPS  64(R8), Z1, Z1
 	VMOVUPS Z1, 64(DI)
-	ADDQ    16(CX), DI
-	ADDQ    24(CX), R8
-	MOVQ    DI, (CX)
-	MOVQ    R8, 8(CX)
+	ADDQ    8(CX), DI
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (DI)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(DI)
+	ADDQ        8(CX), DI
+
+ended:
+	MOVQ DI, (CX)
 
 stored:
 	VZEROUPPER
 	RET
+
+DATA rounding<>+0(SB)/4, $0x00000001
+DATA rounding<>+4(SB)/4, $0x00000001
+DATA rounding<>+8(SB)/4, $0x00000001
+DATA rounding<>+12(SB)/4, $0x00000001
+DATA rounding<>+16(SB)/4, $0x00000001
+DATA rounding<>+20(SB)/4, $0x00000001
+DATA rounding<>+24(SB)/4, $0x00000001
+DATA rounding<>+28(SB)/4, $0x00000001
+DATA rounding<>+32(SB)/4, $0x00007fff
+DATA rounding<>+36(SB)/4, $0x00007fff
+DATA rounding<>+40(SB)/4, $0x00007fff
+DATA rounding<>+44(SB)/4, $0x00007fff
+DATA rounding<>+48(SB)/4, $0x00007fff
+DATA rounding<>+52(SB)/4, $0x00007fff
+DATA rounding<>+56(SB)/4, $0x00007fff
+DATA rounding<>+60(SB)/4, $0x00007fff
+DATA rounding<>+64(SB)/4, $0xffff0000
+DATA rounding<>+68(SB)/4, $0xffff0000
+DATA rounding<>+72(SB)/4, $0xffff0000
+DATA rounding<>+76(SB)/4, $0xffff0000
+DATA rounding<>+80(SB)/4, $0xffff0000
+DATA rounding<>+84(SB)/4, $0xffff0000
+DATA rounding<>+88(SB)/4, $0xffff0000
+DATA rounding<>+92(SB)/4, $0xffff0000
+DATA rounding<>+96(SB)/4, $0x7fc00000
+DATA rounding<>+100(SB)/4, $0x7fc00000
+DATA rounding<>+104(SB)/4, $0x7fc00000
+DATA rounding<>+108(SB)/4, $0x7fc00000
+DATA rounding<>+112(SB)/4, $0x7fc00000
+DATA rounding<>+116(SB)/4, $0x7fc00000
+DATA rounding<>+120(SB)/4, $0x7fc00000
+DATA rounding<>+124(SB)/4, $0x7fc00000
+GLOBL rounding<>(SB), RODATA|NOPTR, $128
 
 // func tile2Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 // Requires: AVX, AVX512F, MMX+
@@ -178,17 +250,20 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -332,22 +407,76 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -390,23 +519,26 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -598,28 +730,101 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -667,29 +872,32 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -929,34 +1137,126 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -1009,35 +1309,38 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -1325,40 +1628,151 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -1416,41 +1830,44 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -1786,46 +2203,176 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z10, Z10
+	ADDQ    8(DI), R8
 	VMOVUPS Z10, (R8)
-	VADDPS  64(R9), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -1888,47 +2435,50 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -2312,52 +2862,201 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z10, Z10
+	ADDQ    8(DI), R8
 	VMOVUPS Z10, (R8)
-	VADDPS  64(R9), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z12, Z12
+	ADDQ    8(DI), R8
 	VMOVUPS Z12, (R8)
-	VADDPS  64(R9), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z12, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z12, Z24, Z24
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD.BCST  rounding<>+96(SB), Z12, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z13, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z13, Z25, Z25
+	VCMPPS      $0x03, Z13, Z13, K1
+	VPORD.BCST  rounding<>+96(SB), Z13, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -2425,53 +3124,56 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -2903,58 +3605,226 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z10, Z10
+	ADDQ    8(DI), R8
 	VMOVUPS Z10, (R8)
-	VADDPS  64(R9), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z12, Z12
+	ADDQ    8(DI), R8
 	VMOVUPS Z12, (R8)
-	VADDPS  64(R9), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z14, Z14
+	ADDQ    8(DI), R8
 	VMOVUPS Z14, (R8)
-	VADDPS  64(R9), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z12, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z12, Z24, Z24
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD.BCST  rounding<>+96(SB), Z12, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z13, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z13, Z25, Z25
+	VCMPPS      $0x03, Z13, Z13, K1
+	VPORD.BCST  rounding<>+96(SB), Z13, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z14, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z14, Z24, Z24
+	VCMPPS      $0x03, Z14, Z14, K1
+	VPORD.BCST  rounding<>+96(SB), Z14, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z15, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z15, Z25, Z25
+	VCMPPS      $0x03, Z15, Z15, K1
+	VPORD.BCST  rounding<>+96(SB), Z15, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -3027,59 +3897,62 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -3559,64 +4432,251 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	VADDPS (R8), Z16, Z16
+	VADDPS 64(R8), Z17, Z17
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z16, Z16
+	VADDPS 64(R8), Z17, Z17
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z10, Z10
+	ADDQ    8(DI), R8
 	VMOVUPS Z10, (R8)
-	VADDPS  64(R9), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z12, Z12
+	ADDQ    8(DI), R8
 	VMOVUPS Z12, (R8)
-	VADDPS  64(R9), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z14, Z14
+	ADDQ    8(DI), R8
 	VMOVUPS Z14, (R8)
-	VADDPS  64(R9), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z16, Z16
+	ADDQ    8(DI), R8
 	VMOVUPS Z16, (R8)
-	VADDPS  64(R9), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z12, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z12, Z24, Z24
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD.BCST  rounding<>+96(SB), Z12, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z13, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z13, Z25, Z25
+	VCMPPS      $0x03, Z13, Z13, K1
+	VPORD.BCST  rounding<>+96(SB), Z13, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z14, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z14, Z24, Z24
+	VCMPPS      $0x03, Z14, Z14, K1
+	VPORD.BCST  rounding<>+96(SB), Z14, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z15, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z15, Z25, Z25
+	VCMPPS      $0x03, Z15, Z15, K1
+	VPORD.BCST  rounding<>+96(SB), Z15, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z16, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z16, Z24, Z24
+	VCMPPS      $0x03, Z16, Z16, K1
+	VPORD.BCST  rounding<>+96(SB), Z16, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z17, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z17, Z25, Z25
+	VCMPPS      $0x03, Z17, Z17, K1
+	VPORD.BCST  rounding<>+96(SB), Z17, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -3694,65 +4754,68 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -4280,70 +5343,276 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	VADDPS (R8), Z16, Z16
+	VADDPS 64(R8), Z17, Z17
+	VADDPS (R8), Z18, Z18
+	VADDPS 64(R8), Z19, Z19
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z16, Z16
+	VADDPS 64(R8), Z17, Z17
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z18, Z18
+	VADDPS 64(R8), Z19, Z19
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z10, Z10
+	ADDQ    8(DI), R8
 	VMOVUPS Z10, (R8)
-	VADDPS  64(R9), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z12, Z12
+	ADDQ    8(DI), R8
 	VMOVUPS Z12, (R8)
-	VADDPS  64(R9), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z14, Z14
+	ADDQ    8(DI), R8
 	VMOVUPS Z14, (R8)
-	VADDPS  64(R9), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z16, Z16
+	ADDQ    8(DI), R8
 	VMOVUPS Z16, (R8)
-	VADDPS  64(R9), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z18, Z18
+	ADDQ    8(DI), R8
 	VMOVUPS Z18, (R8)
-	VADDPS  64(R9), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z12, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z12, Z24, Z24
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD.BCST  rounding<>+96(SB), Z12, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z13, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z13, Z25, Z25
+	VCMPPS      $0x03, Z13, Z13, K1
+	VPORD.BCST  rounding<>+96(SB), Z13, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z14, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z14, Z24, Z24
+	VCMPPS      $0x03, Z14, Z14, K1
+	VPORD.BCST  rounding<>+96(SB), Z14, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z15, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z15, Z25, Z25
+	VCMPPS      $0x03, Z15, Z15, K1
+	VPORD.BCST  rounding<>+96(SB), Z15, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z16, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z16, Z24, Z24
+	VCMPPS      $0x03, Z16, Z16, K1
+	VPORD.BCST  rounding<>+96(SB), Z16, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z17, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z17, Z25, Z25
+	VCMPPS      $0x03, Z17, Z17, K1
+	VPORD.BCST  rounding<>+96(SB), Z17, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z18, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z18, Z24, Z24
+	VCMPPS      $0x03, Z18, Z18, K1
+	VPORD.BCST  rounding<>+96(SB), Z18, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z19, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z19, Z25, Z25
+	VCMPPS      $0x03, Z19, Z19, K1
+	VPORD.BCST  rounding<>+96(SB), Z19, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -4426,71 +5695,74 @@ loaded:
 	TESTQ      DI, DI
 	JZ         goeson
 	MOVQ       (DI), R8
-	MOVQ       8(DI), R9
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
-	ADDQ       16(DI), R8
-	ADDQ       24(DI), R9
+	ADDQ       8(DI), R8
 	PREFETCHT0 (R8)
-	PREFETCHT0 (R9)
 	PREFETCHT0 64(R8)
-	PREFETCHT0 64(R9)
+	MOVQ       16(DI), R8
+	TESTQ      R8, R8
+	JZ         goeson
+	MOVQ       16(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       24(DI), R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
 
 goeson:
 	MOVQ SI, DI
@@ -5066,76 +6338,301 @@ store:
 	JMP     stored
 
 end:
+	MOVQ   32(DI), R8
+	TESTQ  R8, R8
+	JZ     nobias
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	VADDPS (R8), Z16, Z16
+	VADDPS 64(R8), Z17, Z17
+	VADDPS (R8), Z18, Z18
+	VADDPS 64(R8), Z19, Z19
+	VADDPS (R8), Z20, Z20
+	VADDPS 64(R8), Z21, Z21
+
+nobias:
+	MOVQ   16(DI), R8
+	TESTQ  R8, R8
+	JZ     noresidual
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z2, Z2
+	VADDPS 64(R8), Z3, Z3
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z4, Z4
+	VADDPS 64(R8), Z5, Z5
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z6, Z6
+	VADDPS 64(R8), Z7, Z7
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z8, Z8
+	VADDPS 64(R8), Z9, Z9
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z10, Z10
+	VADDPS 64(R8), Z11, Z11
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z12, Z12
+	VADDPS 64(R8), Z13, Z13
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z14, Z14
+	VADDPS 64(R8), Z15, Z15
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z16, Z16
+	VADDPS 64(R8), Z17, Z17
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z18, Z18
+	VADDPS 64(R8), Z19, Z19
+	ADDQ   24(DI), R8
+	VADDPS (R8), Z20, Z20
+	VADDPS 64(R8), Z21, Z21
+	ADDQ   24(DI), R8
+	MOVQ   R8, 16(DI)
+
+noresidual:
 	MOVQ    (DI), R8
-	MOVQ    8(DI), R9
-	VADDPS  (R9), Z0, Z0
+	CMPQ    40(DI), $0x00
+	JNE     round
 	VMOVUPS Z0, (R8)
-	VADDPS  64(R9), Z1, Z1
 	VMOVUPS Z1, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z2, Z2
+	ADDQ    8(DI), R8
 	VMOVUPS Z2, (R8)
-	VADDPS  64(R9), Z3, Z3
 	VMOVUPS Z3, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z4, Z4
+	ADDQ    8(DI), R8
 	VMOVUPS Z4, (R8)
-	VADDPS  64(R9), Z5, Z5
 	VMOVUPS Z5, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z6, Z6
+	ADDQ    8(DI), R8
 	VMOVUPS Z6, (R8)
-	VADDPS  64(R9), Z7, Z7
 	VMOVUPS Z7, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z8, Z8
+	ADDQ    8(DI), R8
 	VMOVUPS Z8, (R8)
-	VADDPS  64(R9), Z9, Z9
 	VMOVUPS Z9, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z10, Z10
+	ADDQ    8(DI), R8
 	VMOVUPS Z10, (R8)
-	VADDPS  64(R9), Z11, Z11
 	VMOVUPS Z11, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z12, Z12
+	ADDQ    8(DI), R8
 	VMOVUPS Z12, (R8)
-	VADDPS  64(R9), Z13, Z13
 	VMOVUPS Z13, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z14, Z14
+	ADDQ    8(DI), R8
 	VMOVUPS Z14, (R8)
-	VADDPS  64(R9), Z15, Z15
 	VMOVUPS Z15, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z16, Z16
+	ADDQ    8(DI), R8
 	VMOVUPS Z16, (R8)
-	VADDPS  64(R9), Z17, Z17
 	VMOVUPS Z17, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z18, Z18
+	ADDQ    8(DI), R8
 	VMOVUPS Z18, (R8)
-	VADDPS  64(R9), Z19, Z19
 	VMOVUPS Z19, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	VADDPS  (R9), Z20, Z20
+	ADDQ    8(DI), R8
 	VMOVUPS Z20, (R8)
-	VADDPS  64(R9), Z21, Z21
 	VMOVUPS Z21, 64(R8)
-	ADDQ    16(DI), R8
-	ADDQ    24(DI), R9
-	MOVQ    R8, (DI)
-	MOVQ    R9, 8(DI)
+	ADDQ    8(DI), R8
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z12, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z12, Z24, Z24
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD.BCST  rounding<>+96(SB), Z12, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z13, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z13, Z25, Z25
+	VCMPPS      $0x03, Z13, Z13, K1
+	VPORD.BCST  rounding<>+96(SB), Z13, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z14, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z14, Z24, Z24
+	VCMPPS      $0x03, Z14, Z14, K1
+	VPORD.BCST  rounding<>+96(SB), Z14, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z15, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z15, Z25, Z25
+	VCMPPS      $0x03, Z15, Z15, K1
+	VPORD.BCST  rounding<>+96(SB), Z15, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z16, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z16, Z24, Z24
+	VCMPPS      $0x03, Z16, Z16, K1
+	VPORD.BCST  rounding<>+96(SB), Z16, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z17, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z17, Z25, Z25
+	VCMPPS      $0x03, Z17, Z17, K1
+	VPORD.BCST  rounding<>+96(SB), Z17, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z18, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z18, Z24, Z24
+	VCMPPS      $0x03, Z18, Z18, K1
+	VPORD.BCST  rounding<>+96(SB), Z18, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z19, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z19, Z25, Z25
+	VCMPPS      $0x03, Z19, Z19, K1
+	VPORD.BCST  rounding<>+96(SB), Z19, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+	VPSRLD      $0x10, Z20, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z20, Z24, Z24
+	VCMPPS      $0x03, Z20, Z20, K1
+	VPORD.BCST  rounding<>+96(SB), Z20, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R8)
+	VPSRLD      $0x10, Z21, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z21, Z25, Z25
+	VCMPPS      $0x03, Z21, Z21, K1
+	VPORD.BCST  rounding<>+96(SB), Z21, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R8)
+	ADDQ        8(DI), R8
+
+ended:
+	MOVQ R8, (DI)
 
 stored:
 	VZEROUPPER
@@ -5225,121 +6722,124 @@ loaded:
 	TESTQ      R10, R10
 	JZ         goeson
 	MOVQ       (R10), R9
-	MOVQ       8(R10), R11
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
-	ADDQ       16(R10), R9
-	ADDQ       24(R10), R11
+	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	PREFETCHT0 (R11)
 	PREFETCHT0 64(R9)
-	PREFETCHT0 64(R11)
+	MOVQ       16(R10), R9
+	TESTQ      R9, R9
+	JZ         goeson
+	MOVQ       16(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 goeson:
-	MOVQ       CX, R11
-	IMUL3Q     $+12, R11, R11
-	ADDQ       AX, R11
+	MOVQ       CX, R9
+	IMUL3Q     $+12, R9, R9
+	ADDQ       AX, R9
 	CMPQ       DI, $0x01
 	JE         noprefetch
 	TESTQ      $0x00000004, R8
 	JNZ        noprefetch
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	PREFETCHT0 64(R11)
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
 
 noprefetch:
 	MOVQ BX, R9
@@ -6012,94 +7512,338 @@ stream:
 	JMP      stored
 
 end:
+	MOVQ   32(R10), R9
+	TESTQ  R9, R9
+	JZ     nobias
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS (R9), Z2, Z2
+	VADDPS 64(R9), Z3, Z3
+	VADDPS (R9), Z4, Z4
+	VADDPS 64(R9), Z5, Z5
+	VADDPS (R9), Z6, Z6
+	VADDPS 64(R9), Z7, Z7
+	VADDPS (R9), Z8, Z8
+	VADDPS 64(R9), Z9, Z9
+	VADDPS (R9), Z10, Z10
+	VADDPS 64(R9), Z11, Z11
+	VADDPS (R9), Z12, Z12
+	VADDPS 64(R9), Z13, Z13
+	VADDPS (R9), Z14, Z14
+	VADDPS 64(R9), Z15, Z15
+	VADDPS (R9), Z16, Z16
+	VADDPS 64(R9), Z17, Z17
+	VADDPS (R9), Z18, Z18
+	VADDPS 64(R9), Z19, Z19
+	VADDPS (R9), Z20, Z20
+	VADDPS 64(R9), Z21, Z21
+	VADDPS (R9), Z22, Z22
+	VADDPS 64(R9), Z23, Z23
+
+nobias:
+	MOVQ   16(R10), R9
+	TESTQ  R9, R9
+	JZ     noresidual
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z2, Z2
+	VADDPS 64(R9), Z3, Z3
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z4, Z4
+	VADDPS 64(R9), Z5, Z5
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z6, Z6
+	VADDPS 64(R9), Z7, Z7
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z8, Z8
+	VADDPS 64(R9), Z9, Z9
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z10, Z10
+	VADDPS 64(R9), Z11, Z11
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z12, Z12
+	VADDPS 64(R9), Z13, Z13
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z14, Z14
+	VADDPS 64(R9), Z15, Z15
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z16, Z16
+	VADDPS 64(R9), Z17, Z17
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z18, Z18
+	VADDPS 64(R9), Z19, Z19
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z20, Z20
+	VADDPS 64(R9), Z21, Z21
+	ADDQ   24(R10), R9
+	VADDPS (R9), Z22, Z22
+	VADDPS 64(R9), Z23, Z23
+	ADDQ   24(R10), R9
+	MOVQ   R9, 16(R10)
+
+noresidual:
 	MOVQ    (R10), R9
-	MOVQ    8(R10), R11
-	VADDPS  (R11), Z0, Z0
+	CMPQ    40(R10), $0x00
+	JNE     round
 	VMOVUPS Z0, (R9)
-	VADDPS  64(R11), Z1, Z1
 	VMOVUPS Z1, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z2, Z2
+	ADDQ    8(R10), R9
 	VMOVUPS Z2, (R9)
-	VADDPS  64(R11), Z3, Z3
 	VMOVUPS Z3, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z4, Z4
+	ADDQ    8(R10), R9
 	VMOVUPS Z4, (R9)
-	VADDPS  64(R11), Z5, Z5
 	VMOVUPS Z5, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z6, Z6
+	ADDQ    8(R10), R9
 	VMOVUPS Z6, (R9)
-	VADDPS  64(R11), Z7, Z7
 	VMOVUPS Z7, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z8, Z8
+	ADDQ    8(R10), R9
 	VMOVUPS Z8, (R9)
-	VADDPS  64(R11), Z9, Z9
 	VMOVUPS Z9, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z10, Z10
+	ADDQ    8(R10), R9
 	VMOVUPS Z10, (R9)
-	VADDPS  64(R11), Z11, Z11
 	VMOVUPS Z11, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z12, Z12
+	ADDQ    8(R10), R9
 	VMOVUPS Z12, (R9)
-	VADDPS  64(R11), Z13, Z13
 	VMOVUPS Z13, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z14, Z14
+	ADDQ    8(R10), R9
 	VMOVUPS Z14, (R9)
-	VADDPS  64(R11), Z15, Z15
 	VMOVUPS Z15, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z16, Z16
+	ADDQ    8(R10), R9
 	VMOVUPS Z16, (R9)
-	VADDPS  64(R11), Z17, Z17
 	VMOVUPS Z17, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z18, Z18
+	ADDQ    8(R10), R9
 	VMOVUPS Z18, (R9)
-	VADDPS  64(R11), Z19, Z19
 	VMOVUPS Z19, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z20, Z20
+	ADDQ    8(R10), R9
 	VMOVUPS Z20, (R9)
-	VADDPS  64(R11), Z21, Z21
 	VMOVUPS Z21, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	VADDPS  (R11), Z22, Z22
+	ADDQ    8(R10), R9
 	VMOVUPS Z22, (R9)
-	VADDPS  64(R11), Z23, Z23
 	VMOVUPS Z23, 64(R9)
-	ADDQ    16(R10), R9
-	ADDQ    24(R10), R11
-	MOVQ    R9, (R10)
-	MOVQ    R11, 8(R10)
-	MOVQ    AX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
-	ADDQ    CX, R9
+	ADDQ    8(R10), R9
+	JMP     ended
+
+round:
+	VPSRLD      $0x10, Z0, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z0, Z24, Z24
+	VCMPPS      $0x03, Z0, Z0, K1
+	VPORD.BCST  rounding<>+96(SB), Z0, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z1, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z1, Z25, Z25
+	VCMPPS      $0x03, Z1, Z1, K1
+	VPORD.BCST  rounding<>+96(SB), Z1, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z2, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z2, Z24, Z24
+	VCMPPS      $0x03, Z2, Z2, K1
+	VPORD.BCST  rounding<>+96(SB), Z2, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z3, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z3, Z25, Z25
+	VCMPPS      $0x03, Z3, Z3, K1
+	VPORD.BCST  rounding<>+96(SB), Z3, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z4, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z4, Z24, Z24
+	VCMPPS      $0x03, Z4, Z4, K1
+	VPORD.BCST  rounding<>+96(SB), Z4, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z5, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z5, Z25, Z25
+	VCMPPS      $0x03, Z5, Z5, K1
+	VPORD.BCST  rounding<>+96(SB), Z5, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z6, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z6, Z24, Z24
+	VCMPPS      $0x03, Z6, Z6, K1
+	VPORD.BCST  rounding<>+96(SB), Z6, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z7, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z7, Z25, Z25
+	VCMPPS      $0x03, Z7, Z7, K1
+	VPORD.BCST  rounding<>+96(SB), Z7, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z8, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z8, Z24, Z24
+	VCMPPS      $0x03, Z8, Z8, K1
+	VPORD.BCST  rounding<>+96(SB), Z8, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z9, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z9, Z25, Z25
+	VCMPPS      $0x03, Z9, Z9, K1
+	VPORD.BCST  rounding<>+96(SB), Z9, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z10, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z10, Z24, Z24
+	VCMPPS      $0x03, Z10, Z10, K1
+	VPORD.BCST  rounding<>+96(SB), Z10, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z11, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z11, Z25, Z25
+	VCMPPS      $0x03, Z11, Z11, K1
+	VPORD.BCST  rounding<>+96(SB), Z11, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z12, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z12, Z24, Z24
+	VCMPPS      $0x03, Z12, Z12, K1
+	VPORD.BCST  rounding<>+96(SB), Z12, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z13, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z13, Z25, Z25
+	VCMPPS      $0x03, Z13, Z13, K1
+	VPORD.BCST  rounding<>+96(SB), Z13, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z14, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z14, Z24, Z24
+	VCMPPS      $0x03, Z14, Z14, K1
+	VPORD.BCST  rounding<>+96(SB), Z14, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z15, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z15, Z25, Z25
+	VCMPPS      $0x03, Z15, Z15, K1
+	VPORD.BCST  rounding<>+96(SB), Z15, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z16, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z16, Z24, Z24
+	VCMPPS      $0x03, Z16, Z16, K1
+	VPORD.BCST  rounding<>+96(SB), Z16, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z17, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z17, Z25, Z25
+	VCMPPS      $0x03, Z17, Z17, K1
+	VPORD.BCST  rounding<>+96(SB), Z17, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z18, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z18, Z24, Z24
+	VCMPPS      $0x03, Z18, Z18, K1
+	VPORD.BCST  rounding<>+96(SB), Z18, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z19, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z19, Z25, Z25
+	VCMPPS      $0x03, Z19, Z19, K1
+	VPORD.BCST  rounding<>+96(SB), Z19, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z20, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z20, Z24, Z24
+	VCMPPS      $0x03, Z20, Z20, K1
+	VPORD.BCST  rounding<>+96(SB), Z20, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z21, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z21, Z25, Z25
+	VCMPPS      $0x03, Z21, Z21, K1
+	VPORD.BCST  rounding<>+96(SB), Z21, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+	VPSRLD      $0x10, Z22, Z24
+	VPANDD.BCST rounding<>+0(SB), Z24, Z24
+	VPADDD.BCST rounding<>+32(SB), Z24, Z24
+	VPADDD      Z22, Z24, Z24
+	VCMPPS      $0x03, Z22, Z22, K1
+	VPORD.BCST  rounding<>+96(SB), Z22, K1, Z24
+	VPSRLD      $0x10, Z24, Z24
+	VPMOVDW     Z24, (R9)
+	VPSRLD      $0x10, Z23, Z25
+	VPANDD.BCST rounding<>+0(SB), Z25, Z25
+	VPADDD.BCST rounding<>+32(SB), Z25, Z25
+	VPADDD      Z23, Z25, Z25
+	VCMPPS      $0x03, Z23, Z23, K1
+	VPORD.BCST  rounding<>+96(SB), Z23, K1, Z25
+	VPSRLD      $0x10, Z25, Z25
+	VPMOVDW     Z25, 32(R9)
+	ADDQ        8(R10), R9
+
+ended:
+	MOVQ R9, (R10)
+	MOVQ AX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
+	ADDQ CX, R9
 
 stored:
 	MOVQ R9, AX

@@ -45,12 +45,15 @@ const (
 	modeStream             // store past the caches, if the path can
 )
 
-// ending is where a tile leaves chains that have come to their end: dst = chain +
-// res, one float32 addition, in rows ldd and ldr apart. The two may be the same.
+// ending is what becomes of chains that have come to their end in a tile:
+// dst, or dst16 rounded, = chain + bias + res, where nil adds nothing, in rows ldd
+// and ldr apart. dst and res may be the same.
 type ending struct {
-	dst, res []float32
-	ldd, ldr int
-	raw      [4]uintptr // for assembly
+	dst       []float32
+	dst16     []uint16
+	bias, res []float32
+	ldd, ldr  int
+	raw       [6]uintptr // for assembly
 }
 
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
@@ -297,10 +300,7 @@ func (j *job) runTile(worker, i int) {
 	}
 	b := grow(&w.b, (q1-q0)*nr*min(j.kb, j.k))
 	finishing := !j.direct || j.bias != nil
-	ended := 0 // columns whose chains the last tiles end by themselves
-	if !j.direct && j.out.F32 != nil && j.bias == nil {
-		ended = cols / nr * nr
-	}
+	whole := cols / nr * nr // columns of whole tiles, which end their chains by themselves
 	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
 		depth := min(k+j.kb, j.k1) - k
 		last := k+j.kb >= j.k1
@@ -311,7 +311,7 @@ func (j *job) runTile(worker, i int) {
 			a := j.bufA[(k-j.k0)*j.aPanels*mr+(p0*mr+r)*depth:]
 			for q := 0; q < cols; q += nr {
 				var end *ending
-				if last && q < ended {
+				if finishing && last && q < whole {
 					end = j.end(w, m0+r, n0+q)
 				}
 				if cut := cols - q; cut < nr && j.direct {
@@ -320,9 +320,9 @@ func (j *job) runTile(worker, i int) {
 					j.path.tile(c[r*ldc+q:], ldc, a, b[q*depth:], depth, m, mode, end)
 				}
 			}
-			if finishing && last && ended < cols {
+			if finishing && last && whole < cols {
 				for i := r; i < r+m; i++ {
-					j.finishRow(m0+i, n0+ended, n0+cols, c[i*ldc:][ended:cols])
+					j.finishRow(m0+i, n0+whole, n0+cols, c[i*ldc:][whole:cols])
 				}
 			}
 		}
@@ -332,8 +332,18 @@ func (j *job) runTile(worker, i int) {
 // end says that the chains from row m and column n on end in the result.
 func (j *job) end(w *scratch, m, n int) *ending {
 	e := &w.end
-	e.dst, e.ldd = j.out.F32[m*j.out.Stride+n:], j.out.Stride
-	e.res, e.ldr = j.res.F32[m*j.res.Stride+n:], j.res.Stride
+	*e = ending{ldd: j.out.Stride, ldr: j.res.Stride}
+	if at := m*e.ldd + n; j.out.BF16 != nil {
+		e.dst16 = j.out.BF16[at:]
+	} else {
+		e.dst = j.out.F32[at:]
+	}
+	if j.bias != nil {
+		e.bias = j.bias[n:]
+	}
+	if j.res.F32 != nil {
+		e.res = j.res.F32[m*e.ldr+n:]
+	}
 	return e
 }
 

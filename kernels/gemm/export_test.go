@@ -65,6 +65,7 @@ func SelfCheck(name string) error {
 func modelTile(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, pairs bool) {
 	flushing := mode&modeFlush != 0
 	const mr, nr = 12, 32
+	var row [nr]float32
 	for i := range m {
 		for j := range nr {
 			s := float32(0)
@@ -84,11 +85,12 @@ func modelTile(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, 
 					s = num.FMA32(x, y, s)
 				}
 			}
-			if e != nil {
-				e.dst[i*e.ldd+j] = s + e.res[i*e.ldr+j]
-			} else {
-				c[i*ldc+j] = s
-			}
+			row[j] = s
+		}
+		if e != nil {
+			e.row(i, row[:])
+		} else {
+			copy(c[i*ldc:], row[:])
 		}
 	}
 }

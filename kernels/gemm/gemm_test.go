@@ -262,6 +262,38 @@ func TestForwardIsTheChain(t *testing.T) {
 	})
 }
 
+// Every class of sum is rounded to bf16 by whole tiles and cut ones: ties to even,
+// denormals like other numbers, what is too large to infinity, and NaN stays NaN.
+func TestResultsAreRounded(t *testing.T) {
+	var x []float32
+	for _, u := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0x18000, 0x7fffff, 0x800000, 0x3f808000, 0x3f808001, 0x3f818000, 0x3f817fff,
+		0x7f7f7fff, 0x7f7f8000, 0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fc00000, 0x7fffffff} {
+		x = append(x, math.Float32frombits(u), math.Float32frombits(u|1<<31))
+	}
+	const n = 71
+	m := len(x)
+	w, bias := slices.Repeat([]float32{1}, n), make([]float32, n)
+	for i := range bias {
+		bias[i] = float32(math.Copysign(math.Ldexp(1, -149+i*37%277), float64(i%2)-0.5))
+	}
+	eachPath(t, func(t *testing.T) {
+		p := pool.New(2)
+		defer p.Close()
+		for _, bias := range [][]float32{nil, bias} {
+			want, y := make([]float32, m*n), newMat(bf16, make([]float32, m*n), m, n, 3)
+			for i := range want {
+				v := num.FMA32(x[i/n], 1, 0)
+				if bias != nil {
+					v += bias[i%n]
+				}
+				want[i] = fromBF16(toBF16(v))
+			}
+			gemm.Forward(p, y.m, gemm.NewF32(x, m, 1), gemm.NewF32(w, n, 1), bias, nil)
+			same(t, fmt.Sprintf("bias=%v", bias != nil), want, y.values(t))
+		}
+	})
+}
+
 func TestGradInputIsTheChain(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))

@@ -89,18 +89,55 @@ func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 	if bf16 {
 		mode |= modeFlush
 	}
-	ended := ending{dst: make([]float32, len(c)), res: make([]float32, len(c)), ldd: p.nr, ldr: p.nr}
-	wantEnded := make([]float32, len(c))
-	for i, s := range want {
-		ended.res[i] = checkStart(5*i + k)
-		wantEnded[i] = s + ended.res[i]
-	}
-	p.tile(slices.Clone(c), p.nr, pa, pb, depth, rows, mode, &ended)
-	if err := sameBits(p, wantEnded, ended.dst); err != nil {
-		return err
+	for i := range 4 {
+		end, wantEnd := checkEnding(p, rows, i), checkEnding(p, rows, i)
+		for r := range rows {
+			wantEnd.row(r, want[r*p.nr:][:p.nr])
+		}
+		p.tile(slices.Clone(c), p.nr, pa, pb, depth, rows, mode, end)
+		if err := sameBits(p, wantEnd.values(), end.values()); err != nil {
+			return err
+		}
 	}
 	p.tile(c, p.nr, pa, pb, depth, rows, mode, nil)
 	return sameBits(p, want, c)
+}
+
+// checkEnding returns the i-th of four endings of rows rows: with bias or residual,
+// or both, in float32 or bf16.
+func checkEnding(p *path, rows, i int) *ending {
+	n := rows * p.nr
+	e := &ending{ldd: p.nr, ldr: p.nr}
+	if i < 2 {
+		e.dst = make([]float32, n)
+	} else {
+		e.dst16 = make([]uint16, n)
+	}
+	if i != 1 {
+		e.bias = make([]float32, p.nr)
+		for j := range e.bias {
+			e.bias[j] = checkStart(3*j + i)
+		}
+	}
+	if i < 3 {
+		e.res = make([]float32, n)
+		for j := range e.res {
+			e.res[j] = checkStart(5*j + i)
+		}
+	}
+	return e
+}
+
+// values returns what is in the destination.
+func (e *ending) values() []float32 {
+	if e.dst16 == nil {
+		return e.dst
+	}
+	v := make([]float32, len(e.dst16))
+	for i, b := range e.dst16 {
+		v[i] = widen(b)
+	}
+	return v
 }
 
 func checkStrip(p *path) error {
