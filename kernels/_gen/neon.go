@@ -16,7 +16,7 @@ func neon(out, stubs, pkg string) error {
 	g.WriteString(header + "package " + pkg + "\n")
 	for rows := 1; rows <= 6; rows++ {
 		neonTile(&s, rows)
-		fmt.Fprintf(&g, "\n// tile%dNEON computes panels of %d rows and 16 columns, see kernels/_gen/neon.go.\n//\n//go:noescape\nfunc tile%dNEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)\n", rows, rows, rows)
+		fmt.Fprintf(&g, "\n// tile%dNEON computes panels of %d rows and 16 columns, see kernels/_gen/neon.go.\n//\n//go:noescape\nfunc tile%dNEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)\n", rows, rows, rows)
 	}
 	for rows := 1; rows <= 6; rows++ {
 		neonStrip(&s, rows)
@@ -64,8 +64,8 @@ func neonRow(s *strings.Builder, i int, load string) {
 }
 
 func neonTile(s *strings.Builder, rows int) {
-	fmt.Fprintf(s, "\n// func tile%dNEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)\nTEXT ·tile%dNEON(SB), NOSPLIT, $0-56\n", rows, rows)
-	s.WriteString("\tMOVD c+0(FP), R0\n\tMOVD ldc+8(FP), R1\n\tLSL $2, R1, R1\n\tMOVD a+16(FP), R2\n\tMOVD b+24(FP), R3\n\tMOVD k+32(FP), R4\n\tMOVD panels+40(FP), R5\n\tMOVD mode+48(FP), R6\npanel:\n")
+	fmt.Fprintf(s, "\n// func tile%dNEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)\nTEXT ·tile%dNEON(SB), NOSPLIT, $0-64\n", rows, rows)
+	s.WriteString("\tMOVD c+0(FP), R0\n\tMOVD ldc+8(FP), R1\n\tLSL $2, R1, R1\n\tMOVD a+16(FP), R2\n\tMOVD b+24(FP), R3\n\tMOVD k+32(FP), R4\n\tMOVD panels+40(FP), R5\n\tMOVD mode+48(FP), R6\n\tMOVD end+56(FP), R11\npanel:\n")
 	neonStart(s, rows, "TBZ $0, R6")
 	s.WriteString("\tMOVD R3, R7\n\tMOVD R4, R8\n\tCBZ R8, store\nstep:\n")
 	fmt.Fprintf(s, "\tVLD1.P 64(R7), %s\n", four(24))
@@ -75,9 +75,36 @@ func neonTile(s *strings.Builder, rows int) {
 	if rows < 6 {
 		fmt.Fprintf(s, "\tADD $%d, R2\n", 4*(6-rows))
 	}
-	s.WriteString("\tSUBS $1, R8, R8\n\tBNE step\nstore:\n")
+	s.WriteString("\tSUBS $1, R8, R8\n\tBNE step\nstore:\n\tCBNZ R11, end\n")
 	neonStore(s, rows)
-	s.WriteString("\tMOVD R9, R0\n\tSUBS $1, R5, R5\n\tBNE panel\n\tRET\n")
+	s.WriteString("\tMOVD R9, R0\n\tSUBS $1, R5, R5\n\tBNE panel\n\tRET\nend:\n")
+	neonEnd(s, rows)
+	s.WriteString("\tSUBS $1, R5, R5\n\tBNE panel\n\tRET\n")
+}
+
+// neonEnd adds bias and residual to the chains and stores them where the words at
+// R11 say (see [isa.end]), which are not rounded. There is no addition of vectors:
+// a product with 1 is exact.
+func neonEnd(s *strings.Builder, rows int) {
+	add := func(i int) {
+		for v := range 4 {
+			fmt.Fprintf(s, "\tVFMLA V%d.S4, V28.S4, V%d.S4\n", 24+v, 4*i+v)
+		}
+	}
+	fmt.Fprintf(s, "\tFMOVS $1.0, F28\n\tVDUP V28.S[0], V28.S4\n\tMOVD %d(R11), R9\n\tCBZ R9, nobias\n\tVLD1 (R9), %s\n", endBias, four(24))
+	for i := range rows {
+		add(i)
+	}
+	fmt.Fprintf(s, "nobias:\n\tMOVD %d(R11), R9\n\tCBZ R9, noresidual\n\tMOVD %d(R11), R10\n", endResidual, endResidualStep)
+	for i := range rows {
+		fmt.Fprintf(s, "\tVLD1 (R9), %s\n\tADD R10, R9\n", four(24))
+		add(i)
+	}
+	fmt.Fprintf(s, "\tMOVD R9, %d(R11)\nnoresidual:\n\tMOVD (R11), R9\n\tMOVD %d(R11), R10\n", endResidual, endStep)
+	for i := range rows {
+		fmt.Fprintf(s, "\tVST1 %s, (R9)\n\tADD R10, R9\n\tADD R1, R0\n", four(4*i))
+	}
+	s.WriteString("\tMOVD R9, (R11)\n")
 }
 
 func neonStrip(s *strings.Builder, rows int) {

@@ -45,17 +45,6 @@ const (
 	modeStream             // store past the caches, if the path can
 )
 
-// ending is what becomes of chains that have come to their end in a tile:
-// dst, or dst16 rounded, = chain + bias + res, where nil adds nothing, in rows ldd
-// and ldr apart. dst and res may be the same.
-type ending struct {
-	dst       []float32
-	dst16     []uint16
-	bias, res []float32
-	ldd, ldr  int
-	raw       [6]uintptr // for assembly
-}
-
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
 // stays in L1 while it meets a block of rows of a (rowBlock), which stays in L2
 // while it meets the panels of a piece (colBlock). A chunk is what is packed of

@@ -20,22 +20,6 @@ var avx2 = path{
 	peak:     peakAVX2, peakFlops: 12 * 16, peakRounds: 1 << 20,
 }
 
-// words is what the assembly's tiles take for e: the addresses of destination
-// and residual, which they move on, each with the bytes between its rows, the
-// address of the bias, and 1 if the destination is bf16.
-func (e *ending) words() *uintptr {
-	if e == nil {
-		return nil
-	}
-	e.raw = [6]uintptr{address(e.dst), uintptr(4 * e.ldd), address(e.res), uintptr(4 * e.ldr), address(e.bias), 0}
-	if e.dst16 != nil {
-		e.raw[0], e.raw[1], e.raw[5] = address(e.dst16), uintptr(2*e.ldd), 1
-	}
-	return &e.raw[0]
-}
-
-func address[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
-
 func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 6; full > 0 {

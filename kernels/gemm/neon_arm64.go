@@ -7,32 +7,32 @@ package gemm
 // tile1NEON computes panels of 1 rows and 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func tile1NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile1NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile2NEON computes panels of 2 rows and 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func tile2NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile2NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile3NEON computes panels of 3 rows and 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func tile3NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile3NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile4NEON computes panels of 4 rows and 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func tile4NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile4NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile5NEON computes panels of 5 rows and 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func tile5NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile5NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile6NEON computes panels of 6 rows and 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func tile6NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int)
+func tile6NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // strip1NEON computes 1 rows of a strip of 16 columns, see kernels/_gen/neon.go.
 //

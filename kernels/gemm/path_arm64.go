@@ -33,16 +33,16 @@ func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 		tileGo(c, ldc, a, b, k, m, mode, e, 6, 16)
 		return
 	}
-	if e != nil {
+	if e != nil && e.dst16 != nil {
 		tileNEON(c, ldc, a, b, k, m, mode, nil)
 		for i := range m {
 			e.row(i, c[i*ldc:][:16])
 		}
 		return
 	}
-	cp, ap, bp := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b)
+	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 6; full > 0 {
-		tile6NEON(cp, ldc, ap, bp, k, full, mode)
+		tile6NEON(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 6 * full; m == 0 {
 			return
 		}
@@ -50,15 +50,15 @@ func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	}
 	switch m {
 	case 1:
-		tile1NEON(cp, ldc, ap, bp, k, 1, mode)
+		tile1NEON(cp, ldc, ap, bp, k, 1, mode, end)
 	case 2:
-		tile2NEON(cp, ldc, ap, bp, k, 1, mode)
+		tile2NEON(cp, ldc, ap, bp, k, 1, mode, end)
 	case 3:
-		tile3NEON(cp, ldc, ap, bp, k, 1, mode)
+		tile3NEON(cp, ldc, ap, bp, k, 1, mode, end)
 	case 4:
-		tile4NEON(cp, ldc, ap, bp, k, 1, mode)
+		tile4NEON(cp, ldc, ap, bp, k, 1, mode, end)
 	case 5:
-		tile5NEON(cp, ldc, ap, bp, k, 1, mode)
+		tile5NEON(cp, ldc, ap, bp, k, 1, mode, end)
 	}
 }
 

@@ -52,20 +52,6 @@ func tileGo(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, mr,
 	}
 }
 
-// row ends the i-th row of a tile.
-func (e *ending) row(i int, chains []float32) {
-	dst, dst16, res := e.dst, e.dst16, e.res
-	if dst16 != nil {
-		dst16 = dst16[i*e.ldd:]
-	} else {
-		dst = dst[i*e.ldd:]
-	}
-	if res != nil {
-		res = res[i*e.ldr:]
-	}
-	finishPortable(dst, dst16, chains, e.bias, res)
-}
-
 // finishPortable ends one row: dst or dst16 = c + bias + res, where nil adds
 // nothing.
 func finishPortable(dst []float32, dst16 []uint16, c, bias, res []float32) {
