@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -34,11 +32,9 @@ var (
 		polygon{{X: 0, Y: -1.2}, {X: 1.05, Y: 0.75}, {X: -1.05, Y: 0.75}},                           // triangle down
 		polygon{{X: -0.5, Y: 1.05}, {X: 0.5, Y: 1.05}, {X: 1.1, Y: 0}, {X: 0.5, Y: -1.05}, {X: -0.5, Y: -1.05}, {X: -1.1, Y: 0}},
 	}
-	ink      = color.RGBA{0x22, 0x22, 0x22, 0xff}
-	faint    = color.RGBA{0xe4, 0xe4, 0xe4, 0xff}
-	grey     = color.RGBA{0x70, 0x70, 0x70, 0xff}
-	stack    = "'Helvetica Neue',Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
-	families = regexp.MustCompile(`font-family:[^;"]*`)
+	ink   = color.RGBA{0x22, 0x22, 0x22, 0xff}
+	faint = color.RGBA{0xe4, 0xe4, 0xe4, 0xff}
+	grey  = color.RGBA{0x70, 0x70, 0x70, 0xff}
 )
 
 // look is how one arm is drawn, the same in every plot.
@@ -62,14 +58,6 @@ func pale(c color.Color, share float64) color.Color {
 		return uint8(float64(255*(1-share)) + float64(float64(v>>8)*share) + 0.5)
 	}
 	return color.RGBA{mix(r), mix(g), mix(b), 0xff}
-}
-
-func sans(size vg.Length, bold bool) text.Style {
-	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-	if bold {
-		f.Weight = 3 // x/image/font.WeightBold
-	}
-	return text.Style{Color: ink, Font: f, Handler: plot.DefaultTextHandler}
 }
 
 // newPlot returns an empty plot in the house style: sans serif and thin axes.
@@ -129,8 +117,11 @@ func (g polygon) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 }
 
 // ticks places three to seven ticks at round numbers.
-func ticks(min, max float64) []plot.Tick {
-	step := roundStep((max - min) / 6)
+func ticks(min, max float64) []plot.Tick { return ticksOf(6, min, max) }
+
+// ticksOf places ticks at round numbers, at most so many steps apart.
+func ticksOf(steps, min, max float64) []plot.Tick {
+	step := roundStep((max - min) / steps)
 	if !(step > 0) || math.IsInf(step, 0) {
 		return []plot.Tick{{Value: min, Label: short(min)}}
 	}
@@ -176,6 +167,25 @@ func wholeTicks(min, max float64) []plot.Tick {
 	return slices.DeleteFunc(ticks(min, max), func(t plot.Tick) bool { return t.Value != math.Floor(t.Value) })
 }
 
+// logTicks places ticks on an axis of decimal logarithms: at powers of ten, over
+// few of them at twice and five times those too.
+func logTicks(min, max float64) []plot.Tick {
+	digits := []string{"1", "2", "5"}
+	if max-min > 3 {
+		digits = digits[:1]
+	}
+	var out []plot.Tick
+	for e := math.Floor(min); e <= max; e++ {
+		for _, d := range digits {
+			v, err := strconv.ParseFloat(d+"e"+strconv.Itoa(int(e)), 64)
+			if at := math.Log10(v); err == nil && at >= min && at <= max {
+				out = append(out, plot.Tick{Value: at, Label: short(v)})
+			}
+		}
+	}
+	return out
+}
+
 // entry is a line of the legend.
 type entry struct {
 	name string
@@ -210,7 +220,7 @@ func drawSVG(width, height vg.Length, legend []entry, plots ...*plot.Plot) ([]by
 	if _, err := canvas.WriteTo(&buf); err != nil {
 		return nil, fmt.Errorf("drawing: %w", err)
 	}
-	return families.ReplaceAll(buf.Bytes(), []byte("font-family:"+stack)), nil
+	return oneStack(buf.Bytes()), nil
 }
 
 // The legend's measures: of a sample of the look, between entries and of a line.
@@ -265,7 +275,7 @@ func drawLegend(c draw.Canvas, legend []entry) vg.Length {
 		}
 		c.FillText(style, vg.Point{X: x + legendSample + 5, Y: y + 1}, e.name)
 	}
-	return height + 4
+	return height + 6
 }
 
 // span is a range of values with room around it.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/plotter"
 )
 
 // Of a study with many cells of long names, each entry of the legend has a line
@@ -57,6 +59,76 @@ func TestLegendOfManyLongNames(t *testing.T) {
 		if width := sans(9.5, false).Width(m[1]); width > plotWidth-45 || !strings.Contains(m[1], "…") {
 			t.Errorf("%q is %g wide", m[1], width)
 		}
+	}
+}
+
+// Text keeps its place in a viewer whose letters are wider than those it was laid
+// out with: names end where the viewer puts their end, and have room to the left.
+func TestTextKeepsItsPlaceInAnyFont(t *testing.T) {
+	run := studyRun()
+	r, err := Render(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`<text x="([-0-9.]+)"[^>]*style="(?:text-anchor:(\w+);)?[^>]*>([^<]+)<`)
+	label := sans(8.5, false)
+	names, middles := 0, 0
+	for _, m := range text.FindAllStringSubmatch(string(r.Plots[basePlot]), -1) {
+		x, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case strings.Contains(m[3], " accuracy") || strings.Contains(m[3], "average"):
+			names++
+			if m[2] != "end" {
+				t.Errorf("%s: anchored at its %q, not at its end", m[3], m[2])
+			}
+			face := label.Handler.Cache().Lookup(label.Font, label.Font.Size)
+			if width := float64(face.Width(m[3])); x < 1.15*width {
+				t.Errorf("%s: begins at %g in Liberation Sans: a font wider by 15 %% leaves the picture", m[3], x-width)
+			}
+		case m[2] == "middle":
+			middles++
+		}
+	}
+	if names < 10 || middles < 4 {
+		t.Errorf("%d names of figures and %d centred texts", names, middles)
+	}
+	for name, svg := range r.Plots {
+		if n := strings.Count(string(svg), "font-family"); n != 1 {
+			t.Errorf("%s names its fonts %d times", name, n)
+		}
+	}
+}
+
+// A curve that falls from 6 to 0.06 is shown on a logarithmic axis, where the
+// later half of its fall is half of its height; one from 3 to 1.5 is not, and
+// what lies far off the curves does not stretch the axis.
+func TestLossAxis(t *testing.T) {
+	axis := func(curves, noise span, points ...float64) (label string, at []float64) {
+		p := newPlot("", "step", "loss")
+		var xys plotter.XYs
+		for _, y := range points {
+			xys = append(xys, plotter.XY{Y: y})
+		}
+		for _, q := range lossAxis(p, curves, noise)(xys) {
+			at = append(at, (q.Y-p.Y.Min)/(p.Y.Max-p.Y.Min))
+		}
+		return p.Y.Label.Text, at
+	}
+	label, at := axis(span{0.06, 6}, span{0.06, 6}, 6, 0.6, 0.06, 0, -1)
+	if label != "loss, log scale" || math.Abs(at[1]-0.5) > 1e-9 || math.Abs(at[0]+at[2]-1) > 1e-9 || at[0] < 0.9 || at[0] > 1 || at[3] >= 0 || at[4] >= 0 {
+		t.Errorf("%s: %v", label, at)
+	}
+	if label, at = axis(span{0.06, 6}, span{1e-6, 7}, 0.06); at[0] > 0.25 {
+		t.Errorf("one step at 1e-6 moves the foot of the curves to %g of the height", at[0])
+	}
+	if label, at = axis(span{1.5, 3}, span{1, 4}, 2.5); label != "loss" || math.Abs(at[0]-0.5) > 1e-9 {
+		t.Errorf("%s: %v", label, at)
+	}
+	if label, _ = axis(span{0, 3}, span{0, 3}); label != "loss" {
+		t.Errorf("a loss of 0: %s", label)
 	}
 }
 

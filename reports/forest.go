@@ -21,7 +21,8 @@ func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]
 	var legend []entry
 	looks := s.looks(contrasts)
 	for j, c := range contrasts {
-		legend = append(legend, entry{name: contrastLabel(c.name), look: looks[j], line: true, mark: true})
+		solid := look{color: looks[j].color, glyph: looks[j].glyph} // as intervals are drawn
+		legend = append(legend, entry{name: contrastLabel(c.name), look: solid, line: true, mark: true})
 	}
 	var last *figure
 	for _, i := range rows {
@@ -60,7 +61,12 @@ func (s *study) forestPlot(contrasts []*contrast, rows []int, xLabel string) ([]
 	p.Y.LineStyle.Width = 0
 	p.Y.Min, p.Y.Max = -f.height, 0
 	p.X.Min, p.X.Max = xs.padded(0.04)
+	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick { return ticksOf(10, lo, hi) })
 	p.Y.Tick.Label.Font.Size = 8.5
+	for i := range f.rows {
+		r := &f.rows[i]
+		r.label = shortened(r.label, func(s string) bool { return p.Y.Tick.Label.Width(s) <= plotWidth/2 })
+	}
 	addGrid(p, false) // the intervals are the horizontal lines
 	p.Add(f)
 	return drawSVG(plotWidth, vg.Length(f.height*f.unit())+62, legend, p)

@@ -12,26 +12,49 @@ import (
 
 const plotWidth vg.Length = 620
 
+// curve is a line to draw over the steps.
+type curve struct {
+	points plotter.XYs
+	look   look
+	width  vg.Length
+	marked int // a curve of at most so many points shows them
+}
+
+// addCurves draws curves, each loss where the axis of losses has it. The axes stay
+// as they are: gonum would widen them.
+func addCurves(p *plot.Plot, place func(plotter.XYs) plotter.XYs, curves []curve) error {
+	x, y := p.X, p.Y
+	for _, c := range curves {
+		if len(c.points) == 0 {
+			continue
+		}
+		at := place(c.points)
+		if err := addLine(p, at, c.look, c.width); err != nil {
+			return err
+		}
+		if len(at) <= c.marked {
+			addMarks(p, at, c.look)
+		}
+	}
+	p.X, p.Y = x, y
+	return nil
+}
+
 // lossPlot draws the training losses of every cell: the means of the logEvery
 // windows, behind them every step. nil if no cell has a step with a loss.
 func (s *study) lossPlot() ([]byte, error) {
 	p := newPlot("", "optimizer step", "training loss (nats per target)")
 	addGrid(p, true)
 	p.X.Tick.Marker = plot.TickerFunc(wholeTicks)
-	xs, ys := emptySpan(), emptySpan()
+	xs, strong, most := emptySpan(), emptySpan(), emptySpan()
 	var legend []entry
-	type curve struct {
-		points plotter.XYs
-		look   look
-		width  vg.Length
-	}
-	var curves []curve
+	var steps, means []curve
 	for i, a := range s.arms {
 		drawn := false
 		for _, c := range a.cells {
 			var raw plotter.XYs
 			for _, st := range c.steps {
-				if !math.IsNaN(st.Loss) && !math.IsInf(st.Loss, 0) {
+				if finite(st.Loss) {
 					raw = append(raw, plotter.XY{X: float64(st.Step), Y: st.Loss})
 				}
 			}
@@ -41,20 +64,18 @@ func (s *study) lossPlot() ([]byte, error) {
 			drawn = true
 			xs.add(raw[0].X)
 			xs.add(raw[len(raw)-1].X)
-			var means plotter.XYs
+			for _, y := range middle(raw, 0.98) {
+				most.add(y)
+			}
+			var of plotter.XYs
 			for _, pt := range c.points {
-				if !math.IsNaN(pt.Loss) {
-					means = append(means, plotter.XY{X: float64(pt.Step), Y: pt.Loss})
-					ys.add(pt.Loss)
+				if finite(pt.Loss) {
+					of = append(of, plotter.XY{X: float64(pt.Step), Y: pt.Loss})
+					strong.add(pt.Loss)
 				}
 			}
-			for _, y := range middle(raw, 0.98) {
-				ys.add(y)
-			}
-			if err := addLine(p, thin(raw, 500), look{color: pale(lookOf(i).color, 0.3)}, 0.6); err != nil {
-				return nil, err
-			}
-			curves = append(curves, curve{means, lookOf(i), 1.7})
+			steps = append(steps, curve{thin(raw, 500), look{color: pale(lookOf(i).color, 0.3)}, 0.6, 0})
+			means = append(means, curve{of, lookOf(i), 1.7, 20})
 		}
 		if drawn {
 			legend = append(legend, entry{name: a.name, look: lookOf(i), line: true})
@@ -63,21 +84,10 @@ func (s *study) lossPlot() ([]byte, error) {
 	if len(legend) == 0 {
 		return nil, nil
 	}
-	for _, c := range curves {
-		if len(c.points) == 0 {
-			continue
-		}
-		if err := addLine(p, c.points, c.look, c.width); err != nil {
-			return nil, err
-		}
-		if len(c.points) <= 20 {
-			addMarks(p, c.points, c.look)
-		}
-	}
 	p.X.Min, p.X.Max = min(xs.min, 0), max(xs.max, 1)
-	p.Y.Min, p.Y.Max = ys.padded(0.05)
-	if ys.min >= 0 {
-		p.Y.Min = max(p.Y.Min, 0)
+	place := lossAxis(p, strong, most)
+	if err := addCurves(p, place, append(steps, means...)); err != nil {
+		return nil, err
 	}
 	return drawSVG(plotWidth, 330, legend, p)
 }
@@ -85,45 +95,38 @@ func (s *study) lossPlot() ([]byte, error) {
 // heldOutPlot draws the losses on the held-out items, output left and prompt
 // right. nil if nothing was held out.
 func (s *study) heldOutPlot() ([]byte, error) {
-	out := newPlot("loss on the output", "optimizer step", "nats per token")
-	prompt := newPlot("loss on the prompt", "optimizer step", "")
-	addGrid(out, true)
-	addGrid(prompt, true)
-	xs, ysOut, ysPrompt := emptySpan(), emptySpan(), emptySpan()
+	type half struct {
+		plot   *plot.Plot
+		of     func(HeldOut) float64
+		curves []curve
+		losses span
+	}
+	out := &half{plot: newPlot("loss on the output", "optimizer step", "nats per token"), of: func(h HeldOut) float64 { return h.OutputLoss }, losses: emptySpan()}
+	prompt := &half{plot: newPlot("loss on the prompt", "optimizer step", ""), of: func(h HeldOut) float64 { return h.PromptLoss }, losses: emptySpan()}
+	last := 1.0
 	var legend []entry
-	add := func(cell string, l look, width vg.Length) bool {
-		var o, q plotter.XYs
-		for _, h := range s.run.HeldOut {
-			if h.Cell != cell {
-				continue
-			}
-			x := float64(h.Step)
-			xs.add(x)
-			if !math.IsNaN(h.OutputLoss) && !math.IsInf(h.OutputLoss, 0) {
-				o = append(o, plotter.XY{X: x, Y: h.OutputLoss})
-				ysOut.add(h.OutputLoss)
-			}
-			if !math.IsNaN(h.PromptLoss) && !math.IsInf(h.PromptLoss, 0) {
-				q = append(q, plotter.XY{X: x, Y: h.PromptLoss})
-				ysPrompt.add(h.PromptLoss)
-			}
-		}
-		for _, part := range []struct {
-			p   *plot.Plot
-			pts plotter.XYs
-		}{{out, o}, {prompt, q}} {
-			if len(part.pts) > 0 {
-				if addLine(part.p, part.pts, l, width) == nil && len(part.pts) <= 30 {
-					addMarks(part.p, part.pts, l)
+	add := func(cell string, c curve) bool {
+		drawn := false
+		for _, part := range []*half{out, prompt} {
+			c.points = nil
+			for _, h := range s.run.HeldOut {
+				if loss := part.of(h); h.Cell == cell && finite(loss) {
+					c.points = append(c.points, plotter.XY{X: float64(h.Step), Y: loss})
+					part.losses.add(loss)
+					last = max(last, float64(h.Step))
 				}
 			}
+			if drawn = drawn || len(c.points) > 0; c.marked == 0 && len(c.points) > 0 { // a base model's one measurement
+				c.points = plotter.XYs{{X: 0, Y: c.points[0].Y}, {X: last, Y: c.points[0].Y}}
+			}
+			part.curves = append(part.curves, c)
 		}
-		return len(o)+len(q) > 0
+		return drawn
 	}
 	for i, a := range s.arms {
 		drawn := false
 		for _, c := range a.cells {
-			drawn = add(c.name, lookOf(i), 1.5) || drawn
+			drawn = add(c.name, curve{look: lookOf(i), width: 1.5, marked: 30}) || drawn
 		}
 		if drawn {
 			legend = append(legend, entry{name: a.name, look: lookOf(i), line: true, mark: true})
@@ -132,42 +135,63 @@ func (s *study) heldOutPlot() ([]byte, error) {
 	if len(legend) == 0 {
 		return nil, nil
 	}
-	xs.add(0)
 	for i, name := range s.bases {
-		for _, h := range s.run.HeldOut {
-			if h.Cell == name {
-				l := look{color: grey, dash: dashes[(2+i)%len(dashes)]}
-				for _, part := range []struct {
-					p    *plot.Plot
-					y    float64
-					span *span
-				}{{out, h.OutputLoss, &ysOut}, {prompt, h.PromptLoss, &ysPrompt}} {
-					if math.IsNaN(part.y) || math.IsInf(part.y, 0) {
-						continue
-					}
-					part.span.add(part.y)
-					if err := addLine(part.p, plotter.XYs{{X: 0, Y: part.y}, {X: xs.max, Y: part.y}}, l, 1.1); err != nil {
-						return nil, err
-					}
-				}
-				legend = append(legend, entry{name: baseName(s.bases, name), look: l, line: true})
-				break
+		l := look{color: grey, dash: dashes[(2+i)%len(dashes)]}
+		if add(name, curve{look: l, width: 1.1}) {
+			legend = append(legend, entry{name: baseName(s.bases, name), look: l, line: true})
+		}
+	}
+	for _, part := range []*half{out, prompt} {
+		addGrid(part.plot, true)
+		part.plot.X.Min, part.plot.X.Max = 0, last
+		part.plot.X.Tick.Marker = plot.TickerFunc(wholeTicks)
+		place := lossAxis(part.plot, part.losses, part.losses)
+		if err := addCurves(part.plot, place, part.curves); err != nil {
+			return nil, err
+		}
+	}
+	return drawSVG(plotWidth, 290, legend, out.plot, prompt.plot)
+}
+
+// lossAxis fits the axis of losses to curves and to the noise around them, and
+// returns where points lie on it. Where the highest point of the curves is far
+// above the lowest, the axis is logarithmic: on a linear one the later part of
+// every curve would lie along its foot.
+func lossAxis(p *plot.Plot, curves, noise span) func(plotter.XYs) plotter.XYs {
+	const far = 20
+	if !(curves.min > 0 && curves.max >= far*curves.min) {
+		curves.add(noise.min)
+		curves.add(noise.max)
+		p.Y.Min, p.Y.Max = curves.padded(0.05)
+		if curves.min >= 0 {
+			p.Y.Min = max(p.Y.Min, 0)
+		}
+		return func(points plotter.XYs) plotter.XYs { return points }
+	}
+	// The data are logarithms: gonum misplaces a label beside its logarithmic axis.
+	all := emptySpan()
+	for _, y := range []float64{curves.min, max(noise.min, curves.min/2), curves.max, noise.max} {
+		all.add(math.Log10(y))
+	}
+	p.Y.Min, p.Y.Max = all.padded(0.04)
+	p.Y.Tick.Marker = plot.TickerFunc(logTicks)
+	if p.Y.Label.Text != "" {
+		p.Y.Label.Text += ", log scale"
+	}
+	return func(points plotter.XYs) plotter.XYs {
+		out := slices.Clone(points)
+		for i := range out {
+			if y := &out[i].Y; *y > 0 {
+				*y = max(math.Log10(*y), p.Y.Min-1)
+			} else {
+				*y = p.Y.Min - 1 // below the picture
 			}
 		}
+		return out
 	}
-	for _, part := range []struct {
-		p *plot.Plot
-		y span
-	}{{out, ysOut}, {prompt, ysPrompt}} {
-		part.p.X.Min, part.p.X.Max = 0, max(xs.max, 1)
-		part.p.X.Tick.Marker = plot.TickerFunc(wholeTicks)
-		part.p.Y.Min, part.p.Y.Max = part.y.padded(0.06)
-		if part.y.min >= 0 {
-			part.p.Y.Min = max(part.p.Y.Min, 0)
-		}
-	}
-	return drawSVG(plotWidth, 290, legend, out, prompt)
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 func addLine(p *plot.Plot, pts plotter.XYs, l look, width vg.Length) error {
 	line, err := plotter.NewLine(pts)

@@ -94,15 +94,18 @@ func (r *renderer) plots() error {
 	forest := func(list []*contrast, rows []int, label string) func() ([]byte, error) {
 		return func() ([]byte, error) { return r.forestPlot(list, rows, label) }
 	}
-	const better = " (right of 0: the first named is better)"
+	const (
+		between = "difference in percentage points (right of 0: the first named is better)"
+		base    = "difference in percentage points (right of 0: better than the base model)"
+	)
 	for _, p := range []struct {
 		name string
 		draw func() ([]byte, error)
 	}{
-		{betweenPlot, forest(r.between, open, "difference in percentage points"+better)},
-		{betweenFoldedPlot, forest(r.between, folded, "difference in percentage points"+better)},
-		{basePlot, forest(r.base, open, "difference from the base model in percentage points")},
-		{baseFoldedPlot, forest(r.base, folded, "difference from the base model in percentage points")},
+		{betweenPlot, forest(r.between, open, between)},
+		{betweenFoldedPlot, forest(r.between, folded, between)},
+		{basePlot, forest(r.base, open, base)},
+		{baseFoldedPlot, forest(r.base, folded, base)},
 		{lossPlot, r.lossPlot},
 		{heldoutPlot, r.heldOutPlot},
 	} {

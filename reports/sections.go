@@ -95,7 +95,7 @@ func (r *renderer) curves() {
 	r.md.para("## Losses")
 	if r.report.Plots[lossPlot] != nil {
 		r.picture(lossPlot, "Training loss of each cell over the steps")
-		r.md.para("Strong: means of the log windows; pale: every step. Losses of cells with different labels measure different things: with labels on every token the mean counts prompt tokens too, which are easier or harder to foretell than answers. These curves show whether training went well, not which cell is better.")
+		r.md.para("Strong: means of the log windows, the last of which holds the steps that remained; pale: every step. Losses of cells with different labels measure different things: with labels on every token the mean counts prompt tokens too, which are easier or harder to foretell than answers. These curves show whether training went well, not which cell is better.")
 		var rows [][]string
 		for _, c := range r.cells {
 			if len(c.steps) == 0 {
