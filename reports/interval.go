@@ -67,18 +67,18 @@ func tangoScore(b, c, n int, d float64) float64 {
 type unit struct{ sum, count float64 }
 
 // bootstrap returns the 95 % interval of Σ sums / Σ counts when units are drawn
-// with replacement, Resamples times (Efron, Annals of Statistics 7, 1979):
+// with replacement, resamples times (Efron, Annals of Statistics 7, 1979):
 // the 2.5 and 97.5 percentiles, their distance from the estimate stretched by
 // √(n/(n−1))·t/z for n units, without which the interval is too short when units are few
 // (Hesterberg, What teachers should know about the bootstrap, The American
 // Statistician 69, 2015). name picks the stream of random numbers. With fewer than
 // two units there is no interval: NaN.
-func bootstrap(units []unit, name string) (low, high float64) {
+func bootstrap(units []unit, name string, resamples int) (low, high float64) {
 	if len(units) < 2 {
 		return math.NaN(), math.NaN()
 	}
 	rng := newPhilox("bootstrap " + name)
-	stats := make([]float64, Resamples)
+	stats := make([]float64, resamples)
 	for r := range stats {
 		var sum, count float64
 		for range units {
@@ -93,9 +93,9 @@ func bootstrap(units []unit, name string) (low, high float64) {
 
 // stratified is bootstrap for an average of few members: units are drawn within
 // each member, whose weights stay.
-func stratified(members [][]unit, weights []float64, name string) (low, high float64) {
+func stratified(members [][]unit, weights []float64, name string, resamples int) (low, high float64) {
 	rng := newPhilox("stratified " + name)
-	stats := make([]float64, Resamples)
+	stats := make([]float64, resamples)
 	estimate, total, fewest := 0.0, 0.0, math.MaxInt
 	for m, units := range members {
 		if len(units) < 2 {

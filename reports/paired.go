@@ -248,16 +248,16 @@ func (p *paired) fill(d *Difference, factor float64) {
 		low, high = TangoInterval(0, 0, len(p.units))
 	case p.binary && p.single:
 		d.Method = "exact sign-flip; bootstrap"
-		low, high = bootstrap(p.units, name)
+		low, high = bootstrap(p.units, name, Resamples)
 	case p.binary:
 		d.Method = "exact sign-flip over clusters; bootstrap over clusters"
-		low, high = bootstrap(p.units, name)
+		low, high = bootstrap(p.units, name, Resamples)
 	case p.single:
 		d.Method = "sampled sign-flip; bootstrap"
-		low, high = bootstrap(p.units, name)
+		low, high = bootstrap(p.units, name, Resamples)
 	default:
 		d.Method = "sampled sign-flip over clusters; bootstrap over clusters"
-		low, high = bootstrap(p.units, name)
+		low, high = bootstrap(p.units, name, Resamples)
 	}
 	d.Low, d.High = factor*low, factor*high
 	floor := 0.0
@@ -321,7 +321,7 @@ func fillAverage(d *Difference, members []*paired, weighted bool, factor float64
 	var low, high, se float64
 	if len(members) >= fewMembers {
 		d.Method = "bootstrap over members"
-		low, high = bootstrap(units, name)
+		low, high = bootstrap(units, name, Resamples)
 		dev := make([]unit, len(units))
 		for i, u := range units {
 			dev[i] = unit{u.sum - float64(estimate*u.count), u.count}
@@ -329,7 +329,7 @@ func fillAverage(d *Difference, members []*paired, weighted bool, factor float64
 		se = meanStdErr(dev)
 	} else {
 		d.Method = "bootstrap within members"
-		low, high = stratified(strata, weights, name)
+		low, high = stratified(strata, weights, name, Resamples)
 		se = stratifiedStdErr(strata, weights)
 	}
 	d.Low, d.High = factor*low, factor*high
