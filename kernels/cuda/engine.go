@@ -45,6 +45,9 @@ type Engine struct {
 	starts    []int32
 	blocks    []squares
 	sums      []float64
+
+	laps   *laps   // while Profile runs
+	events []Event // of profiles before
 }
 
 var _ kernels.Engine = (*Engine)(nil)

@@ -74,6 +74,11 @@ func (e *Engine) launch(k kernel, grid, block Dim, args ...any) {
 		}
 		e.functions[k] = f
 	}
+	if e.laps != nil {
+		e.laps.kernels = append(e.laps.kernels, k.name)
+		e.lap()
+		defer e.lap()
+	}
 	if err := e.driver.Launch(e.compute, f, grid, block, k.shared, args...); err != nil {
 		e.broken("running kernel "+k.name, err)
 	}
