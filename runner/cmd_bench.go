@@ -8,6 +8,7 @@ import (
 
 	"xrun/kernels"
 	"xrun/kernels/cpu"
+	"xrun/kernels/cuda"
 	"xrun/model"
 	"xrun/model/tokenizer"
 	"xrun/runner/bench"
@@ -33,6 +34,7 @@ else should run meanwhile.`,
 		f.set.IntVar(&f.steps, "steps", 4, "measured training `steps`")
 		f.set.IntVar(&f.batch, "batch", 4, "`rows` of a step")
 		f.set.IntVar(&f.length, "length", 1024, "most `tokens` of a row")
+		f.set.IntVar(&f.tokens, "tokens", 512, "`tokens` that the kernels work on at once")
 		f.set.StringVar(&f.labels, "labels", "output", "`output|all`: tokens that the loss counts")
 		f.set.BoolVar(&f.recompute, "recompute", false, "compute activations again in the backward pass")
 		f.set.StringVar(&f.data, "data", "", "instruction `file` whose rows are trained on, in Alpaca's template")
@@ -60,8 +62,8 @@ func (e *env) bench(f *flags, args []string) error {
 	if err := oneOf("labels", f.labels, "output", "all"); err != nil {
 		return err
 	}
-	if f.steps < 1 || f.batch < 1 || f.length < 2 {
-		return usagef("-steps %d -batch %d -length %d: want at least 1 step of 1 row of 2 tokens", f.steps, f.batch, f.length)
+	if f.steps < 1 || f.batch < 1 || f.length < 2 || f.tokens < 8 {
+		return usagef("-steps %d -batch %d -length %d -tokens %d: want at least 1 step of 1 row of 2 tokens, kernels on 8", f.steps, f.batch, f.length, f.tokens)
 	}
 	in := &inputs{digests: store.OpenDigests(e.disk, "")}
 	c, load, err := in.benchModel(name)
@@ -118,8 +120,11 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 			o.Recipe.Recompute = c.Layers
 		}
 		o.Planned = model.TrainMemory(c, p, o.Recipe.Recompute, extent).Total()
-		if e, ok := engine.(*cpu.Engine); ok {
+		switch e := engine.(type) {
+		case *cpu.Engine:
 			o.Planned += e.Overhead(overheadOf(c, extent, extent.Labels))
+		case *cuda.Engine:
+			o.Planned += cudaTraining(c, p.String(), extent, extent.Labels).Overhead().Total()
 		}
 		s, err := bench.MeasureSteps(engine, load, rows, o)
 		if err != nil {
@@ -141,7 +146,7 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 		return err
 	}
 	if slices.Contains(parts, "kernels") {
-		k, err := bench.MeasureKernels(engine, c, p, min(512, c.MaxPositions))
+		k, err := bench.MeasureKernels(engine, c, p, min(f.tokens, c.MaxPositions))
 		if err != nil {
 			return err
 		}

@@ -39,6 +39,7 @@ type flags struct {
 	model   string
 	only    string
 	steps   int
+	tokens  int
 	batch   int
 	length  int
 	labels  string

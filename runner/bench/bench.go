@@ -114,8 +114,15 @@ func (r *Report) Print(w io.Writer) {
 		if s.PeakBytes > 0 {
 			fmt.Fprintf(t, "  peak memory\t%.0f MiB, planned %.0f\n", mib(s.PeakBytes), mib(s.PlannedBytes))
 		}
-		for _, o := range s.Ops {
+		ops := s.Ops
+		if len(s.Kernels) > 0 { // what the host took to queue them would mislead
+			ops = nil
+		}
+		for _, o := range ops {
 			fmt.Fprintf(t, "  %s\t%.1f %% of the time\t%s\t%s\n", o.Op, 100*o.Seconds/s.Seconds, rate(o.FLOPs/o.Seconds/1e9, o.Bytes/o.Seconds/1e9), percent(o.Share))
+		}
+		for _, k := range s.Kernels {
+			fmt.Fprintf(t, "  %s\t%d launches\t%.3f ms of a step\n", k.Kernel, k.Launches, 1000*k.Seconds)
 		}
 		flush(t)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"xrun/kernels"
+	"xrun/kernels/cuda"
 	"xrun/kernels/num"
 	"xrun/model"
 )
@@ -31,8 +32,12 @@ type Step struct {
 	Share  float64   `json:"share_of_limit,omitempty"`
 	Losses []float64 `json:"losses"` // of the first step too
 	Ops    []*OpTime `json:"ops"`
+	// Kernels are what a GPU's kernels took in one more step, with events between
+	// them; Ops are there the time that the host took to queue them.
+	Kernels []cuda.KernelTime `json:"kernels,omitempty"`
 	// PeakBytes is the most memory the process had resident meanwhile, 0 where
-	// the system does not tell; PlannedBytes is what the plan said.
+	// the system does not tell, and of a GPU what was taken there; PlannedBytes is
+	// what the plan said.
 	PeakBytes    int64 `json:"peak_bytes"`
 	PlannedBytes int64 `json:"planned_bytes"`
 }
@@ -42,8 +47,8 @@ type StepOptions struct {
 	Precision kernels.DType
 	Recipe    model.Recipe
 	Steps     int // measured ones; one more goes before them
-	// Planned is what the steps are said to take beside what the process has
-	// already.
+	// Planned is what the steps are said to take: of a GPU's memory, or of the
+	// processor's beside what the process has already.
 	Planned int64
 }
 
@@ -56,7 +61,11 @@ func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, o StepOptions
 	}
 	debug.FreeOSMemory()
 	ResetPeakMemory()
-	planned := Resident() + o.Planned
+	gpu, _ := e.(*cuda.Engine)
+	planned := o.Planned
+	if gpu == nil {
+		planned += Resident()
+	}
 	t := newTimed(e)
 	m, err := load(t, o.Precision, false)
 	if err != nil {
@@ -95,7 +104,14 @@ func MeasureSteps(e kernels.Engine, load Loader, rows []model.Row, o StepOptions
 	}
 	s.PeakBytes, s.PlannedBytes = PeakMemory(), planned
 	s.finish(t.order)
-	return s, nil
+	if gpu != nil {
+		_, _, s.PeakBytes = gpu.Memory()
+		s.Kernels, err = gpu.Profile(func() error {
+			_, err := trainer.Step(rows[o.Steps*batch : (o.Steps+1)*batch])
+			return err
+		})
+	}
+	return s, err
 }
 
 // finish computes rates.
