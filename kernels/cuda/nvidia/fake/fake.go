@@ -196,8 +196,11 @@ func fake_cuDeviceTotalMem_v2(n *C.size_t, _ C.CUdevice) C.CUresult {
 func fake_cuDevicePrimaryCtxRetain(c *C.CUcontext, _ C.CUdevice) C.CUresult {
 	lock.Lock()
 	defer lock.Unlock()
+	if retained == 0 && failed != 0 {
+		return failed
+	}
 	if retained == 0 {
-		device, failed = emulated.Open(config.Options), 0
+		device = emulated.Open(config.Options)
 		handles, hosts = map[unsafe.Pointer]any{}, map[unsafe.Pointer][]byte{}
 		context = C.CUcontext(newHandle(nil))
 	}
@@ -224,6 +227,17 @@ func fake_cuDevicePrimaryCtxRelease_v2(C.CUdevice) C.CUresult {
 		}
 		device, handles, hosts = nil, nil, nil
 	}
+	return 0
+}
+
+// A context that was lost is lost for the process until it is reset, as NVIDIA's
+// driver 580 has it.
+//
+//export fake_cuDevicePrimaryCtxReset_v2
+func fake_cuDevicePrimaryCtxReset_v2(C.CUdevice) C.CUresult {
+	lock.Lock()
+	defer lock.Unlock()
+	failed = 0
 	return 0
 }
 
