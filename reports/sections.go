@@ -51,7 +51,7 @@ func (r *renderer) overlap() {
 		for _, f := range items[:min(len(items), mostListed)] {
 			rows = append(rows, []string{escape(f.Key), escape(f.Value)})
 		}
-		r.md.table("<<", []string{"item", "found"}, rows)
+		r.md.table("<<", []string{"item: its id, or its row from 0", "found"}, rows)
 		if n := len(items) - mostListed; n > 0 {
 			r.md.para("%s more stand in %s.", grouped(int64(n)), inCode(FactsFile))
 		}

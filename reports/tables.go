@@ -94,9 +94,9 @@ type Sample struct {
 // module tree per row, in Order), "suite" (counts and warnings), "keys" (stage
 // keys), "digests" (what each stage made), "overlap" (what of a suite stands in
 // the training sets, Key = suite), "overlap item" (an item that does, Key = suite
-// and item, Number = the training item's number from 0), "reproduce" (commands),
-// "warning", "deviation" (from a published run, in words), "failure" (a cell that
-// is missing, and why).
+// and item, Number = the training item's, from 1 as in messages), "reproduce"
+// (commands), "warning", "deviation" (from a published run, in words), "failure" (a
+// cell that is missing, and why).
 type Fact struct {
 	Section string  `parquet:"section"`
 	Cell    string  `parquet:"cell"`

@@ -219,7 +219,7 @@ func (a *assembly) ledgers() {
 		for _, e := range p.Ledger.Entries() {
 			a.number("ledger", c.Name, e.Name, e.Text, e.Value)
 		}
-		prompt, target, end := p.Example(0, p.model.tokenizer)
+		prompt, target, end := p.Rows[0].Text(p.model.tokenizer)
 		a.fact("example", c.Name, "prompt", prompt)
 		a.fact("example", c.Name, "target", target)
 		a.fact("example", c.Name, "end", end)

@@ -2,9 +2,11 @@ package runner
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"xrun/model"
+	"xrun/runner/data"
 	"xrun/runner/store"
 )
 
@@ -14,16 +16,19 @@ var describeCommand = &command{
 describe MODEL prints the module tree as transformers shows it, with shapes and
 parameter counts.
 
-describe data SPEC prints the mask ledger and a decoded training example (-item N)
-with its targets marked.
+describe data SPEC prints the mask ledger and an item of the data set (-item N),
+decoded, with its targets marked.
 
 describe suite NAME prints the exact prompt of an item (-item N) of a suite under
 -root, with the token boundaries of -model's tokenizer. NAME may be NAME/VARIANT or
-a file that defines a suite.`,
+a file that defines a suite.
+
+Items are counted from 1, as errors, notes and reports count them. The rows of
+items.parquet are counted from 0 within their file: row 0 is its first item.`,
 	define: func(f *flags) {
 		f.defineTags()
 		f.defineRuns()
-		f.set.IntVar(&f.item, "item", 0, "`number` of the item, from 0")
+		f.set.IntVar(&f.item, "item", 1, "`number` of the item, from 1")
 		f.defineSuites()
 		f.set.StringVar(&f.model, "model", "builtin:tiny", "`model` whose tokenizer cuts the prompt")
 	},
@@ -69,13 +74,32 @@ func (e *env) describeData(f *flags, path string) error {
 	s.printLedgers(e.stdout)
 	c := s.cells[0]
 	p := s.prepares[c.Name]
-	if f.item < 0 || f.item >= len(p.Rows) {
-		return usagef("-item %d: the training set has rows 0 to %d", f.item, len(p.Rows)-1)
+	if f.item < 1 || f.item > p.Ledger.Items {
+		return usagef("-item %d: the data set has the items 1 to %d", f.item, p.Ledger.Items)
 	}
-	prompt, target, end := p.Example(f.item, p.model.tokenizer)
-	fmt.Fprintf(e.stdout, "row %d; the loss counts what stands between « and » (and the rest with the cell's prompt weight)\n\n", f.item)
-	fmt.Fprintf(e.stdout, "%s«%s%s»\n", prompt, target, end)
+	row, why := rowOf(p.Prepared, f.item)
+	fmt.Fprintf(e.stdout, "item %d of %d; %s\n", f.item, p.Ledger.Items, why)
+	if row != nil {
+		prompt, target, end := row.Text(p.model.tokenizer)
+		fmt.Fprintf(e.stdout, "\n%s«%s%s»\n", prompt, target, end)
+	}
 	return nil
+}
+
+// rowOf finds what became of an item, counted from 1: its row, nil if it has
+// none, and what is done with it.
+func rowOf(p *data.Prepared, item int) (*data.Row, string) {
+	is := func(r data.Row) bool { return r.Item == item-1 }
+	if i := slices.IndexFunc(p.Rows, is); i >= 0 {
+		return &p.Rows[i], "the loss counts what stands between « and » (and the rest with the cell's prompt weight)"
+	}
+	if i := slices.IndexFunc(p.HeldOut, is); i >= 0 {
+		return &p.HeldOut[i], "held out: no cell trains on it; the held-out losses are of what stands between « and », and of the rest"
+	}
+	if slices.Contains(p.Ledger.Dropped, item) {
+		return nil, "it is longer than data.maxLength and dropped, as data.truncate says"
+	}
+	return nil, "it has no tokens, so no cell trains on it"
 }
 
 func (e *env) describeSuite(f *flags, name string) error {
@@ -92,7 +116,7 @@ func (e *env) describeSuite(f *flags, name string) error {
 	if err != nil {
 		return err
 	}
-	text, err := open[0].Describe(f.item, input.tokenizer, ask.options(input.config, input.tokenizer))
+	text, err := open[0].Describe(f.item-1, input.tokenizer, ask.options(input.config, input.tokenizer))
 	if err != nil {
 		return err
 	}

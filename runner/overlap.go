@@ -13,6 +13,30 @@ import (
 type overlaps struct {
 	*suites.Overlap
 	first []int // by suite, the number of its first item
+	sets  []comparedSet
+}
+
+// comparedSet is a training set whose items are numbered from from.
+type comparedSet struct {
+	name string
+	from int
+}
+
+// place names the training item of a number, counted from 1 in its set.
+func (o *overlaps) place(number int) (text string, item int) {
+	set := o.sets[0]
+	several := false
+	for _, s := range o.sets[1:] {
+		several = several || s.name != set.name
+		if number >= s.from {
+			set = s
+		}
+	}
+	item = number - set.from + 1
+	if several {
+		return fmt.Sprintf("item %d of %s", item, set.name), item
+	}
+	return fmt.Sprintf("training item %d", item), item
 }
 
 // compareSets looks for every suite's items in every training set of the study:
@@ -38,6 +62,7 @@ func (s *study) compareSets() (*overlaps, error) {
 		if err != nil {
 			return nil, err
 		}
+		o.sets = append(o.sets, comparedSet{p.set.Source, number})
 		for _, r := range p.Rows {
 			o.Train(number+r.Item, trainingText(items[r.Item]))
 		}
@@ -79,7 +104,8 @@ func (a *assembly) overlapFacts(o *overlaps) {
 			if it.Subset != "" {
 				name = suite.Name() + " " + it.Subset + " " + it.ID
 			}
-			a.number("overlap item", "", name, fmt.Sprintf("%s in training item %d", what, source), float64(source))
+			text, item := o.place(source)
+			a.number("overlap item", "", name, what+" in "+text, float64(item))
 		}
 		found := counts[suites.OverlapQuestion] + counts[suites.OverlapBoth]
 		text := fmt.Sprintf("%s of %s, %d with the answer", plural(found, "question"), plural(suite.Len(), "item"), counts[suites.OverlapBoth])

@@ -419,7 +419,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range [][3]string{{"<s>ab\n", "cd", ""}, {"<s>a\n", "bcd", ""}} {
-		prompt, target, end := p.Example(i, fake{bos: true})
+		prompt, target, end := p.Rows[i].Text(fake{bos: true})
 		if diff := cmp.Diff(want, [3]string{prompt, target, end}); diff != "" {
 			t.Errorf("row %d (-want +got):\n%s", i, diff)
 		}
@@ -428,7 +428,7 @@ func TestExample(t *testing.T) {
 	if p, err = data.Prepare([]data.Item{{Instruction: "ab", Output: "cd"}}, fake{bos: true}, opt); err != nil {
 		t.Fatal(err)
 	}
-	if prompt, target, end := p.Example(0, fake{bos: true}); prompt != "<s>ab\n" || target != "cd" || end != "</s>" {
+	if prompt, target, end := p.Rows[0].Text(fake{bos: true}); prompt != "<s>ab\n" || target != "cd" || end != "</s>" {
 		t.Errorf("%q %q %q", prompt, target, end)
 	}
 }
@@ -518,7 +518,7 @@ func TestReferenceChat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prompt, target, end := p.Example(0, tok)
+	prompt, target, end := p.Rows[0].Text(tok)
 	want := []string{"<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nTwo and two?<|im_end|>\n<|im_start|>assistant\n", "Four.", "<|im_end|>"}
 	if diff := cmp.Diff(want, []string{prompt, target, end}); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)

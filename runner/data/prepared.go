@@ -154,10 +154,9 @@ func (r *reader) rows(n int) []Row {
 	return rows
 }
 
-// Example returns training row i as text: its prompt, its targets under labels
-// output, and the end token, "" where the row was cut before it.
-func (p *Prepared) Example(i int, tok Tokenizer) (prompt, target, end string) {
-	r := p.Rows[i]
+// Text returns the row as text: its prompt, its targets under labels output, and
+// the end token, "" where the row was cut before it.
+func (r Row) Text(tok Tokenizer) (prompt, target, end string) {
 	stop := len(r.Tokens)
 	if r.Ended {
 		stop--

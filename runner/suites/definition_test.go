@@ -122,7 +122,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `winogrande, item 1 of 2: id 1, row 1, builtin:test/winogrande/dev.jsonl:2
+	want := `winogrande, item 2 of 2: id 1, row 1, builtin:test/winogrande/dev.jsonl:2
 protocol opencompass (ll), ll; prompt digest ` + s.Item(1).PromptDigest() + `; gold 1
 tokens are divided by │, ⏎ stands before a line break
 
@@ -138,7 +138,7 @@ y│y
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if _, err := s.Describe(2, letters{}, suites.Options{}); err == nil || !strings.Contains(err.Error(), "it has the items 0 to 1, so no 2") {
+	if _, err := s.Describe(2, letters{}, suites.Options{}); err == nil || !strings.Contains(err.Error(), "it has the items 1 to 2, so no 3") {
 		t.Errorf("error %v", err)
 	}
 }

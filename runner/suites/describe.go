@@ -13,12 +13,12 @@ type TextTokenizer interface {
 	Decode(tokens []int32, skipSpecial bool) string
 }
 
-// Describe shows item i as the model sees it: where it comes from, what is
+// Describe shows item i, counted from 0, as the model sees it: where it comes from, what is
 // scored, and the exact text with its token boundaries. Of opt it takes the
 // template and the token that stands for an empty context.
 func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) {
 	if i < 0 || i >= s.Len() {
-		return "", fmt.Errorf("describing suite %s: it has the items 0 to %d, so no %d", s.Name(), s.Len()-1, i)
+		return "", fmt.Errorf("describing suite %s: it has the items 1 to %d, so no %d", s.Name(), s.Len(), i+1)
 	}
 	it := s.Item(i)
 	cands, err := s.encode(it, tok, opt)
@@ -27,7 +27,7 @@ func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) 
 	}
 	var b strings.Builder
 	def := s.prog.def
-	fmt.Fprintf(&b, "%s, item %d of %d: ", s.Name(), i, s.Len())
+	fmt.Fprintf(&b, "%s, item %d of %d: ", s.Name(), i+1, s.Len())
 	if it.Subset != "" {
 		fmt.Fprintf(&b, "%s, ", it.Subset)
 	}
