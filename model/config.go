@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -115,17 +117,20 @@ func (v *ids) UnmarshalJSON(b []byte) error {
 // error that names its field.
 func ReadConfig(fsys fs.FS) (Config, error) {
 	var f configFile
-	if err := readJSON(fsys, "config.json", &f); err != nil {
+	text, err := readJSON(fsys, "config.json", &f)
+	if err != nil {
 		return Config{}, err
 	}
 	c, err := f.config()
 	if err != nil {
-		return Config{}, fmt.Errorf("reading config.json: %w", err)
+		// The error begins with its field.
+		name := regexp.MustCompile(`^\w+`).FindString(err.Error())
+		return Config{}, fmt.Errorf("reading config.json%s: %w", lineOf(text, name), err)
 	}
 	var g struct {
 		EOS ids `json:"eos_token_id"`
 	}
-	switch err := readJSON(fsys, "generation_config.json", &g); {
+	switch _, err := readJSON(fsys, "generation_config.json", &g); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return Config{}, err
@@ -140,31 +145,75 @@ func ReadConfig(fsys fs.FS) (Config, error) {
 	return c, nil
 }
 
-func readJSON(fsys fs.FS, name string, v any) error {
+// readJSON fills v and returns the file's text.
+func readJSON(fsys fs.FS, name string, v any) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(text) > maxConfig {
-		return fmt.Errorf("reading %s: it is larger than %d bytes", name, maxConfig)
+		return nil, fmt.Errorf("reading %s: it is larger than %d bytes", name, maxConfig)
 	}
-	if err := json.Unmarshal(text, v); err != nil {
-		var syntax *json.SyntaxError
-		var kind *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &syntax):
-			return fmt.Errorf("reading %s:%d: %w", name, 1+bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n")), err)
-		case errors.As(err, &kind):
-			return fmt.Errorf("reading %s:%d: field %s is a %s; want %s", name, 1+bytes.Count(text[:min(int(kind.Offset), len(text))], []byte("\n")), kind.Field, kind.Value, kind.Type)
+	err = json.Unmarshal(text, v)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, fmt.Errorf("reading %s:%d: %w", name, 1+bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n")), err)
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, fmt.Errorf("reading %s%s: %s; correct it there", name, lineOf(text, wrong.Field), wrongKind(wrong))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return text, nil
+}
+
+// lineOf returns ":LINE" of a member of the object in text, "" if it has none of
+// that name. field may lead on into the member: "name.more".
+func lineOf(text []byte, field string) string {
+	name, _, _ := strings.Cut(field, ".")
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.Token() // {
+	for d.More() {
+		key, err := d.Token()
+		at := int(d.InputOffset())
+		if err == nil && key == name {
+			return fmt.Sprintf(":%d", 1+bytes.Count(text[:at], []byte("\n")))
 		}
-		return fmt.Errorf("reading %s: %w", name, err)
+		if d.Decode(new(json.RawMessage)) != nil {
+			break
+		}
 	}
-	return nil
+	return ""
+}
+
+// wrongKind says in JSON's words what a member is and what it must be.
+func wrongKind(e *json.UnmarshalTypeError) string {
+	field, is := e.Field, e.Value
+	if field == "" {
+		field = "the file"
+	}
+	switch kind, number, _ := strings.Cut(is, " "); {
+	case number != "":
+		is = number
+	case kind == "bool":
+		is = "true or false"
+	case kind == "array":
+		is = "a list"
+	case kind == "object":
+		is = "an object"
+	default: // string, number
+		is = "a " + kind
+	}
+	want := map[reflect.Kind]string{
+		reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int32: "a token's id, a whole number", reflect.Float64: "a number",
+		reflect.String: "a string", reflect.Slice: "a list", reflect.Map: "an object", reflect.Struct: "an object",
+	}[e.Type.Kind()]
+	return fmt.Sprintf("%s is %s; want %s", field, is, want)
 }
 
 // config checks the file and reduces it to a Config.

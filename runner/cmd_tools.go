@@ -132,10 +132,10 @@ same text.`,
 	define: func(f *flags) {
 		f.defineEngine()
 		f.set.IntVar(&f.maxNew, "n", 128, "most new `tokens`")
-		f.set.Float64Var(&f.temp, "temperature", 0, "0 = greedy")
+		f.set.Float64Var(&f.temp, "temperature", 0, "a `number`; 0 = greedy")
 		f.set.IntVar(&f.topK, "top-k", 0, "keep the `k` likeliest tokens; 0 = all")
-		f.set.Float64Var(&f.topP, "top-p", 1, "keep the likeliest tokens up to this probability")
-		f.set.Uint64Var(&f.seed, "seed", 1, "seed for sampling")
+		f.set.Float64Var(&f.topP, "top-p", 1, "keep the likeliest tokens up to this `probability`")
+		f.set.Uint64Var(&f.seed, "seed", 1, "`number` that seeds the sampling")
 		f.set.StringVar(&f.dtype, "precision", "f32", "`f32|bf16`")
 	},
 	run: func(e *env, f *flags, args []string) error {

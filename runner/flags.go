@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -103,7 +104,31 @@ func (f *flags) explain(err error) error {
 		f.set.VisitAll(func(g *flag.Flag) { known = append(known, g.Name) })
 		return unknown("flag", "-"+name, dashed(known))
 	}
+	if wrong := invalidValue.FindStringSubmatch(err.Error()); wrong != nil {
+		if g := f.set.Lookup(wrong[2]); g != nil {
+			value, _ := strconv.Unquote(wrong[1])
+			return usagef("-%s %s: want %s", g.Name, value, wanted(g.Value))
+		}
+	}
 	return usagef("%v", err)
+}
+
+// invalidValue is package flag's report of a value that a flag cannot take.
+var invalidValue = regexp.MustCompile(`^invalid (?:boolean )?value ("(?:[^"\\\\]|\\\\.)*") for (?:flag )?-([^:]+): `)
+
+// wanted says what a flag's value must be.
+func wanted(v flag.Value) string {
+	if g, ok := v.(flag.Getter); ok {
+		switch g.Get().(type) {
+		case int:
+			return "a whole number"
+		case uint64:
+			return "a whole number, at least 0"
+		case float64:
+			return "a number"
+		}
+	}
+	return "true or false"
 }
 
 func dashed(names []string) []string {
@@ -133,7 +158,7 @@ func (f *flags) defineRuns() {
 
 func (f *flags) defineEngine() {
 	f.set.StringVar(&f.engine, "engine", "auto", "`auto|cpu|cuda|emulated`: where to compute; auto is the GPU, if there is one. cuda:8.9 insists on a compute capability; plan and -executor slurm then need no GPU here. emulated runs the GPU's kernels on an interpreter, slowly")
-	f.set.IntVar(&f.threads, "threads", 0, "worker threads; 0 = one per processor (changes no bit of the result)")
+	f.set.IntVar(&f.threads, "threads", 0, "worker threads, a `number`; 0 = one per processor (changes no bit of the result)")
 }
 
 func (f *flags) defineExecutor() {

@@ -2,7 +2,9 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -30,6 +32,9 @@ func FromJSON(data []byte) (*Spec, error) {
 	d.DisallowUnknownFields()
 	given := &Spec{}
 	if err := d.Decode(given); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("byte %d: %s cannot be a %s", wrong.Offset, cmp.Or(wrong.Field, "the spec"), wrong.Value)
+		}
 		return nil, fmt.Errorf("reading spec.json: %w; it must be as xrun wrote it", err)
 	}
 	if _, err := d.Token(); err != io.EOF {

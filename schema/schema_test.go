@@ -336,6 +336,7 @@ func TestFromJSON(t *testing.T) {
 	}
 	check("unknown key", `"batch"`, `"bach"`, `unknown field "bach"`)
 	check("value", `"batch": 4`, `"batch": 0`, "train.batch: is 0; want a whole number from 1 to 65536")
+	check("kind", `"batch": 4`, `"batch": "four"`, "train.batch cannot be a string; it must be as xrun wrote it")
 	check("axis", `"train.lr"`, `"train.lrr"`, "axis train.lrr: no such field")
 	check("trailing", "}\n", "}\n{}", "more follows the spec")
 	check("cut", "}\n", "", "reading spec.json")

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // MaxHeader is the largest header accepted, in bytes: the limit of the
@@ -111,7 +113,7 @@ func (h *header) parse(text []byte, file string) error {
 				return &FormatError{file, off, fmt.Sprintf("the metadata has %d bytes; at most %d are read", len(raw), maxMetadata)}
 			}
 			if err := json.Unmarshal(raw, &h.metadata); err != nil {
-				return &FormatError{file, off, "reading the metadata: " + err.Error()}
+				return &FormatError{file, off, "the metadata must be an object of strings"}
 			}
 			continue
 		}
@@ -159,7 +161,15 @@ func parseEntry(d *json.Decoder, name, file string, off int64) (Info, error) {
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&e); err != nil {
-		return Info{}, &FormatError{file, off, fmt.Sprintf("tensor %q: %v", name, err)}
+		problem := strings.TrimPrefix(err.Error(), "json: ")
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			want := "whole numbers from 0"
+			if wrong.Field == "dtype" {
+				want = "a string"
+			}
+			problem = fmt.Sprintf("%s holds %s; want %s", cmp.Or(wrong.Field, "the entry"), wrong.Value, want)
+		}
+		return Info{}, &FormatError{file, off, fmt.Sprintf("tensor %q: %s", name, problem)}
 	}
 	fail := func(format string, args ...any) (Info, error) {
 		return Info{}, &FormatError{file, off, fmt.Sprintf("tensor %q: ", name) + fmt.Sprintf(format, args...)}

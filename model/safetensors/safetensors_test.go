@@ -173,8 +173,9 @@ func TestBadFiles(t *testing.T) {
 		{"are not a range", one(`{"dtype":"F32","shape":[4],"data_offsets":[16,0]}`)},
 		{"the product of shape [4294967296 4294967296] overflows", one(`{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16]}`)},
 		{"at most 16 are supported", one(`{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,4],"data_offsets":[0,16]}`)},
-		{"cannot unmarshal number -4", one(`{"dtype":"F32","shape":[-4],"data_offsets":[0,16]}`)},
-		{"cannot unmarshal number 4.5", one(`{"dtype":"F32","shape":[4.5],"data_offsets":[0,16]}`)},
+		{"shape holds number -4; want whole numbers from 0", one(`{"dtype":"F32","shape":[-4],"data_offsets":[0,16]}`)},
+		{"shape holds number 4.5; want whole numbers from 0", one(`{"dtype":"F32","shape":[4.5],"data_offsets":[0,16]}`)},
+		{"dtype holds number; want a string", one(`{"dtype":4,"shape":[4],"data_offsets":[0,16]}`)},
 		{`unknown field "stride"`, one(`{"dtype":"F32","shape":[4],"stride":1,"data_offsets":[0,16]}`)},
 		{`needs bytes up to`, one(`{"dtype":"F32","shape":[8],"data_offsets":[0,32]}`)},
 		{"4 bytes before tensor \"t\" belong to no tensor", one(`{"dtype":"F32","shape":[3],"data_offsets":[4,16]}`)},
@@ -258,7 +259,7 @@ func TestHeaderMemory(t *testing.T) {
 		"the header lists more than 131072 tensors": "{" + many.String()[1:] + "}",
 		"its entry has 280":                         `{"t":{"dtype":"F32","shape":[` + numbers.String()[1:] + `],"data_offsets":[0,4]}}`,
 		"the metadata has ":                         `{"__metadata__":{` + metadata.String()[1:] + `}}`,
-		"cannot unmarshal object":                   `{"__metadata__":{"a":{}}}`,
+		"the metadata must be an object of strings": `{"__metadata__":{"a":{}}}`,
 		"exceeded max depth":                        `{"t":` + strings.Repeat("[", 1_000_000),
 	} {
 		b := file(header, nil)

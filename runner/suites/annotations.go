@@ -158,6 +158,9 @@ func parseAnnotations(f File) (map[string]string, error) {
 		key := t.(string) // within an object, a token before a value is a key
 		var entry []any
 		if err := dec.Decode(&entry); err != nil {
+			if _, wrong := errors.AsType[*json.UnmarshalTypeError](err); wrong {
+				err = errors.New("want a list, [class, recall]")
+			}
 			return fail("item %q: %w", key, err)
 		}
 		if len(entry) == 0 {

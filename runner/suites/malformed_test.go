@@ -59,6 +59,8 @@ func TestMalformedFiles(t *testing.T) {
 		{"subjects of none", schema.Suite{Suite: "hellaswag", Subjects: []string{"a"}}, []string{hs, good}, "opening suite hellaswag: it has no subjects to choose from"},
 		{"unknown class", schema.Suite{Suite: "arc-c"}, []string{arc, goodARC, "contamination/ARC_c_test_contamination_annotations.json", "{\n\"a\": [\"dirty\", 1]}"},
 			`ARC_c_test_contamination_annotations.json:2: item "a" has the class dirty, which is none of clean, input contamination, input-and-label contamination`},
+		{"annotations of another form", schema.Suite{Suite: "arc-c"}, []string{arc, goodARC, "contamination/ARC_c_test_contamination_annotations.json", "{\n\"a\": \"clean\"}"},
+			`ARC_c_test_contamination_annotations.json:2: item "a": want a list, [class, recall]`},
 		{"annotations named twice", schema.Suite{Suite: "arc-c"}, []string{arc, goodARC, "contamination/ARC_c_test_contamination_annotations.json", `{"a": ["clean", 1], "a": ["clean", 1]}`}, `item "a" is there twice`},
 		{"annotations cut", schema.Suite{Suite: "arc-c"}, []string{arc, goodARC, "contamination/ARC_c_test_contamination_annotations.json", `{"a": ["clean", 1],`}, `ARC_c_test_contamination_annotations.json:1: `},
 		{"other annotations", schema.Suite{Suite: "arc-c", Annotations: "x.json"}, []string{arc, goodARC, "x.json", `{"b": ["clean", 1]}`}, "reading builtin:test/x.json: none of its 1 keys names an item; it belongs to other data"},
