@@ -31,6 +31,10 @@ func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.T
 func swigluPiece(e *Engine, w *worker, i int) {
 	o := &e.op
 	lo, hi := o.piece(i)
+	if o.a.dtype == kernels.BF16 && o.b.dtype == kernels.BF16 && o.c.dtype == kernels.BF16 {
+		vec.SwiGLUBF16(o.a.b[lo:hi], o.b.b[lo:hi], o.c.b[lo:hi])
+		return
+	}
 	dst := o.a.target(w, 0, lo, hi)
 	vec.SwiGLU(dst, o.b.load(w, 1, lo, hi), o.c.load(w, 2, lo, hi))
 	o.a.store(dst, lo)
@@ -50,6 +54,10 @@ func (e *Engine) SwiGLUGrad(dgate, dup, dy, gate, up kernels.Tensor) {
 func swigluGradPiece(e *Engine, w *worker, i int) {
 	o := &e.op
 	lo, hi := o.piece(i)
+	if o.a.dtype == kernels.BF16 && o.b.dtype == kernels.BF16 && o.c.dtype == kernels.F32 && o.d.dtype == kernels.BF16 && o.f.dtype == kernels.BF16 {
+		vec.SwiGLUGradBF16(o.a.b[lo:hi], o.b.b[lo:hi], o.c.f[lo:hi], o.d.b[lo:hi], o.f.b[lo:hi])
+		return
+	}
 	dgate, dup := o.a.target(w, 0, lo, hi), o.b.target(w, 1, lo, hi)
 	vec.SwiGLUGrad(dgate, dup, o.c.load(w, 2, lo, hi), o.d.load(w, 3, lo, hi), o.f.load(w, 4, lo, hi))
 	o.a.store(dgate, lo)

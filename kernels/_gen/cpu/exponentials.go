@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -9,11 +10,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// constants is the table of vectors in read-only memory.
+// constants is the table of vectors in read-only memory, some of which a function
+// may hold in registers.
 type constants struct {
 	table Mem
 	at    map[uint32]Mem
 	size  int
+	held  map[uint32]f
 }
 
 func newConstants() *constants {
@@ -21,7 +24,10 @@ func newConstants() *constants {
 }
 
 // bits returns a vector that repeats a 32-bit value.
-func (k *constants) bits(u uint32) Mem {
+func (k *constants) bits(u uint32) Op {
+	if r, ok := k.held[u]; ok {
+		return r
+	}
 	if m, ok := k.at[u]; ok {
 		return m
 	}
@@ -33,46 +39,69 @@ func (k *constants) bits(u uint32) Mem {
 	return k.at[u]
 }
 
-func (k *constants) float(x float32) Mem { return k.bits(math.Float32bits(x)) }
+func (k *constants) float(x float32) Op { return k.bits(math.Float32bits(x)) }
 
-// exp returns num.Exp32(x) for x that is not positive: the same operations,
-// without the selection for large x. The constants are num.Exp32Constants,
-// which a test of package vec compares.
-func (k *constants) exp(x f) f {
-	const magic, log2e, ln2Hi, ln2Lo = 0x1.8p+23, 0x1.715476p+0, 0x1.62e43p-1, -0x1.05c61p-29
-	t, n, r, p := YMM(), YMM(), YMM(), YMM()
+// hold keeps values in registers until release: where every operation takes a
+// constant, reading them is what a loop waits for.
+func (k *constants) hold(values ...uint32) {
+	held := map[uint32]f{}
+	for _, u := range values {
+		r := YMM()
+		VMOVUPS(k.bits(u), r)
+		held[u] = r
+	}
+	k.held = held
+}
+
+func (k *constants) release() { k.held = nil }
+
+const magic, signBit = 0x1.8p+23, 1 << 31 // of reduce and minusAbs
+
+// often are the constants that a function of exponentials holds.
+var often = []uint32{math.Float32bits(magic), math.Float32bits(1)}
+
+// reduce and expOf return num.Exp32(x) for x that is not positive: the same
+// operations, without the selection for large x. The constants are
+// num.Exp32Constants, which a test of package vec compares. reduce is the first
+// part: the power of 2, in the low bits, and the rest.
+func (k *constants) reduce(x f) []f {
+	const log2e, ln2Hi, ln2Lo = 0x1.715476p+0, 0x1.62e43p-1, -0x1.05c61p-29
+	t, n, r := YMM(), YMM(), YMM()
 	VMOVUPS(k.float(magic), t)
 	VFMADD231PS(k.float(log2e), x, t)
 	VSUBPS(k.float(magic), t, n)
 	VMOVAPS(x, r)
 	VFNMADD231PS(k.float(ln2Hi), n, r)
 	VFNMADD231PS(k.float(ln2Lo), n, r)
+	return []f{t, r}
+}
+
+// expOf is the second part, from what reduce returned.
+func (k *constants) expOf(x f, reduced []f) f {
+	t, r, p := reduced[0], reduced[1], YMM()
 	VMOVUPS(k.float(0x1.6a23cep-10), p)
 	for _, c := range []float32{0x1.123a2p-7, 0x1.5558f2p-5, 0x1.555492p-3, 0x1.fffffcp-2, 1, 1} {
 		VFMADD213PS(k.float(c), r, p)
 	}
 	VPSLLD(U8(23), t, t)
-	VPADDD(t, p, p)
+	VPADDD(k.float(1), t, t)
+	VMULPS(t, p, p) // by the power of 2, which is exact and leaves NaN one
 	under := YMM()
 	VCMPPS(U8(17), k.float(-87.3), x, under) // x < -87.3
 	VANDNPS(p, under, p)
-	nan := YMM()
-	VCMPPS(U8(3), x, x, nan) // x is not a number
-	VBLENDVPS(nan, x, p, p)
 	return p
 }
 
 // round returns x rounded to bfloat16, in the upper halves; the lower ones
-// are not cleared.
+// are not cleared. A NaN becomes one of all ones.
 func (k *constants) round(x f) f {
-	u, nan, quiet := YMM(), YMM(), YMM()
+	u, nan := YMM(), YMM()
 	VPSRLD(U8(16), x, u)
 	VPAND(k.bits(1), u, u)
 	VPADDD(k.bits(0x7fff), u, u)
 	VPADDD(x, u, u)
 	VCMPPS(U8(3), x, x, nan)
-	VORPS(k.bits(1<<22), x, quiet)
-	VBLENDVPS(nan, quiet, u, u)
+	VORPS(nan, u, u)
 	return u
 }
 
@@ -83,22 +112,40 @@ func (k *constants) roundWide(x f) f {
 	return u
 }
 
-// sigmoid returns 1/(1+exp(-x)) and 1 minus it.
-func (k *constants) sigmoid(x f) (s, t f) {
-	e := YMM()
-	VORPS(k.bits(1<<31), x, e) // -|x|
-	e = k.exp(e)
+// minusAbs returns -|x|.
+func (k *constants) minusAbs(x f) f {
+	r := YMM()
+	VORPS(k.bits(signBit), x, r)
+	return r
+}
+
+// sigmoid returns 1/(1+exp(-x)) and 1 minus it, from e = exp(-|x|). The sign of x
+// chooses: of a zero it does not matter, and of a NaN both are NaN.
+func (k *constants) sigmoid(x, e f) (s, t f) {
 	one := YMM()
 	VMOVUPS(k.float(1), one)
 	r := div(one, add(e, one))
 	er := mul(e, r)
-	negative := YMM()
-	VXORPS(negative, negative, negative)
-	VCMPPS(U8(17), negative, x, negative) // x < 0
 	s, t = YMM(), YMM()
-	VBLENDVPS(negative, er, r, s)
-	VBLENDVPS(negative, r, er, t)
+	VBLENDVPS(x, er, r, s)
+	VBLENDVPS(x, r, er, t)
 	return s, t
+}
+
+// gates generates a function of gates, whose last stage gets a block of gates and
+// exp(-|gate|).
+func (k *constants) gates(name, signature, doc string, names []string, read func(Mem) f, body func(at func(string, int) Mem, gate, e f)) {
+	function(name, signature, doc)
+	k.hold(slices.Concat(often, []uint32{signBit})...)
+	pipeline(8, names,
+		func(at func(string, int) Mem, _ []f) []f { return k.reduce(k.minusAbs(read(at("gate", 0)))) },
+		func(at func(string, int) Mem, in []f) []f { return []f{k.expOf(k.minusAbs(read(at("gate", 0))), in)} },
+		func(at func(string, int) Mem, in []f) []f {
+			body(at, read(at("gate", 0)), in[0])
+			return nil
+		})
+	k.release()
+	done()
 }
 
 func (k *constants) exponentials() {
@@ -107,19 +154,27 @@ func (k *constants) exponentials() {
 		round bool
 	}{{"expSumAVX2", false}, {"expSumRoundAVX2", true}} {
 		function(v.name, "func(x *float32, n int, m float32, l *[16]float32)", "is the blocks of 16 of ExpSum or ExpSumRound.")
+		k.hold(often...)
 		m := broadcast("m")
 		l, store := lanes()
-		loop(16, []string{"x"}, func(at func(string, int) Mem) {
-			for h := range l {
-				e := k.exp(sub(load(at("x", 8*h)), m))
-				VADDPS(e, l[h], l[h])
-				if v.round {
-					e = k.roundWide(e)
+		less := func(at func(string, int) Mem, h int) f { return sub(load(at("x", 8*h)), m) }
+		pipeline(16, []string{"x"},
+			func(at func(string, int) Mem, _ []f) []f {
+				return append(k.reduce(less(at, 0)), k.reduce(less(at, 1))...)
+			},
+			func(at func(string, int) Mem, in []f) []f {
+				for h := range l {
+					e := k.expOf(less(at, h), in[2*h:2*h+2])
+					VADDPS(e, l[h], l[h])
+					if v.round {
+						e = k.roundWide(e)
+					}
+					VMOVUPS(e, at("x", 8*h))
 				}
-				VMOVUPS(e, at("x", 8*h))
-			}
-		})
+				return nil
+			})
 		store()
+		k.release()
 		done()
 	}
 
@@ -128,38 +183,82 @@ func (k *constants) exponentials() {
 		round bool
 	}{{"scoreGradAVX2", false}, {"scoreGradRoundAVX2", true}} {
 		function(v.name, "func(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)", "is the blocks of 8 of ScoreGrad.")
+		k.hold(often...)
 		m, sum, d, scale := broadcast("m"), broadcast("sum"), broadcast("d"), broadcast("scale")
-		loop(8, []string{"p", "ds"}, func(at func(string, int) Mem) {
-			p := div(k.exp(sub(mul(at("p", 0), scale), m)), sum)
-			ds := mul(mul(sub(load(at("ds", 0)), d), p), scale)
-			if v.round {
-				p, ds = k.roundWide(p), k.roundWide(ds)
-			}
-			VMOVUPS(p, at("p", 0))
-			VMOVUPS(ds, at("ds", 0))
-		})
+		less := func(at func(string, int) Mem) f { return sub(mul(at("p", 0), scale), m) }
+		pipeline(8, []string{"p", "ds"},
+			func(at func(string, int) Mem, _ []f) []f { return k.reduce(less(at)) },
+			func(at func(string, int) Mem, in []f) []f { return []f{k.expOf(less(at), in)} },
+			func(at func(string, int) Mem, in []f) []f {
+				p := div(in[0], sum)
+				ds := mul(mul(sub(load(at("ds", 0)), d), p), scale)
+				if v.round {
+					p, ds = k.roundWide(p), k.roundWide(ds)
+				}
+				VMOVUPS(p, at("p", 0))
+				VMOVUPS(ds, at("ds", 0))
+				return nil
+			})
+		k.release()
 		done()
 	}
 
-	function("swigluAVX2", "func(dst *float32, gate *float32, up *float32, n int)", "is the blocks of 8 of SwiGLU.")
-	loop(8, []string{"dst", "gate", "up"}, func(at func(string, int) Mem) {
-		g := load(at("gate", 0))
-		s, _ := k.sigmoid(g)
-		VMOVUPS(mul(at("up", 0), mul(g, s)), at("dst", 0))
-	})
-	done()
+	k.gates("swigluAVX2", "func(dst *float32, gate *float32, up *float32, n int)", "is the blocks of 8 of SwiGLU.",
+		[]string{"dst", "gate", "up"}, load, func(at func(string, int) Mem, gate, e f) {
+			VMOVUPS(k.swiglu(gate, e, at("up", 0)), at("dst", 0))
+		})
+	k.gates("swigluBF16AVX2", "func(dst *uint16, gate *uint16, up *uint16, n int)", "is the blocks of 8 of SwiGLUBF16.",
+		[]string{"dst", "gate", "up"}, widen, func(at func(string, int) Mem, gate, e f) {
+			k.storeRound(k.swiglu(gate, e, widen(at("up", 0))), at("dst", 0))
+		})
+	k.gates("swigluGradAVX2", "func(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)", "is the blocks of 8 of SwiGLUGrad.",
+		[]string{"dgate", "dup", "dy", "gate", "up"}, load, func(at func(string, int) Mem, gate, e f) {
+			dg, du := k.swigluGrad(load(at("dy", 0)), gate, e, at("up", 0))
+			VMOVUPS(du, at("dup", 0))
+			VMOVUPS(dg, at("dgate", 0))
+		})
+	k.gates("swigluGradBF16AVX2", "func(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)", "is the blocks of 8 of SwiGLUGradBF16.",
+		[]string{"dgate", "dup", "dy", "gate", "up"}, widen, func(at func(string, int) Mem, gate, e f) {
+			dg, du := k.swigluGrad(load(at("dy", 0)), gate, e, widen(at("up", 0)))
+			k.storeRound(du, at("dup", 0))
+			k.storeRound(dg, at("dgate", 0))
+		})
+}
 
-	function("swigluGradAVX2", "func(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)", "is the blocks of 8 of SwiGLUGrad.")
-	loop(8, []string{"dgate", "dup", "dy", "gate", "up"}, func(at func(string, int) Mem) {
-		g, dy := load(at("gate", 0)), load(at("dy", 0))
-		s, t := k.sigmoid(g)
-		du := mul(dy, mul(g, s))
-		VFMADD213PS(k.float(1), g, t) // g*t + 1
-		dg := mul(mul(at("up", 0), dy), mul(s, t))
-		VMOVUPS(du, at("dup", 0))
-		VMOVUPS(dg, at("dgate", 0))
-	})
-	done()
+func (k *constants) swiglu(gate, e f, up Op) f {
+	s, _ := k.sigmoid(gate, e)
+	return mul(up, mul(gate, s))
+}
+
+func (k *constants) swigluGrad(dy, gate, e f, up Op) (dgate, dup f) {
+	s, t := k.sigmoid(gate, e)
+	dup = mul(dy, mul(gate, s))
+	VFMADD213PS(k.float(1), gate, t) // gate*t + 1
+	return mul(mul(up, dy), mul(s, t)), dup
+}
+
+// storeRound stores x as 8 bfloat16 where m has float32.
+func (k *constants) storeRound(x f, m Mem) {
+	x = k.round(x)
+	high, low := YMM(), x.AsX()
+	VPSRLD(U8(16), x, x)
+	VEXTRACTI128(U8(1), x, high.AsX())
+	VPACKUSDW(high.AsX(), low, low)
+	VMOVDQU(low, half(m))
+}
+
+// half returns the operand of the same element of a slice of bfloat16.
+func half(m Mem) Mem {
+	m.Scale, m.Disp = 2, m.Disp/2
+	return m
+}
+
+// widen returns a register with 8 bfloat16 of memory.
+func widen(m Mem) f {
+	u := YMM()
+	VPMOVZXWD(half(m), u)
+	VPSLLD(U8(16), u, u)
+	return u
 }
 
 func (k *constants) rounding() {

@@ -53,6 +53,81 @@ func loop(step int, names []string, body func(at func(name string, offset int) M
 	JLT(LabelRef("loop"))
 }
 
+// pipeline is loop with the body cut into stages, each of which gets the registers
+// that the one before returned. A round of the loop does the first stage of the
+// block furthest ahead, then the second of the one behind it, and so on: the
+// processor sees as many independent chains as there are stages, where it could
+// not look beyond a few whole bodies. A stage may write what it and earlier stages
+// read. n must not be 0.
+func pipeline(step int, names []string, stages ...func(at func(name string, offset int) Mem, in []f) []f) {
+	base := map[string]reg.GPVirtual{}
+	for _, name := range names {
+		r := GP64()
+		Load(Param(name), r)
+		base[name] = r
+	}
+	last := GP64()
+	Load(Param("n"), last)
+	SUBQ(U8(step), last)
+	// index[k] is the block that stage k is at, the last one over and over at
+	// the end.
+	index := make([]reg.GPVirtual, len(stages))
+	at := func(k int) func(name string, offset int) Mem {
+		return func(name string, offset int) Mem {
+			return Mem{Base: base[name], Index: index[k], Scale: 4, Disp: 4 * offset}
+		}
+	}
+	advance := func(k int) {
+		ADDQ(U8(step), index[k])
+		CMPQ(index[k], last)
+		CMOVQGT(last, index[k])
+	}
+	state := make([][]f, len(stages))
+	for k := range stages {
+		index[k] = GP64()
+		XORQ(index[k], index[k])
+	}
+	for filled := range len(stages) - 1 {
+		for k := filled; k >= 0; k-- {
+			var in []f
+			if k > 0 {
+				in = state[k-1]
+			}
+			keep(&state[k], stages[k](at(k), in))
+			advance(k)
+		}
+	}
+	end := len(stages) - 1
+	Label("loop")
+	next := make([][]f, len(stages))
+	for k := range end {
+		var in []f
+		if k > 0 {
+			in = state[k-1]
+		}
+		next[k] = stages[k](at(k), in)
+	}
+	stages[end](at(end), state[end-1])
+	for k := range end {
+		keep(&state[k], next[k])
+		advance(k)
+	}
+	ADDQ(U8(step), index[end])
+	CMPQ(index[end], last)
+	JLE(LabelRef("loop"))
+}
+
+// keep copies registers to those of a stage.
+func keep(to *[]f, from []f) {
+	if *to == nil {
+		*to = from
+		return
+	}
+	for i, r := range from {
+		VMOVAPS(r, (*to)[i])
+	}
+}
+
 func done() {
 	VZEROUPPER()
 	RET()

@@ -29,10 +29,20 @@ func scoreGradRoundAVX2(p *float32, ds *float32, n int, m float32, sum float32, 
 //go:noescape
 func swigluAVX2(dst *float32, gate *float32, up *float32, n int)
 
+// swigluBF16AVX2 is the blocks of 8 of SwiGLUBF16.
+//
+//go:noescape
+func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int)
+
 // swigluGradAVX2 is the blocks of 8 of SwiGLUGrad.
 //
 //go:noescape
 func swigluGradAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)
+
+// swigluGradBF16AVX2 is the blocks of 8 of SwiGLUGradBF16.
+//
+//go:noescape
+func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)
 
 // roundAVX2 is the blocks of 16 of Round.
 //

@@ -12,78 +12,78 @@ DATA vectors<>+16(SB)/4, $0x4b400000
 DATA vectors<>+20(SB)/4, $0x4b400000
 DATA vectors<>+24(SB)/4, $0x4b400000
 DATA vectors<>+28(SB)/4, $0x4b400000
-DATA vectors<>+32(SB)/4, $0x3fb8aa3b
-DATA vectors<>+36(SB)/4, $0x3fb8aa3b
-DATA vectors<>+40(SB)/4, $0x3fb8aa3b
-DATA vectors<>+44(SB)/4, $0x3fb8aa3b
-DATA vectors<>+48(SB)/4, $0x3fb8aa3b
-DATA vectors<>+52(SB)/4, $0x3fb8aa3b
-DATA vectors<>+56(SB)/4, $0x3fb8aa3b
-DATA vectors<>+60(SB)/4, $0x3fb8aa3b
-DATA vectors<>+64(SB)/4, $0x3f317218
-DATA vectors<>+68(SB)/4, $0x3f317218
-DATA vectors<>+72(SB)/4, $0x3f317218
-DATA vectors<>+76(SB)/4, $0x3f317218
-DATA vectors<>+80(SB)/4, $0x3f317218
-DATA vectors<>+84(SB)/4, $0x3f317218
-DATA vectors<>+88(SB)/4, $0x3f317218
-DATA vectors<>+92(SB)/4, $0x3f317218
-DATA vectors<>+96(SB)/4, $0xb102e308
-DATA vectors<>+100(SB)/4, $0xb102e308
-DATA vectors<>+104(SB)/4, $0xb102e308
-DATA vectors<>+108(SB)/4, $0xb102e308
-DATA vectors<>+112(SB)/4, $0xb102e308
-DATA vectors<>+116(SB)/4, $0xb102e308
-DATA vectors<>+120(SB)/4, $0xb102e308
-DATA vectors<>+124(SB)/4, $0xb102e308
-DATA vectors<>+128(SB)/4, $0x3ab511e7
-DATA vectors<>+132(SB)/4, $0x3ab511e7
-DATA vectors<>+136(SB)/4, $0x3ab511e7
-DATA vectors<>+140(SB)/4, $0x3ab511e7
-DATA vectors<>+144(SB)/4, $0x3ab511e7
-DATA vectors<>+148(SB)/4, $0x3ab511e7
-DATA vectors<>+152(SB)/4, $0x3ab511e7
-DATA vectors<>+156(SB)/4, $0x3ab511e7
-DATA vectors<>+160(SB)/4, $0x3c091d10
-DATA vectors<>+164(SB)/4, $0x3c091d10
-DATA vectors<>+168(SB)/4, $0x3c091d10
-DATA vectors<>+172(SB)/4, $0x3c091d10
-DATA vectors<>+176(SB)/4, $0x3c091d10
-DATA vectors<>+180(SB)/4, $0x3c091d10
-DATA vectors<>+184(SB)/4, $0x3c091d10
-DATA vectors<>+188(SB)/4, $0x3c091d10
-DATA vectors<>+192(SB)/4, $0x3d2aac79
-DATA vectors<>+196(SB)/4, $0x3d2aac79
-DATA vectors<>+200(SB)/4, $0x3d2aac79
-DATA vectors<>+204(SB)/4, $0x3d2aac79
-DATA vectors<>+208(SB)/4, $0x3d2aac79
-DATA vectors<>+212(SB)/4, $0x3d2aac79
-DATA vectors<>+216(SB)/4, $0x3d2aac79
-DATA vectors<>+220(SB)/4, $0x3d2aac79
-DATA vectors<>+224(SB)/4, $0x3e2aaa49
-DATA vectors<>+228(SB)/4, $0x3e2aaa49
-DATA vectors<>+232(SB)/4, $0x3e2aaa49
-DATA vectors<>+236(SB)/4, $0x3e2aaa49
-DATA vectors<>+240(SB)/4, $0x3e2aaa49
-DATA vectors<>+244(SB)/4, $0x3e2aaa49
-DATA vectors<>+248(SB)/4, $0x3e2aaa49
-DATA vectors<>+252(SB)/4, $0x3e2aaa49
-DATA vectors<>+256(SB)/4, $0x3efffffe
-DATA vectors<>+260(SB)/4, $0x3efffffe
-DATA vectors<>+264(SB)/4, $0x3efffffe
-DATA vectors<>+268(SB)/4, $0x3efffffe
-DATA vectors<>+272(SB)/4, $0x3efffffe
-DATA vectors<>+276(SB)/4, $0x3efffffe
-DATA vectors<>+280(SB)/4, $0x3efffffe
-DATA vectors<>+284(SB)/4, $0x3efffffe
-DATA vectors<>+288(SB)/4, $0x3f800000
-DATA vectors<>+292(SB)/4, $0x3f800000
-DATA vectors<>+296(SB)/4, $0x3f800000
-DATA vectors<>+300(SB)/4, $0x3f800000
-DATA vectors<>+304(SB)/4, $0x3f800000
-DATA vectors<>+308(SB)/4, $0x3f800000
-DATA vectors<>+312(SB)/4, $0x3f800000
-DATA vectors<>+316(SB)/4, $0x3f800000
+DATA vectors<>+32(SB)/4, $0x3f800000
+DATA vectors<>+36(SB)/4, $0x3f800000
+DATA vectors<>+40(SB)/4, $0x3f800000
+DATA vectors<>+44(SB)/4, $0x3f800000
+DATA vectors<>+48(SB)/4, $0x3f800000
+DATA vectors<>+52(SB)/4, $0x3f800000
+DATA vectors<>+56(SB)/4, $0x3f800000
+DATA vectors<>+60(SB)/4, $0x3f800000
+DATA vectors<>+64(SB)/4, $0x3fb8aa3b
+DATA vectors<>+68(SB)/4, $0x3fb8aa3b
+DATA vectors<>+72(SB)/4, $0x3fb8aa3b
+DATA vectors<>+76(SB)/4, $0x3fb8aa3b
+DATA vectors<>+80(SB)/4, $0x3fb8aa3b
+DATA vectors<>+84(SB)/4, $0x3fb8aa3b
+DATA vectors<>+88(SB)/4, $0x3fb8aa3b
+DATA vectors<>+92(SB)/4, $0x3fb8aa3b
+DATA vectors<>+96(SB)/4, $0x3f317218
+DATA vectors<>+100(SB)/4, $0x3f317218
+DATA vectors<>+104(SB)/4, $0x3f317218
+DATA vectors<>+108(SB)/4, $0x3f317218
+DATA vectors<>+112(SB)/4, $0x3f317218
+DATA vectors<>+116(SB)/4, $0x3f317218
+DATA vectors<>+120(SB)/4, $0x3f317218
+DATA vectors<>+124(SB)/4, $0x3f317218
+DATA vectors<>+128(SB)/4, $0xb102e308
+DATA vectors<>+132(SB)/4, $0xb102e308
+DATA vectors<>+136(SB)/4, $0xb102e308
+DATA vectors<>+140(SB)/4, $0xb102e308
+DATA vectors<>+144(SB)/4, $0xb102e308
+DATA vectors<>+148(SB)/4, $0xb102e308
+DATA vectors<>+152(SB)/4, $0xb102e308
+DATA vectors<>+156(SB)/4, $0xb102e308
+DATA vectors<>+160(SB)/4, $0x3ab511e7
+DATA vectors<>+164(SB)/4, $0x3ab511e7
+DATA vectors<>+168(SB)/4, $0x3ab511e7
+DATA vectors<>+172(SB)/4, $0x3ab511e7
+DATA vectors<>+176(SB)/4, $0x3ab511e7
+DATA vectors<>+180(SB)/4, $0x3ab511e7
+DATA vectors<>+184(SB)/4, $0x3ab511e7
+DATA vectors<>+188(SB)/4, $0x3ab511e7
+DATA vectors<>+192(SB)/4, $0x3c091d10
+DATA vectors<>+196(SB)/4, $0x3c091d10
+DATA vectors<>+200(SB)/4, $0x3c091d10
+DATA vectors<>+204(SB)/4, $0x3c091d10
+DATA vectors<>+208(SB)/4, $0x3c091d10
+DATA vectors<>+212(SB)/4, $0x3c091d10
+DATA vectors<>+216(SB)/4, $0x3c091d10
+DATA vectors<>+220(SB)/4, $0x3c091d10
+DATA vectors<>+224(SB)/4, $0x3d2aac79
+DATA vectors<>+228(SB)/4, $0x3d2aac79
+DATA vectors<>+232(SB)/4, $0x3d2aac79
+DATA vectors<>+236(SB)/4, $0x3d2aac79
+DATA vectors<>+240(SB)/4, $0x3d2aac79
+DATA vectors<>+244(SB)/4, $0x3d2aac79
+DATA vectors<>+248(SB)/4, $0x3d2aac79
+DATA vectors<>+252(SB)/4, $0x3d2aac79
+DATA vectors<>+256(SB)/4, $0x3e2aaa49
+DATA vectors<>+260(SB)/4, $0x3e2aaa49
+DATA vectors<>+264(SB)/4, $0x3e2aaa49
+DATA vectors<>+268(SB)/4, $0x3e2aaa49
+DATA vectors<>+272(SB)/4, $0x3e2aaa49
+DATA vectors<>+276(SB)/4, $0x3e2aaa49
+DATA vectors<>+280(SB)/4, $0x3e2aaa49
+DATA vectors<>+284(SB)/4, $0x3e2aaa49
+DATA vectors<>+288(SB)/4, $0x3efffffe
+DATA vectors<>+292(SB)/4, $0x3efffffe
+DATA vectors<>+296(SB)/4, $0x3efffffe
+DATA vectors<>+300(SB)/4, $0x3efffffe
+DATA vectors<>+304(SB)/4, $0x3efffffe
+DATA vectors<>+308(SB)/4, $0x3efffffe
+DATA vectors<>+312(SB)/4, $0x3efffffe
+DATA vectors<>+316(SB)/4, $0x3efffffe
 DATA vectors<>+320(SB)/4, $0xc2ae999a
 DATA vectors<>+324(SB)/4, $0xc2ae999a
 DATA vectors<>+328(SB)/4, $0xc2ae999a
@@ -108,409 +108,926 @@ DATA vectors<>+400(SB)/4, $0x00007fff
 DATA vectors<>+404(SB)/4, $0x00007fff
 DATA vectors<>+408(SB)/4, $0x00007fff
 DATA vectors<>+412(SB)/4, $0x00007fff
-DATA vectors<>+416(SB)/4, $0x00400000
-DATA vectors<>+420(SB)/4, $0x00400000
-DATA vectors<>+424(SB)/4, $0x00400000
-DATA vectors<>+428(SB)/4, $0x00400000
-DATA vectors<>+432(SB)/4, $0x00400000
-DATA vectors<>+436(SB)/4, $0x00400000
-DATA vectors<>+440(SB)/4, $0x00400000
-DATA vectors<>+444(SB)/4, $0x00400000
-DATA vectors<>+448(SB)/4, $0xffff0000
-DATA vectors<>+452(SB)/4, $0xffff0000
-DATA vectors<>+456(SB)/4, $0xffff0000
-DATA vectors<>+460(SB)/4, $0xffff0000
-DATA vectors<>+464(SB)/4, $0xffff0000
-DATA vectors<>+468(SB)/4, $0xffff0000
-DATA vectors<>+472(SB)/4, $0xffff0000
-DATA vectors<>+476(SB)/4, $0xffff0000
-DATA vectors<>+480(SB)/4, $0x80000000
-DATA vectors<>+484(SB)/4, $0x80000000
-DATA vectors<>+488(SB)/4, $0x80000000
-DATA vectors<>+492(SB)/4, $0x80000000
-DATA vectors<>+496(SB)/4, $0x80000000
-DATA vectors<>+500(SB)/4, $0x80000000
-DATA vectors<>+504(SB)/4, $0x80000000
-DATA vectors<>+508(SB)/4, $0x80000000
-GLOBL vectors<>(SB), RODATA|NOPTR, $512
+DATA vectors<>+416(SB)/4, $0xffff0000
+DATA vectors<>+420(SB)/4, $0xffff0000
+DATA vectors<>+424(SB)/4, $0xffff0000
+DATA vectors<>+428(SB)/4, $0xffff0000
+DATA vectors<>+432(SB)/4, $0xffff0000
+DATA vectors<>+436(SB)/4, $0xffff0000
+DATA vectors<>+440(SB)/4, $0xffff0000
+DATA vectors<>+444(SB)/4, $0xffff0000
+DATA vectors<>+448(SB)/4, $0x80000000
+DATA vectors<>+452(SB)/4, $0x80000000
+DATA vectors<>+456(SB)/4, $0x80000000
+DATA vectors<>+460(SB)/4, $0x80000000
+DATA vectors<>+464(SB)/4, $0x80000000
+DATA vectors<>+468(SB)/4, $0x80000000
+DATA vectors<>+472(SB)/4, $0x80000000
+DATA vectors<>+476(SB)/4, $0x80000000
+GLOBL vectors<>(SB), RODATA|NOPTR, $480
 
 // func expSumAVX2(x *float32, n int, m float32, l *[16]float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS m+16(FP), Y0
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VBROADCASTSS m+16(FP), Y2
 	MOVQ         l+24(FP), AX
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
+	VMOVUPS      (AX), Y3
+	VMOVUPS      32(AX), Y4
 	MOVQ         x+0(FP), CX
 	MOVQ         n+8(FP), DX
+	SUBQ         $0x10, DX
 	XORQ         BX, BX
-	JMP          test
+	XORQ         SI, SI
+	VMOVUPS      (CX)(BX*4), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y0, Y6
+	VFMADD231PS  vectors<>+64(SB), Y5, Y6
+	VSUBPS       Y0, Y6, Y7
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y7, Y5
+	VFNMADD231PS vectors<>+128(SB), Y7, Y5
+	VMOVUPS      32(CX)(BX*4), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y0, Y8
+	VFMADD231PS  vectors<>+64(SB), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS vectors<>+96(SB), Y9, Y7
+	VFNMADD231PS vectors<>+128(SB), Y9, Y7
+	ADDQ         $0x10, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
 
 loop:
-	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      vectors<>+0(SB), Y4
-	VFMADD231PS  vectors<>+32(SB), Y3, Y4
-	VSUBPS       vectors<>+0(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS vectors<>+64(SB), Y5, Y6
-	VFNMADD231PS vectors<>+96(SB), Y5, Y6
-	VMOVUPS      vectors<>+128(SB), Y5
-	VFMADD213PS  vectors<>+160(SB), Y6, Y5
-	VFMADD213PS  vectors<>+192(SB), Y6, Y5
-	VFMADD213PS  vectors<>+224(SB), Y6, Y5
-	VFMADD213PS  vectors<>+256(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, vectors<>+320(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VBLENDVPS    Y4, Y3, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VMOVUPS      Y5, (CX)(BX*4)
-	VMOVUPS      32(CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      vectors<>+0(SB), Y4
-	VFMADD231PS  vectors<>+32(SB), Y3, Y4
-	VSUBPS       vectors<>+0(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS vectors<>+64(SB), Y5, Y6
-	VFNMADD231PS vectors<>+96(SB), Y5, Y6
-	VMOVUPS      vectors<>+128(SB), Y5
-	VFMADD213PS  vectors<>+160(SB), Y6, Y5
-	VFMADD213PS  vectors<>+192(SB), Y6, Y5
-	VFMADD213PS  vectors<>+224(SB), Y6, Y5
-	VFMADD213PS  vectors<>+256(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, vectors<>+320(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VBLENDVPS    Y4, Y3, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	VMOVUPS      Y5, 32(CX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y9
+	VSUBPS       Y2, Y9, Y9
+	VMOVUPS      Y0, Y10
+	VFMADD231PS  vectors<>+64(SB), Y9, Y10
+	VSUBPS       Y0, Y10, Y11
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS vectors<>+96(SB), Y11, Y9
+	VFNMADD231PS vectors<>+128(SB), Y11, Y9
+	VMOVUPS      32(CX)(BX*4), Y11
+	VSUBPS       Y2, Y11, Y11
+	VMOVUPS      Y0, Y12
+	VFMADD231PS  vectors<>+64(SB), Y11, Y12
+	VSUBPS       Y0, Y12, Y13
+	VMOVAPS      Y11, Y11
+	VFNMADD231PS vectors<>+96(SB), Y13, Y11
+	VFNMADD231PS vectors<>+128(SB), Y13, Y11
+	VMOVUPS      (CX)(SI*4), Y13
+	VSUBPS       Y2, Y13, Y13
+	VMOVUPS      vectors<>+160(SB), Y14
+	VFMADD213PS  vectors<>+192(SB), Y5, Y14
+	VFMADD213PS  vectors<>+224(SB), Y5, Y14
+	VFMADD213PS  vectors<>+256(SB), Y5, Y14
+	VFMADD213PS  vectors<>+288(SB), Y5, Y14
+	VFMADD213PS  Y1, Y5, Y14
+	VFMADD213PS  Y1, Y5, Y14
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y1, Y6, Y6
+	VMULPS       Y6, Y14, Y14
+	VCMPPS       $0x11, vectors<>+320(SB), Y13, Y5
+	VANDNPS      Y14, Y5, Y14
+	VADDPS       Y14, Y3, Y3
+	VMOVUPS      Y14, (CX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y7, Y6
+	VFMADD213PS  vectors<>+224(SB), Y7, Y6
+	VFMADD213PS  vectors<>+256(SB), Y7, Y6
+	VFMADD213PS  vectors<>+288(SB), Y7, Y6
+	VFMADD213PS  Y1, Y7, Y6
+	VFMADD213PS  Y1, Y7, Y6
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y1, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y5
+	VANDNPS      Y6, Y5, Y6
+	VADDPS       Y6, Y4, Y4
+	VMOVUPS      Y6, 32(CX)(SI*4)
+	VMOVAPS      Y10, Y6
+	VMOVAPS      Y9, Y5
+	VMOVAPS      Y12, Y8
+	VMOVAPS      Y11, Y7
 	ADDQ         $0x10, BX
-
-test:
-	CMPQ    BX, DX
-	JLT     loop
-	VMOVUPS Y1, (AX)
-	VMOVUPS Y2, 32(AX)
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	ADDQ         $0x10, SI
+	CMPQ         SI, DX
+	JLE          loop
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      Y4, 32(AX)
 	VZEROUPPER
 	RET
 
 // func expSumRoundAVX2(x *float32, n int, m float32, l *[16]float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·expSumRoundAVX2(SB), NOSPLIT, $0-32
-	VBROADCASTSS m+16(FP), Y0
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VBROADCASTSS m+16(FP), Y2
 	MOVQ         l+24(FP), AX
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
+	VMOVUPS      (AX), Y3
+	VMOVUPS      32(AX), Y4
 	MOVQ         x+0(FP), CX
 	MOVQ         n+8(FP), DX
+	SUBQ         $0x10, DX
 	XORQ         BX, BX
-	JMP          test
+	XORQ         SI, SI
+	VMOVUPS      (CX)(BX*4), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y0, Y6
+	VFMADD231PS  vectors<>+64(SB), Y5, Y6
+	VSUBPS       Y0, Y6, Y7
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y7, Y5
+	VFNMADD231PS vectors<>+128(SB), Y7, Y5
+	VMOVUPS      32(CX)(BX*4), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y0, Y8
+	VFMADD231PS  vectors<>+64(SB), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS vectors<>+96(SB), Y9, Y7
+	VFNMADD231PS vectors<>+128(SB), Y9, Y7
+	ADDQ         $0x10, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
 
 loop:
-	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      vectors<>+0(SB), Y4
-	VFMADD231PS  vectors<>+32(SB), Y3, Y4
-	VSUBPS       vectors<>+0(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS vectors<>+64(SB), Y5, Y6
-	VFNMADD231PS vectors<>+96(SB), Y5, Y6
-	VMOVUPS      vectors<>+128(SB), Y5
-	VFMADD213PS  vectors<>+160(SB), Y6, Y5
-	VFMADD213PS  vectors<>+192(SB), Y6, Y5
-	VFMADD213PS  vectors<>+224(SB), Y6, Y5
-	VFMADD213PS  vectors<>+256(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, vectors<>+320(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VBLENDVPS    Y4, Y3, Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VPSRLD       $0x10, Y5, Y3
-	VPAND        vectors<>+352(SB), Y3, Y3
-	VPADDD       vectors<>+384(SB), Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VCMPPS       $0x03, Y5, Y5, Y4
-	VORPS        vectors<>+416(SB), Y5, Y5
-	VBLENDVPS    Y4, Y5, Y3, Y3
-	VANDPS       vectors<>+448(SB), Y3, Y3
-	VMOVUPS      Y3, (CX)(BX*4)
-	VMOVUPS      32(CX)(BX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      vectors<>+0(SB), Y4
-	VFMADD231PS  vectors<>+32(SB), Y3, Y4
-	VSUBPS       vectors<>+0(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS vectors<>+64(SB), Y5, Y6
-	VFNMADD231PS vectors<>+96(SB), Y5, Y6
-	VMOVUPS      vectors<>+128(SB), Y5
-	VFMADD213PS  vectors<>+160(SB), Y6, Y5
-	VFMADD213PS  vectors<>+192(SB), Y6, Y5
-	VFMADD213PS  vectors<>+224(SB), Y6, Y5
-	VFMADD213PS  vectors<>+256(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VFMADD213PS  vectors<>+288(SB), Y6, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, vectors<>+320(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VBLENDVPS    Y4, Y3, Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	VPSRLD       $0x10, Y5, Y3
-	VPAND        vectors<>+352(SB), Y3, Y3
-	VPADDD       vectors<>+384(SB), Y3, Y3
-	VPADDD       Y5, Y3, Y3
-	VCMPPS       $0x03, Y5, Y5, Y4
-	VORPS        vectors<>+416(SB), Y5, Y5
-	VBLENDVPS    Y4, Y5, Y3, Y3
-	VANDPS       vectors<>+448(SB), Y3, Y3
-	VMOVUPS      Y3, 32(CX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y9
+	VSUBPS       Y2, Y9, Y9
+	VMOVUPS      Y0, Y10
+	VFMADD231PS  vectors<>+64(SB), Y9, Y10
+	VSUBPS       Y0, Y10, Y11
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS vectors<>+96(SB), Y11, Y9
+	VFNMADD231PS vectors<>+128(SB), Y11, Y9
+	VMOVUPS      32(CX)(BX*4), Y11
+	VSUBPS       Y2, Y11, Y11
+	VMOVUPS      Y0, Y12
+	VFMADD231PS  vectors<>+64(SB), Y11, Y12
+	VSUBPS       Y0, Y12, Y13
+	VMOVAPS      Y11, Y11
+	VFNMADD231PS vectors<>+96(SB), Y13, Y11
+	VFNMADD231PS vectors<>+128(SB), Y13, Y11
+	VMOVUPS      (CX)(SI*4), Y13
+	VSUBPS       Y2, Y13, Y13
+	VMOVUPS      vectors<>+160(SB), Y14
+	VFMADD213PS  vectors<>+192(SB), Y5, Y14
+	VFMADD213PS  vectors<>+224(SB), Y5, Y14
+	VFMADD213PS  vectors<>+256(SB), Y5, Y14
+	VFMADD213PS  vectors<>+288(SB), Y5, Y14
+	VFMADD213PS  Y1, Y5, Y14
+	VFMADD213PS  Y1, Y5, Y14
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y1, Y6, Y6
+	VMULPS       Y6, Y14, Y14
+	VCMPPS       $0x11, vectors<>+320(SB), Y13, Y5
+	VANDNPS      Y14, Y5, Y14
+	VADDPS       Y14, Y3, Y3
+	VPSRLD       $0x10, Y14, Y5
+	VPAND        vectors<>+352(SB), Y5, Y5
+	VPADDD       vectors<>+384(SB), Y5, Y5
+	VPADDD       Y14, Y5, Y5
+	VCMPPS       $0x03, Y14, Y14, Y6
+	VORPS        Y6, Y5, Y5
+	VANDPS       vectors<>+416(SB), Y5, Y5
+	VMOVUPS      Y5, (CX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y7, Y6
+	VFMADD213PS  vectors<>+224(SB), Y7, Y6
+	VFMADD213PS  vectors<>+256(SB), Y7, Y6
+	VFMADD213PS  vectors<>+288(SB), Y7, Y6
+	VFMADD213PS  Y1, Y7, Y6
+	VFMADD213PS  Y1, Y7, Y6
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y1, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y5
+	VANDNPS      Y6, Y5, Y6
+	VADDPS       Y6, Y4, Y4
+	VPSRLD       $0x10, Y6, Y5
+	VPAND        vectors<>+352(SB), Y5, Y5
+	VPADDD       vectors<>+384(SB), Y5, Y5
+	VPADDD       Y6, Y5, Y5
+	VCMPPS       $0x03, Y6, Y6, Y6
+	VORPS        Y6, Y5, Y5
+	VANDPS       vectors<>+416(SB), Y5, Y5
+	VMOVUPS      Y5, 32(CX)(SI*4)
+	VMOVAPS      Y10, Y6
+	VMOVAPS      Y9, Y5
+	VMOVAPS      Y12, Y8
+	VMOVAPS      Y11, Y7
 	ADDQ         $0x10, BX
-
-test:
-	CMPQ    BX, DX
-	JLT     loop
-	VMOVUPS Y1, (AX)
-	VMOVUPS Y2, 32(AX)
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	ADDQ         $0x10, SI
+	CMPQ         SI, DX
+	JLE          loop
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      Y4, 32(AX)
 	VZEROUPPER
 	RET
 
 // func scoreGradAVX2(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·scoreGradAVX2(SB), NOSPLIT, $0-40
-	VBROADCASTSS m+24(FP), Y0
-	VBROADCASTSS sum+28(FP), Y1
-	VBROADCASTSS d+32(FP), Y2
-	VBROADCASTSS scale+36(FP), Y3
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VBROADCASTSS m+24(FP), Y2
+	VBROADCASTSS sum+28(FP), Y3
+	VBROADCASTSS d+32(FP), Y4
+	VBROADCASTSS scale+36(FP), Y5
 	MOVQ         p+0(FP), AX
 	MOVQ         ds+8(FP), CX
 	MOVQ         n+16(FP), DX
+	SUBQ         $0x08, DX
 	XORQ         BX, BX
-	JMP          test
+	XORQ         SI, SI
+	XORQ         DI, DI
+	VMULPS       (AX)(BX*4), Y5, Y6
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y6, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vectors<>+96(SB), Y8, Y6
+	VFNMADD231PS vectors<>+128(SB), Y8, Y6
+	ADDQ         $0x08, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	VMULPS       (AX)(SI*4), Y5, Y8
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      vectors<>+160(SB), Y9
+	VFMADD213PS  vectors<>+192(SB), Y6, Y9
+	VFMADD213PS  vectors<>+224(SB), Y6, Y9
+	VFMADD213PS  vectors<>+256(SB), Y6, Y9
+	VFMADD213PS  vectors<>+288(SB), Y6, Y9
+	VFMADD213PS  Y1, Y6, Y9
+	VFMADD213PS  Y1, Y6, Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y1, Y7, Y7
+	VMULPS       Y7, Y9, Y9
+	VCMPPS       $0x11, vectors<>+320(SB), Y8, Y6
+	VANDNPS      Y9, Y6, Y9
+	ADDQ         $0x08, SI
+	CMPQ         SI, DX
+	CMOVQGT      DX, SI
+	VMULPS       (AX)(BX*4), Y5, Y6
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y6, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vectors<>+96(SB), Y8, Y6
+	VFNMADD231PS vectors<>+128(SB), Y8, Y6
+	VMOVAPS      Y7, Y7
+	VMOVAPS      Y6, Y6
+	ADDQ         $0x08, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
 
 loop:
-	VMULPS       (AX)(BX*4), Y3, Y4
-	VSUBPS       Y0, Y4, Y4
-	VMOVUPS      vectors<>+0(SB), Y5
-	VFMADD231PS  vectors<>+32(SB), Y4, Y5
-	VSUBPS       vectors<>+0(SB), Y5, Y6
-	VMOVAPS      Y4, Y7
-	VFNMADD231PS vectors<>+64(SB), Y6, Y7
-	VFNMADD231PS vectors<>+96(SB), Y6, Y7
-	VMOVUPS      vectors<>+128(SB), Y6
-	VFMADD213PS  vectors<>+160(SB), Y7, Y6
-	VFMADD213PS  vectors<>+192(SB), Y7, Y6
-	VFMADD213PS  vectors<>+224(SB), Y7, Y6
-	VFMADD213PS  vectors<>+256(SB), Y7, Y6
-	VFMADD213PS  vectors<>+288(SB), Y7, Y6
-	VFMADD213PS  vectors<>+288(SB), Y7, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y5, Y6, Y6
-	VCMPPS       $0x11, vectors<>+320(SB), Y4, Y5
-	VANDNPS      Y6, Y5, Y6
-	VCMPPS       $0x03, Y4, Y4, Y5
-	VBLENDVPS    Y5, Y4, Y6, Y6
-	VDIVPS       Y1, Y6, Y4
-	VMOVUPS      (CX)(BX*4), Y5
-	VSUBPS       Y2, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VMULPS       Y5, Y3, Y5
-	VMOVUPS      Y4, (AX)(BX*4)
-	VMOVUPS      Y5, (CX)(BX*4)
+	VMULPS       (AX)(BX*4), Y5, Y8
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      Y0, Y10
+	VFMADD231PS  vectors<>+64(SB), Y8, Y10
+	VSUBPS       Y0, Y10, Y11
+	VMOVAPS      Y8, Y8
+	VFNMADD231PS vectors<>+96(SB), Y11, Y8
+	VFNMADD231PS vectors<>+128(SB), Y11, Y8
+	VMULPS       (AX)(SI*4), Y5, Y11
+	VSUBPS       Y2, Y11, Y11
+	VMOVUPS      vectors<>+160(SB), Y12
+	VFMADD213PS  vectors<>+192(SB), Y6, Y12
+	VFMADD213PS  vectors<>+224(SB), Y6, Y12
+	VFMADD213PS  vectors<>+256(SB), Y6, Y12
+	VFMADD213PS  vectors<>+288(SB), Y6, Y12
+	VFMADD213PS  Y1, Y6, Y12
+	VFMADD213PS  Y1, Y6, Y12
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y1, Y7, Y7
+	VMULPS       Y7, Y12, Y12
+	VCMPPS       $0x11, vectors<>+320(SB), Y11, Y6
+	VANDNPS      Y12, Y6, Y12
+	VDIVPS       Y3, Y9, Y6
+	VMOVUPS      (CX)(DI*4), Y7
+	VSUBPS       Y4, Y7, Y7
+	VMULPS       Y7, Y6, Y7
+	VMULPS       Y7, Y5, Y7
+	VMOVUPS      Y6, (AX)(DI*4)
+	VMOVUPS      Y7, (CX)(DI*4)
+	VMOVAPS      Y10, Y7
+	VMOVAPS      Y8, Y6
 	ADDQ         $0x08, BX
-
-test:
-	CMPQ BX, DX
-	JLT  loop
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	VMOVAPS      Y12, Y9
+	ADDQ         $0x08, SI
+	CMPQ         SI, DX
+	CMOVQGT      DX, SI
+	ADDQ         $0x08, DI
+	CMPQ         DI, DX
+	JLE          loop
 	VZEROUPPER
 	RET
 
 // func scoreGradRoundAVX2(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·scoreGradRoundAVX2(SB), NOSPLIT, $0-40
-	VBROADCASTSS m+24(FP), Y0
-	VBROADCASTSS sum+28(FP), Y1
-	VBROADCASTSS d+32(FP), Y2
-	VBROADCASTSS scale+36(FP), Y3
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VBROADCASTSS m+24(FP), Y2
+	VBROADCASTSS sum+28(FP), Y3
+	VBROADCASTSS d+32(FP), Y4
+	VBROADCASTSS scale+36(FP), Y5
 	MOVQ         p+0(FP), AX
 	MOVQ         ds+8(FP), CX
 	MOVQ         n+16(FP), DX
+	SUBQ         $0x08, DX
 	XORQ         BX, BX
-	JMP          test
+	XORQ         SI, SI
+	XORQ         DI, DI
+	VMULPS       (AX)(BX*4), Y5, Y6
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y6, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vectors<>+96(SB), Y8, Y6
+	VFNMADD231PS vectors<>+128(SB), Y8, Y6
+	ADDQ         $0x08, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	VMULPS       (AX)(SI*4), Y5, Y8
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      vectors<>+160(SB), Y9
+	VFMADD213PS  vectors<>+192(SB), Y6, Y9
+	VFMADD213PS  vectors<>+224(SB), Y6, Y9
+	VFMADD213PS  vectors<>+256(SB), Y6, Y9
+	VFMADD213PS  vectors<>+288(SB), Y6, Y9
+	VFMADD213PS  Y1, Y6, Y9
+	VFMADD213PS  Y1, Y6, Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y1, Y7, Y7
+	VMULPS       Y7, Y9, Y9
+	VCMPPS       $0x11, vectors<>+320(SB), Y8, Y6
+	VANDNPS      Y9, Y6, Y9
+	ADDQ         $0x08, SI
+	CMPQ         SI, DX
+	CMOVQGT      DX, SI
+	VMULPS       (AX)(BX*4), Y5, Y6
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y6, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS vectors<>+96(SB), Y8, Y6
+	VFNMADD231PS vectors<>+128(SB), Y8, Y6
+	VMOVAPS      Y7, Y7
+	VMOVAPS      Y6, Y6
+	ADDQ         $0x08, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
 
 loop:
-	VMULPS       (AX)(BX*4), Y3, Y4
-	VSUBPS       Y0, Y4, Y4
-	VMOVUPS      vectors<>+0(SB), Y5
-	VFMADD231PS  vectors<>+32(SB), Y4, Y5
-	VSUBPS       vectors<>+0(SB), Y5, Y6
-	VMOVAPS      Y4, Y7
-	VFNMADD231PS vectors<>+64(SB), Y6, Y7
-	VFNMADD231PS vectors<>+96(SB), Y6, Y7
-	VMOVUPS      vectors<>+128(SB), Y6
-	VFMADD213PS  vectors<>+160(SB), Y7, Y6
-	VFMADD213PS  vectors<>+192(SB), Y7, Y6
-	VFMADD213PS  vectors<>+224(SB), Y7, Y6
-	VFMADD213PS  vectors<>+256(SB), Y7, Y6
-	VFMADD213PS  vectors<>+288(SB), Y7, Y6
-	VFMADD213PS  vectors<>+288(SB), Y7, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y5, Y6, Y6
-	VCMPPS       $0x11, vectors<>+320(SB), Y4, Y5
-	VANDNPS      Y6, Y5, Y6
-	VCMPPS       $0x03, Y4, Y4, Y5
-	VBLENDVPS    Y5, Y4, Y6, Y6
-	VDIVPS       Y1, Y6, Y4
-	VMOVUPS      (CX)(BX*4), Y5
-	VSUBPS       Y2, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VMULPS       Y5, Y3, Y5
-	VPSRLD       $0x10, Y4, Y6
+	VMULPS       (AX)(BX*4), Y5, Y8
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      Y0, Y10
+	VFMADD231PS  vectors<>+64(SB), Y8, Y10
+	VSUBPS       Y0, Y10, Y11
+	VMOVAPS      Y8, Y8
+	VFNMADD231PS vectors<>+96(SB), Y11, Y8
+	VFNMADD231PS vectors<>+128(SB), Y11, Y8
+	VMULPS       (AX)(SI*4), Y5, Y11
+	VSUBPS       Y2, Y11, Y11
+	VMOVUPS      vectors<>+160(SB), Y12
+	VFMADD213PS  vectors<>+192(SB), Y6, Y12
+	VFMADD213PS  vectors<>+224(SB), Y6, Y12
+	VFMADD213PS  vectors<>+256(SB), Y6, Y12
+	VFMADD213PS  vectors<>+288(SB), Y6, Y12
+	VFMADD213PS  Y1, Y6, Y12
+	VFMADD213PS  Y1, Y6, Y12
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y1, Y7, Y7
+	VMULPS       Y7, Y12, Y12
+	VCMPPS       $0x11, vectors<>+320(SB), Y11, Y6
+	VANDNPS      Y12, Y6, Y12
+	VDIVPS       Y3, Y9, Y6
+	VMOVUPS      (CX)(DI*4), Y7
+	VSUBPS       Y4, Y7, Y7
+	VMULPS       Y7, Y6, Y7
+	VMULPS       Y7, Y5, Y7
+	VPSRLD       $0x10, Y6, Y9
+	VPAND        vectors<>+352(SB), Y9, Y9
+	VPADDD       vectors<>+384(SB), Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VCMPPS       $0x03, Y6, Y6, Y6
+	VORPS        Y6, Y9, Y9
+	VANDPS       vectors<>+416(SB), Y9, Y9
+	VPSRLD       $0x10, Y7, Y6
 	VPAND        vectors<>+352(SB), Y6, Y6
 	VPADDD       vectors<>+384(SB), Y6, Y6
-	VPADDD       Y4, Y6, Y6
-	VCMPPS       $0x03, Y4, Y4, Y7
-	VORPS        vectors<>+416(SB), Y4, Y4
-	VBLENDVPS    Y7, Y4, Y6, Y6
-	VANDPS       vectors<>+448(SB), Y6, Y6
-	VPSRLD       $0x10, Y5, Y4
-	VPAND        vectors<>+352(SB), Y4, Y4
-	VPADDD       vectors<>+384(SB), Y4, Y4
-	VPADDD       Y5, Y4, Y4
-	VCMPPS       $0x03, Y5, Y5, Y7
-	VORPS        vectors<>+416(SB), Y5, Y5
-	VBLENDVPS    Y7, Y5, Y4, Y4
-	VANDPS       vectors<>+448(SB), Y4, Y4
-	VMOVUPS      Y6, (AX)(BX*4)
-	VMOVUPS      Y4, (CX)(BX*4)
+	VPADDD       Y7, Y6, Y6
+	VCMPPS       $0x03, Y7, Y7, Y7
+	VORPS        Y7, Y6, Y6
+	VANDPS       vectors<>+416(SB), Y6, Y6
+	VMOVUPS      Y9, (AX)(DI*4)
+	VMOVUPS      Y6, (CX)(DI*4)
+	VMOVAPS      Y10, Y7
+	VMOVAPS      Y8, Y6
 	ADDQ         $0x08, BX
-
-test:
-	CMPQ BX, DX
-	JLT  loop
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	VMOVAPS      Y12, Y9
+	ADDQ         $0x08, SI
+	CMPQ         SI, DX
+	CMOVQGT      DX, SI
+	ADDQ         $0x08, DI
+	CMPQ         DI, DX
+	JLE          loop
 	VZEROUPPER
 	RET
 
 // func swigluAVX2(dst *float32, gate *float32, up *float32, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·swigluAVX2(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), AX
-	MOVQ gate+8(FP), CX
-	MOVQ up+16(FP), DX
-	MOVQ n+24(FP), BX
-	XORQ SI, SI
-	JMP  test
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VMOVUPS      vectors<>+448(SB), Y2
+	MOVQ         dst+0(FP), AX
+	MOVQ         gate+8(FP), CX
+	MOVQ         up+16(FP), DX
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x08, BX
+	XORQ         SI, SI
+	XORQ         DI, DI
+	XORQ         R8, R8
+	VMOVUPS      (CX)(SI*4), Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	CMOVQGT      BX, SI
+	VMOVUPS      (CX)(DI*4), Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y3
+	VANDNPS      Y6, Y3, Y6
+	ADDQ         $0x08, DI
+	CMPQ         DI, BX
+	CMOVQGT      BX, DI
+	VMOVUPS      (CX)(SI*4), Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	VMOVAPS      Y4, Y4
+	VMOVAPS      Y3, Y3
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	CMOVQGT      BX, SI
 
 loop:
-	VMOVUPS      (CX)(SI*4), Y0
-	VORPS        vectors<>+480(SB), Y0, Y1
-	VMOVUPS      vectors<>+0(SB), Y2
-	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VSUBPS       vectors<>+0(SB), Y2, Y3
-	VMOVAPS      Y1, Y4
-	VFNMADD231PS vectors<>+64(SB), Y3, Y4
-	VFNMADD231PS vectors<>+96(SB), Y3, Y4
-	VMOVUPS      vectors<>+128(SB), Y3
-	VFMADD213PS  vectors<>+160(SB), Y4, Y3
-	VFMADD213PS  vectors<>+192(SB), Y4, Y3
-	VFMADD213PS  vectors<>+224(SB), Y4, Y3
-	VFMADD213PS  vectors<>+256(SB), Y4, Y3
-	VFMADD213PS  vectors<>+288(SB), Y4, Y3
-	VFMADD213PS  vectors<>+288(SB), Y4, Y3
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y3
-	VCMPPS       $0x11, vectors<>+320(SB), Y1, Y2
-	VANDNPS      Y3, Y2, Y3
-	VCMPPS       $0x03, Y1, Y1, Y2
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      vectors<>+288(SB), Y1
-	VADDPS       Y3, Y1, Y2
-	VDIVPS       Y2, Y1, Y1
-	VMULPS       Y3, Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x11, Y3, Y0, Y3
-	VBLENDVPS    Y3, Y2, Y1, Y4
-	VBLENDVPS    Y3, Y1, Y2, Y1
-	VMULPS       Y0, Y4, Y0
-	VMULPS       (DX)(SI*4), Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
+	VMOVUPS      (CX)(SI*4), Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y5, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y8, Y5
+	VFNMADD231PS vectors<>+128(SB), Y8, Y5
+	VMOVUPS      (CX)(DI*4), Y8
+	VORPS        Y2, Y8, Y8
+	VMOVUPS      vectors<>+160(SB), Y9
+	VFMADD213PS  vectors<>+192(SB), Y3, Y9
+	VFMADD213PS  vectors<>+224(SB), Y3, Y9
+	VFMADD213PS  vectors<>+256(SB), Y3, Y9
+	VFMADD213PS  vectors<>+288(SB), Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y9, Y9
+	VCMPPS       $0x11, vectors<>+320(SB), Y8, Y3
+	VANDNPS      Y9, Y3, Y9
+	VMOVUPS      (CX)(R8*4), Y3
+	VMOVUPS      Y1, Y4
+	VADDPS       Y6, Y4, Y8
+	VDIVPS       Y8, Y4, Y4
+	VMULPS       Y6, Y4, Y6
+	VBLENDVPS    Y3, Y6, Y4, Y8
+	VBLENDVPS    Y3, Y4, Y6, Y4
+	VMULPS       Y3, Y8, Y3
+	VMULPS       (DX)(R8*4), Y3, Y3
+	VMOVUPS      Y3, (AX)(R8*4)
+	VMOVAPS      Y7, Y4
+	VMOVAPS      Y5, Y3
 	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	CMOVQGT      BX, SI
+	VMOVAPS      Y9, Y6
+	ADDQ         $0x08, DI
+	CMPQ         DI, BX
+	CMOVQGT      BX, DI
+	ADDQ         $0x08, R8
+	CMPQ         R8, BX
+	JLE          loop
+	VZEROUPPER
+	RET
 
-test:
-	CMPQ SI, BX
-	JLT  loop
+// func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·swigluBF16AVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VMOVUPS      vectors<>+448(SB), Y2
+	MOVQ         dst+0(FP), AX
+	MOVQ         gate+8(FP), CX
+	MOVQ         up+16(FP), DX
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x08, BX
+	XORQ         SI, SI
+	XORQ         DI, DI
+	XORQ         R8, R8
+	VPMOVZXWD    (CX)(SI*2), Y3
+	VPSLLD       $0x10, Y3, Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	CMOVQGT      BX, SI
+	VPMOVZXWD    (CX)(DI*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y3
+	VANDNPS      Y6, Y3, Y6
+	ADDQ         $0x08, DI
+	CMPQ         DI, BX
+	CMOVQGT      BX, DI
+	VPMOVZXWD    (CX)(SI*2), Y3
+	VPSLLD       $0x10, Y3, Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	VMOVAPS      Y4, Y4
+	VMOVAPS      Y3, Y3
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	CMOVQGT      BX, SI
+
+loop:
+	VPMOVZXWD    (CX)(SI*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y5, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y8, Y5
+	VFNMADD231PS vectors<>+128(SB), Y8, Y5
+	VPMOVZXWD    (CX)(DI*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VORPS        Y2, Y8, Y8
+	VMOVUPS      vectors<>+160(SB), Y9
+	VFMADD213PS  vectors<>+192(SB), Y3, Y9
+	VFMADD213PS  vectors<>+224(SB), Y3, Y9
+	VFMADD213PS  vectors<>+256(SB), Y3, Y9
+	VFMADD213PS  vectors<>+288(SB), Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y9, Y9
+	VCMPPS       $0x11, vectors<>+320(SB), Y8, Y3
+	VANDNPS      Y9, Y3, Y9
+	VPMOVZXWD    (CX)(R8*2), Y3
+	VPSLLD       $0x10, Y3, Y3
+	VPMOVZXWD    (DX)(R8*2), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VMOVUPS      Y1, Y8
+	VADDPS       Y6, Y8, Y10
+	VDIVPS       Y10, Y8, Y8
+	VMULPS       Y6, Y8, Y6
+	VBLENDVPS    Y3, Y6, Y8, Y10
+	VBLENDVPS    Y3, Y8, Y6, Y6
+	VMULPS       Y3, Y10, Y3
+	VMULPS       Y4, Y3, Y3
+	VPSRLD       $0x10, Y3, Y4
+	VPAND        vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+384(SB), Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x03, Y3, Y3, Y3
+	VORPS        Y3, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X3
+	VPACKUSDW    X3, X4, X4
+	VMOVDQU      X4, (AX)(R8*2)
+	VMOVAPS      Y7, Y4
+	VMOVAPS      Y5, Y3
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	CMOVQGT      BX, SI
+	VMOVAPS      Y9, Y6
+	ADDQ         $0x08, DI
+	CMPQ         DI, BX
+	CMOVQGT      BX, DI
+	ADDQ         $0x08, R8
+	CMPQ         R8, BX
+	JLE          loop
 	VZEROUPPER
 	RET
 
 // func swigluGradAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·swigluGradAVX2(SB), NOSPLIT, $0-48
-	MOVQ dgate+0(FP), AX
-	MOVQ dup+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ gate+24(FP), BX
-	MOVQ up+32(FP), SI
-	MOVQ n+40(FP), DI
-	XORQ R8, R8
-	JMP  test
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VMOVUPS      vectors<>+448(SB), Y2
+	MOVQ         dgate+0(FP), AX
+	MOVQ         dup+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         gate+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         n+40(FP), DI
+	SUBQ         $0x08, DI
+	XORQ         R8, R8
+	XORQ         R9, R9
+	XORQ         R10, R10
+	VMOVUPS      (BX)(R8*4), Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	VMOVUPS      (BX)(R9*4), Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y3
+	VANDNPS      Y6, Y3, Y6
+	ADDQ         $0x08, R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	VMOVUPS      (BX)(R8*4), Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	VMOVAPS      Y4, Y4
+	VMOVAPS      Y3, Y3
+	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
 
 loop:
-	VMOVUPS      (BX)(R8*4), Y0
-	VMOVUPS      (DX)(R8*4), Y1
-	VORPS        vectors<>+480(SB), Y0, Y2
-	VMOVUPS      vectors<>+0(SB), Y3
-	VFMADD231PS  vectors<>+32(SB), Y2, Y3
-	VSUBPS       vectors<>+0(SB), Y3, Y4
-	VMOVAPS      Y2, Y5
-	VFNMADD231PS vectors<>+64(SB), Y4, Y5
-	VFNMADD231PS vectors<>+96(SB), Y4, Y5
-	VMOVUPS      vectors<>+128(SB), Y4
-	VFMADD213PS  vectors<>+160(SB), Y5, Y4
-	VFMADD213PS  vectors<>+192(SB), Y5, Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
-	VCMPPS       $0x11, vectors<>+320(SB), Y2, Y3
-	VANDNPS      Y4, Y3, Y4
-	VCMPPS       $0x03, Y2, Y2, Y3
-	VBLENDVPS    Y3, Y2, Y4, Y4
-	VMOVUPS      vectors<>+288(SB), Y2
-	VADDPS       Y4, Y2, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMULPS       Y4, Y2, Y3
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x11, Y4, Y0, Y4
-	VBLENDVPS    Y4, Y3, Y2, Y5
-	VBLENDVPS    Y4, Y2, Y3, Y2
-	VMULPS       Y0, Y5, Y3
-	VMULPS       Y1, Y3, Y3
-	VFMADD213PS  vectors<>+288(SB), Y0, Y2
-	VMULPS       (SI)(R8*4), Y1, Y0
-	VMULPS       Y5, Y2, Y1
-	VMULPS       Y0, Y1, Y0
-	VMOVUPS      Y3, (CX)(R8*4)
-	VMOVUPS      Y0, (AX)(R8*4)
+	VMOVUPS      (BX)(R8*4), Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y5, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y8, Y5
+	VFNMADD231PS vectors<>+128(SB), Y8, Y5
+	VMOVUPS      (BX)(R9*4), Y8
+	VORPS        Y2, Y8, Y8
+	VMOVUPS      vectors<>+160(SB), Y9
+	VFMADD213PS  vectors<>+192(SB), Y3, Y9
+	VFMADD213PS  vectors<>+224(SB), Y3, Y9
+	VFMADD213PS  vectors<>+256(SB), Y3, Y9
+	VFMADD213PS  vectors<>+288(SB), Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y9, Y9
+	VCMPPS       $0x11, vectors<>+320(SB), Y8, Y3
+	VANDNPS      Y9, Y3, Y9
+	VMOVUPS      (BX)(R10*4), Y3
+	VMOVUPS      (DX)(R10*4), Y4
+	VMOVUPS      Y1, Y8
+	VADDPS       Y6, Y8, Y10
+	VDIVPS       Y10, Y8, Y8
+	VMULPS       Y6, Y8, Y6
+	VBLENDVPS    Y3, Y6, Y8, Y10
+	VBLENDVPS    Y3, Y8, Y6, Y6
+	VMULPS       Y3, Y10, Y8
+	VMULPS       Y4, Y8, Y8
+	VFMADD213PS  Y1, Y3, Y6
+	VMULPS       (SI)(R10*4), Y4, Y3
+	VMULPS       Y10, Y6, Y4
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y8, (CX)(R10*4)
+	VMOVUPS      Y3, (AX)(R10*4)
+	VMOVAPS      Y7, Y4
+	VMOVAPS      Y5, Y3
 	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	VMOVAPS      Y9, Y6
+	ADDQ         $0x08, R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	ADDQ         $0x08, R10
+	CMPQ         R10, DI
+	JLE          loop
+	VZEROUPPER
+	RET
 
-test:
-	CMPQ R8, DI
-	JLT  loop
+// func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·swigluGradBF16AVX2(SB), NOSPLIT, $0-48
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y1
+	VMOVUPS      vectors<>+448(SB), Y2
+	MOVQ         dgate+0(FP), AX
+	MOVQ         dup+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         gate+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         n+40(FP), DI
+	SUBQ         $0x08, DI
+	XORQ         R8, R8
+	XORQ         R9, R9
+	XORQ         R10, R10
+	VPMOVZXWD    (BX)(R8*2), Y3
+	VPSLLD       $0x10, Y3, Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	VPMOVZXWD    (BX)(R9*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VFMADD213PS  Y1, Y3, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y3
+	VANDNPS      Y6, Y3, Y6
+	ADDQ         $0x08, R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	VPMOVZXWD    (BX)(R8*2), Y3
+	VPSLLD       $0x10, Y3, Y3
+	VORPS        Y2, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  vectors<>+64(SB), Y3, Y4
+	VSUBPS       Y0, Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vectors<>+96(SB), Y5, Y3
+	VFNMADD231PS vectors<>+128(SB), Y5, Y3
+	VMOVAPS      Y4, Y4
+	VMOVAPS      Y3, Y3
+	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+
+loop:
+	VPMOVZXWD    (BX)(R8*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      Y0, Y7
+	VFMADD231PS  vectors<>+64(SB), Y5, Y7
+	VSUBPS       Y0, Y7, Y8
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y8, Y5
+	VFNMADD231PS vectors<>+128(SB), Y8, Y5
+	VPMOVZXWD    (BX)(R9*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VORPS        Y2, Y8, Y8
+	VMOVUPS      vectors<>+160(SB), Y9
+	VFMADD213PS  vectors<>+192(SB), Y3, Y9
+	VFMADD213PS  vectors<>+224(SB), Y3, Y9
+	VFMADD213PS  vectors<>+256(SB), Y3, Y9
+	VFMADD213PS  vectors<>+288(SB), Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VFMADD213PS  Y1, Y3, Y9
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y1, Y4, Y4
+	VMULPS       Y4, Y9, Y9
+	VCMPPS       $0x11, vectors<>+320(SB), Y8, Y3
+	VANDNPS      Y9, Y3, Y9
+	VPMOVZXWD    (BX)(R10*2), Y3
+	VPSLLD       $0x10, Y3, Y3
+	VMOVUPS      (DX)(R10*4), Y4
+	VPMOVZXWD    (SI)(R10*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VMOVUPS      Y1, Y10
+	VADDPS       Y6, Y10, Y11
+	VDIVPS       Y11, Y10, Y10
+	VMULPS       Y6, Y10, Y6
+	VBLENDVPS    Y3, Y6, Y10, Y11
+	VBLENDVPS    Y3, Y10, Y6, Y6
+	VMULPS       Y3, Y11, Y10
+	VMULPS       Y4, Y10, Y10
+	VFMADD213PS  Y1, Y3, Y6
+	VMULPS       Y8, Y4, Y3
+	VMULPS       Y11, Y6, Y4
+	VMULPS       Y3, Y4, Y3
+	VPSRLD       $0x10, Y10, Y4
+	VPAND        vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+384(SB), Y4, Y4
+	VPADDD       Y10, Y4, Y4
+	VCMPPS       $0x03, Y10, Y10, Y6
+	VORPS        Y6, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X6
+	VPACKUSDW    X6, X4, X4
+	VMOVDQU      X4, (CX)(R10*2)
+	VPSRLD       $0x10, Y3, Y4
+	VPAND        vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+384(SB), Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x03, Y3, Y3, Y3
+	VORPS        Y3, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X3
+	VPACKUSDW    X3, X4, X4
+	VMOVDQU      X4, (AX)(R10*2)
+	VMOVAPS      Y7, Y4
+	VMOVAPS      Y5, Y3
+	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	VMOVAPS      Y9, Y6
+	ADDQ         $0x08, R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	ADDQ         $0x08, R10
+	CMPQ         R10, DI
+	JLE          loop
 	VZEROUPPER
 	RET
 
@@ -528,17 +1045,15 @@ loop:
 	VPAND     vectors<>+352(SB), Y1, Y1
 	VPADDD    vectors<>+384(SB), Y1, Y1
 	VPADDD    Y0, Y1, Y1
-	VCMPPS    $0x03, Y0, Y0, Y2
-	VORPS     vectors<>+416(SB), Y0, Y0
-	VBLENDVPS Y2, Y0, Y1, Y1
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VORPS     Y0, Y1, Y1
 	VMOVUPS   32(AX), Y0
 	VPSRLD    $0x10, Y0, Y2
 	VPAND     vectors<>+352(SB), Y2, Y2
 	VPADDD    vectors<>+384(SB), Y2, Y2
 	VPADDD    Y0, Y2, Y2
-	VCMPPS    $0x03, Y0, Y0, Y3
-	VORPS     vectors<>+416(SB), Y0, Y0
-	VBLENDVPS Y3, Y0, Y2, Y2
+	VCMPPS    $0x03, Y0, Y0, Y0
+	VORPS     Y0, Y2, Y2
 	VPSRLD    $0x10, Y1, Y1
 	VPSRLD    $0x10, Y2, Y2
 	VPACKUSDW Y2, Y1, Y0
@@ -589,17 +1104,16 @@ TEXT ·roundToAVX2(SB), NOSPLIT, $0-24
 	JMP  test
 
 loop:
-	VMOVUPS   (CX)(BX*4), Y0
-	VPSRLD    $0x10, Y0, Y1
-	VPAND     vectors<>+352(SB), Y1, Y1
-	VPADDD    vectors<>+384(SB), Y1, Y1
-	VPADDD    Y0, Y1, Y1
-	VCMPPS    $0x03, Y0, Y0, Y2
-	VORPS     vectors<>+416(SB), Y0, Y0
-	VBLENDVPS Y2, Y0, Y1, Y1
-	VANDPS    vectors<>+448(SB), Y1, Y1
-	VMOVUPS   Y1, (AX)(BX*4)
-	ADDQ      $0x08, BX
+	VMOVUPS (CX)(BX*4), Y0
+	VPSRLD  $0x10, Y0, Y1
+	VPAND   vectors<>+352(SB), Y1, Y1
+	VPADDD  vectors<>+384(SB), Y1, Y1
+	VPADDD  Y0, Y1, Y1
+	VCMPPS  $0x03, Y0, Y0, Y0
+	VORPS   Y0, Y1, Y1
+	VANDPS  vectors<>+416(SB), Y1, Y1
+	VMOVUPS Y1, (AX)(BX*4)
+	ADDQ    $0x08, BX
 
 test:
 	CMPQ BX, DX

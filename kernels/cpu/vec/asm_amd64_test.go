@@ -33,6 +33,19 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 	},
 	"SwiGLU":     func(x, y, z, w []float32, s float32) [][]float32 { SwiGLU(z, x, y); return [][]float32{z} },
 	"SwiGLUGrad": func(x, y, z, w []float32, s float32) [][]float32 { SwiGLUGrad(x, y, z, x, y); return [][]float32{x, y} },
+	"SwiGLUBF16": func(x, y, z, w []float32, s float32) [][]float32 {
+		g, u := narrow(x), narrow(y)
+		SwiGLUBF16(g, g, u)
+		Widen(z, g)
+		return [][]float32{z}
+	},
+	"SwiGLUGradBF16": func(x, y, z, w []float32, s float32) [][]float32 {
+		g, u := narrow(x), narrow(y)
+		SwiGLUGradBF16(g, u, z, g, u)
+		Widen(x, g)
+		Widen(y, u)
+		return [][]float32{x, y}
+	},
 	"Round": func(x, y, z, w []float32, s float32) [][]float32 {
 		b := make([]uint16, len(x))
 		Round(b, x)
@@ -81,6 +94,13 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 		}
 		return [][]float32{y}
 	},
+}
+
+// narrow returns x rounded to bfloat16.
+func narrow(x []float32) []uint16 {
+	b := make([]uint16, len(x))
+	Round(b, x)
+	return b
 }
 
 // below limits x to what a maximum of m allows.

@@ -19,6 +19,10 @@ func swigluAVX2(dst *float32, gate *float32, up *float32, n int) { panic("vec: n
 func swigluGradAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int) {
 	panic("vec: no assembly")
 }
+func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int) { panic("vec: no assembly") }
+func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int) {
+	panic("vec: no assembly")
+}
 func roundAVX2(dst *uint16, x *float32, n int)                      { panic("vec: no assembly") }
 func widenAVX2(dst *float32, x *uint16, n int)                      { panic("vec: no assembly") }
 func roundToAVX2(dst *float32, x *float32, n int)                   { panic("vec: no assembly") }

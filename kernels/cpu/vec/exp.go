@@ -107,6 +107,20 @@ func SwiGLU(dst, gate, up []float32) {
 	}
 }
 
+// SwiGLUBF16 is [SwiGLU] of bfloat16, rounded once at the end.
+func SwiGLUBF16(dst, gate, up []uint16) {
+	dst, up = dst[:len(gate)], up[:len(gate)]
+	n := blocks(len(gate), 8)
+	if n > 0 {
+		swigluBF16AVX2(unsafe.SliceData(dst), unsafe.SliceData(gate), unsafe.SliceData(up), n)
+	}
+	for i := n; i < len(gate); i++ {
+		g := widen(gate[i])
+		s, _ := sigmoid(g)
+		dst[i] = round(float32(g*s) * widen(up[i]))
+	}
+}
+
 // SwiGLUGrad sets, with s the sigmoid of gate and t = 1 - s computed without
 // cancellation,
 //
@@ -125,5 +139,21 @@ func SwiGLUGrad(dgate, dup, dy, gate, up []float32) {
 		s, t := sigmoid(g)
 		dup[i] = dy[i] * float32(g*s)
 		dgate[i] = float32(dy[i]*u) * float32(s*num.FMA32(g, t, 1))
+	}
+}
+
+// SwiGLUGradBF16 is [SwiGLUGrad] with bfloat16 gate and up and such gradients,
+// rounded once at the end. dgate may be gate and dup may be up.
+func SwiGLUGradBF16(dgate, dup []uint16, dy []float32, gate, up []uint16) {
+	dgate, dup, dy, up = dgate[:len(gate)], dup[:len(gate)], dy[:len(gate)], up[:len(gate)]
+	n := blocks(len(gate), 8)
+	if n > 0 {
+		swigluGradBF16AVX2(unsafe.SliceData(dgate), unsafe.SliceData(dup), unsafe.SliceData(dy), unsafe.SliceData(gate), unsafe.SliceData(up), n)
+	}
+	for i := n; i < len(gate); i++ {
+		g, u := widen(gate[i]), widen(up[i])
+		s, t := sigmoid(g)
+		dup[i] = round(dy[i] * float32(g*s))
+		dgate[i] = round(float32(dy[i]*u) * float32(s*num.FMA32(g, t, 1)))
 	}
 }
