@@ -2,11 +2,13 @@ package reports
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 )
 
 // verdict says what the study's question comes down to, in plain text: a
-// sentence for each comparison of two arms, or of each arm with its base model
+// sentence for each two values of an axis, or for each arm and its base model
 // where there is nothing else to compare.
 func (r *renderer) verdict() string {
 	var lines []string
@@ -23,15 +25,36 @@ func (r *renderer) verdict() string {
 	case len(r.between)+len(r.base) == 0:
 		return strings.Join(append(lines, "Nothing was measured on both sides of a comparison."), "\n")
 	}
-	for _, c := range r.between {
-		lines = append(lines, r.sentence(c))
-	}
-	if len(r.between) == 0 {
-		for _, c := range r.base {
-			lines = append(lines, r.sentence(c))
-		}
+	for _, m := range r.matches() {
+		lead, rest := r.sentence(m)
+		lines = append(lines, strings.TrimSpace(lead+" "+rest))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// match is two values of an axis, or an arm and its base model, compared in each
+// setting of the other axes.
+type match struct {
+	subject, other string
+	settings       []*contrast
+}
+
+// matches gathers the comparisons that the verdict speaks of.
+func (r *renderer) matches() (out []*match) {
+	for _, c := range r.between {
+		subject, other := phrase(c.axis, c.aArm), phrase(c.axis, c.bArm)
+		i := slices.IndexFunc(out, func(m *match) bool { return m.subject == subject && m.other == other })
+		if i < 0 {
+			i, out = len(out), append(out, &match{subject: subject, other: other})
+		}
+		out[i].settings = append(out[i].settings, c)
+	}
+	if len(out) == 0 {
+		for _, c := range r.base {
+			out = append(out, &match{c.bArm.name, "its base model", []*contrast{c}})
+		}
+	}
+	return out
 }
 
 // incomplete counts the cells of which a part failed.
@@ -44,26 +67,50 @@ func (r *renderer) incomplete() (n int) {
 	return n
 }
 
-// answer writes the verdict and how each arm stands to its base model.
+// answer writes the verdict, settings by settings where an axis has several, and
+// how each arm stands to its base model.
 func (r *renderer) answer() {
-	for _, line := range strings.Split(r.report.Verdict, "\n") {
+	matches := r.matches()
+	lines := strings.Split(r.report.Verdict, "\n")
+	if len(r.figures) == 0 || len(r.cells) == 0 {
+		matches = nil
+	}
+	for _, line := range lines[:len(lines)-len(matches)] {
 		r.md.para("**%s**", escape(line))
 	}
-	var bullets []string
-	for _, c := range r.base {
-		if line := r.againstBase(c); line != "" {
-			bullets = append(bullets, line)
+	for _, m := range matches {
+		lead, rest := r.sentence(m)
+		r.md.para("%s", strings.TrimSpace("**"+escape(lead)+"** "+escape(rest)))
+		if len(m.settings) > 1 {
+			r.settingsTable(m)
 		}
 	}
-	if line := r.heldOutLine(); line != "" {
-		bullets = append(bullets, line)
+	r.baseTable()
+}
+
+func (r *renderer) settingsTable(m *match) {
+	var rows [][]string
+	for _, c := range m.settings {
+		t := r.tally(c)
+		rows = append(rows, []string{escape(c.context), withNames(t.toldBetter, t.betterOn), withNames(t.toldWorse, t.worseOn), cannotTell(t),
+			fmt.Sprint(t.better), fmt.Sprint(t.worse), fmt.Sprint(t.tied)})
 	}
-	for _, b := range bullets {
-		r.md.line("- %s", b)
+	r.md.table("<<<>>>>", []string{"with", "better on", "worse on", "cannot tell", "ahead by sign alone", "behind", "level"}, rows)
+}
+
+func withNames(n int, names []string) string {
+	if len(names) == 0 {
+		return fmt.Sprint(n)
 	}
-	if len(bullets) > 0 {
-		r.md.line("")
+	return fmt.Sprintf("%d: %s", n, escape(strings.Join(names, ", ")))
+}
+
+func cannotTell(t tally) string {
+	text := fmt.Sprint(t.all - t.toldBetter - t.toldWorse)
+	if t.missing > 0 {
+		text += fmt.Sprintf(" (%d missing)", t.missing)
 	}
+	return text
 }
 
 // tally counts a comparison's figures.
@@ -72,6 +119,7 @@ type tally struct {
 	toldBetter, toldWorse    int // those the data can tell
 	equal                    int // of the tied ones, those with equal scores on every item
 	missing                  int
+	betterOn, worseOn        []string // the told ones, where they are few
 }
 
 func tallyOf(rows []Difference, counts func(i int) bool) (t tally) {
@@ -96,65 +144,143 @@ func tallyOf(rows []Difference, counts func(i int) bool) (t tally) {
 		switch d.Sign {
 		case "+":
 			t.toldBetter++
+			t.betterOn = append(t.betterOn, sizeOf(d))
 		case "-":
 			t.toldWorse++
+			t.worseOn = append(t.worseOn, sizeOf(d))
 		case "=":
 			t.equal++
 		}
 	}
+	const few = 2
+	if len(t.betterOn) > few {
+		t.betterOn = nil
+	}
+	if len(t.worseOn) > few {
+		t.worseOn = nil
+	}
 	return t
+}
+
+// sizeOf says a difference in words.
+func sizeOf(d *Difference) string {
+	if d.Unit == "%" {
+		return fmt.Sprintf("%s points on %s", fixed(math.Abs(d.Delta), 1), d.Figure)
+	}
+	return fmt.Sprintf("%s on %s", short(math.Abs(d.Delta)), d.Figure)
 }
 
 func (r *renderer) leaves(i int) bool  { return r.figures[i].Leaf }
 func (r *renderer) counted(i int) bool { return r.figures[i].counts() }
 
-// sentence compares two sides over the leaf figures. Its subject is the first
-// cell of an axis, or the tuned cell where the other side is the base model.
-func (r *renderer) sentence(c *contrast) string {
+// tally counts a comparison's leaf figures from the side of its subject: the first
+// value of an axis, or the tuned cell where the other side is the base model.
+func (r *renderer) tally(c *contrast) tally {
 	t := tallyOf(c.rows, r.leaves)
-	var subject, other string
 	if c.aArm != nil {
 		// The rows are other − subject, so the signs turn.
-		subject, other = phrase(c.axis, c.aArm), phrase(c.axis, c.bArm)
 		t.better, t.worse, t.toldBetter, t.toldWorse = t.worse, t.better, t.toldWorse, t.toldBetter
-	} else {
-		subject, other = c.bArm.name, "its base model"
+		t.betterOn, t.worseOn = t.worseOn, t.betterOn
 	}
+	return t
+}
+
+// sentence says what the data tell of two sides over the leaf figures; the rest
+// says what stands behind it.
+func (r *renderer) sentence(m *match) (lead, rest string) {
+	if len(m.settings) > 1 {
+		return r.settingsSentence(m), ""
+	}
+	c := m.settings[0]
+	t := r.tally(c)
 	if t.all == 0 {
-		return fmt.Sprintf("%s and %s have no figure in common, so they cannot be compared.", capital(subject), other)
+		return fmt.Sprintf("%s and %s have no figure in common, so they cannot be compared.", capital(m.subject), m.other), ""
 	}
+	figures, told := count(t.all, "figure", "figures"), t.toldBetter+t.toldWorse
 	var b strings.Builder
-	figures := count(t.all, "leaf figure", "leaf figures")
 	switch {
 	case t.equal == t.all:
-		fmt.Fprintf(&b, "%s and %s give every item of %s the same scores", capital(subject), other, figures)
-	default:
-		fmt.Fprintf(&b, "%s beat %s on %d of %s", capital(subject), other, t.better, figures)
-		switch {
-		case t.worse > 0 && t.tied > 0:
-			fmt.Fprintf(&b, ", lost on %d and tied on %d", t.worse, t.tied)
-		case t.worse > 0:
-			fmt.Fprintf(&b, " and lost on %d", t.worse)
-		case t.tied > 0:
-			fmt.Fprintf(&b, " and tied on %d", t.tied)
-		}
-	}
-	if c.context != "" {
-		fmt.Fprintf(&b, " (%s)", c.context)
-	}
-	fmt.Fprintf(&b, ", %s", seedWords(c))
-	switch told := t.toldBetter + t.toldWorse; {
-	case t.equal == t.all:
-		b.WriteString(".")
+		fmt.Fprintf(&b, "%s and %s give every item of %s the same scores, %s.", capital(m.subject), m.other, figures, seedWords(c))
 	case told == 0:
-		b.WriteString("; the data can tell the two apart on none of them.")
+		fmt.Fprintf(&b, "The data cannot tell %s from %s on any of %s, %s.", m.subject, m.other, figures, seedWords(c))
 	default:
-		fmt.Fprintf(&b, "; the data can tell the two apart on %d of them: better on %d, worse on %d.", told, t.toldBetter, t.toldWorse)
+		fmt.Fprintf(&b, "%s is ", capital(m.subject))
+		if t.toldBetter > 0 {
+			fmt.Fprintf(&b, "better than %s on %d of %s%s", m.other, t.toldBetter, figures, inParentheses(t.betterOn))
+		}
+		switch {
+		case t.toldBetter > 0 && t.toldWorse > 0:
+			fmt.Fprintf(&b, " and worse on %d%s", t.toldWorse, inParentheses(t.worseOn))
+		case t.toldWorse > 0:
+			fmt.Fprintf(&b, "worse than %s on %d of %s%s", m.other, t.toldWorse, figures, inParentheses(t.worseOn))
+		}
+		fmt.Fprintf(&b, ", %s", seedWords(c))
+		switch left := t.all - told; {
+		case left == 1:
+			b.WriteString("; on the other the data cannot tell the two apart")
+		case left > 1:
+			fmt.Fprintf(&b, "; on the other %d the data cannot tell the two apart", left)
+		}
+		b.WriteString(".")
+	}
+	var more []string
+	if told < t.all && t.equal < t.all {
+		more = append(more, fmt.Sprintf("By sign alone it is ahead on %d, behind on %d and level on %d.", t.better, t.worse, t.tied))
 	}
 	if t.missing > 0 {
-		fmt.Fprintf(&b, " %s be compared.", count(t.missing, "figure cannot", "figures cannot"))
+		more = append(more, count(t.missing, "figure cannot", "figures cannot")+" be compared.")
 	}
-	return b.String()
+	return b.String(), strings.Join(more, " ")
+}
+
+// settingsSentence says in how many settings the data tell two values apart.
+func (r *renderer) settingsSentence(m *match) string {
+	n := len(m.settings)
+	var better, worse, neither, equal int
+	for _, c := range m.settings {
+		t := r.tally(c)
+		if t.toldBetter > 0 {
+			better++
+		}
+		if t.toldWorse > 0 {
+			worse++
+		}
+		if t.toldBetter+t.toldWorse == 0 {
+			neither++
+		}
+		if t.equal == t.all && t.all > 0 {
+			equal++
+		}
+	}
+	seeds := seedWords(m.settings[0])
+	var b strings.Builder
+	switch {
+	case equal == n:
+		return fmt.Sprintf("%s and %s give every item the same scores in all %d settings, %s.", capital(m.subject), m.other, n, seeds)
+	case neither == n:
+		return fmt.Sprintf("The data cannot tell %s from %s on any figure in any of %d settings, %s.", m.subject, m.other, n, seeds)
+	case worse == 0:
+		fmt.Fprintf(&b, "%s is better than %s on some figure in %d of %d settings", capital(m.subject), m.other, better, n)
+	case better == 0:
+		fmt.Fprintf(&b, "%s is worse than %s on some figure in %d of %d settings", capital(m.subject), m.other, worse, n)
+	default:
+		fmt.Fprintf(&b, "%s is better than %s on some figure in %d of %d settings, worse on some in %d", capital(m.subject), m.other, better, n, worse)
+	}
+	fmt.Fprintf(&b, ", %s", seeds)
+	switch {
+	case neither == 1:
+		b.WriteString("; in the other the data cannot tell the two apart on any")
+	case neither > 1:
+		fmt.Fprintf(&b, "; in the other %d the data cannot tell the two apart on any", neither)
+	}
+	return b.String() + "."
+}
+
+func inParentheses(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 // seedWords says for what the verdict holds.
@@ -164,81 +290,6 @@ func seedWords(c *contrast) string {
 		return "for this seed"
 	}
 	return fmt.Sprintf("in the mean over %d seeds", n)
-}
-
-// againstBase counts the figures on which an arm is better than its base model.
-func (r *renderer) againstBase(c *contrast) string {
-	t := tallyOf(c.rows, r.counted)
-	if t.all == 0 {
-		return ""
-	}
-	leaf := tallyOf(c.rows, r.leaves)
-	line := fmt.Sprintf("%s: better than its base model on **%d of %s** (%s %%), worse on %d", inCode(c.bArm.name), t.better,
-		count(t.all, "figure", "figures"), fixed(100*float64(t.better)/float64(t.all), 1), t.worse)
-	if t.tied > 0 {
-		line += fmt.Sprintf(", equal on %d", t.tied)
-	}
-	if leaf.all < t.all {
-		line += fmt.Sprintf("; of the %s among them, %d better and %d worse", count(leaf.all, "leaf figure", "leaf figures"), leaf.better, leaf.worse)
-	}
-	if leaf.toldBetter+leaf.toldWorse == 0 {
-		return line + "; the data can tell on none."
-	}
-	return line + fmt.Sprintf("; the data can tell on %d (%d better, %d worse).", leaf.toldBetter+leaf.toldWorse, leaf.toldBetter, leaf.toldWorse)
-}
-
-// heldOutLine tells the last loss on held-out outputs of every model.
-func (r *renderer) heldOutLine() string {
-	var parts []string
-	tokens := int32(0)
-	for _, col := range r.columns() {
-		first, last := r.heldOutEnds(col.cells)
-		if first == nil {
-			continue
-		}
-		tokens = last.OutputTokens
-		parts = append(parts, fmt.Sprintf("%s nats for %s", fixed(last.OutputLoss, 4), inCode(col.name)))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("Loss on the outputs of the held-out items, at the end (%s): %s.", count(int(tokens), "token", "tokens"), strings.Join(parts, ", "))
-}
-
-// heldOutEnds returns the first and the last held-out measurement of a column,
-// means over its cells.
-func (r *renderer) heldOutEnds(cells []string) (first, last *HeldOut) {
-	var firsts, lasts []HeldOut
-	for _, cell := range cells {
-		var f, l *HeldOut
-		for i := range r.run.HeldOut {
-			h := &r.run.HeldOut[i]
-			if h.Cell != cell {
-				continue
-			}
-			if f == nil {
-				f = h
-			}
-			l = h
-		}
-		if f != nil {
-			firsts, lasts = append(firsts, *f), append(lasts, *l)
-		}
-	}
-	if len(firsts) == 0 {
-		return nil, nil
-	}
-	avg := func(list []HeldOut) *HeldOut {
-		out := list[0]
-		for _, h := range list[1:] {
-			out.OutputLoss += h.OutputLoss
-			out.PromptLoss += h.PromptLoss
-		}
-		out.OutputLoss /= float64(len(list))
-		out.PromptLoss /= float64(len(list))
-		return &out
-	}
-	return avg(firsts), avg(lasts)
 }
 
 // phrase names an arm by what its value on an axis means.

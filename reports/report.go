@@ -14,7 +14,7 @@ const ComparisonsFile = "comparisons.parquet"
 // Report is a rendered report.
 type Report struct {
 	// Verdict answers the study's question in plain text, a line for each
-	// comparison of two arms.
+	// two values of an axis.
 	Verdict string
 	// Markdown is report.md; it shows the plots by their names under plots/.
 	Markdown []byte

@@ -229,9 +229,53 @@ func TestVerdictSaysWhatTheDataSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "Training on the output only beat training on every token on 0 of 2 leaf figures, lost on 1 and tied on 1, for this seed; the data can tell the two apart on 1 of them: better on 0, worse on 1."
+	want := "Training on the output only is worse than training on every token on 1 of 2 figures (27.5 points on easy accuracy), for this seed; on the other the data cannot tell the two apart. By sign alone it is ahead on 0, behind on 1 and level on 1."
 	if diff := cmp.Diff(want, r.Verdict); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A setting is a row of signs, those of all − output: "+" and "-" told, "u" and
+// "d" up and down without being told, "=" equal scores, "?" not comparable.
+func TestVerdictInWords(t *testing.T) {
+	const output, all = "raining on the output only", "training on every token"
+	for _, c := range []struct {
+		want     string
+		settings []string
+	}{
+		{"T" + output + " and " + all + " give every item of 2 figures the same scores, for this seed.", []string{"=="}},
+		{"The data cannot tell t" + output + " from " + all + " on any of 3 figures, for this seed. By sign alone it is ahead on 1, behind on 2 and level on 0.", []string{"uud"}},
+		{"T" + output + " is better than " + all + " on 1 of 2 figures (5.0 points on f0) and worse on 1 (5.0 points on f1), for this seed.", []string{"-+"}},
+		{"T" + output + " is worse than " + all + " on 3 of 5 figures, for this seed; on the other 2 the data cannot tell the two apart. By sign alone it is ahead on 1, behind on 3 and level on 1. 1 figure cannot be compared.", []string{"+++d=?"}},
+		{"T" + output + " and " + all + " have no figure in common, so they cannot be compared.", []string{"??"}},
+		{"T" + output + " and " + all + " give every item the same scores in all 2 settings, for this seed.", []string{"==", "=="}},
+		{"The data cannot tell t" + output + " from " + all + " on any figure in any of 2 settings, for this seed.", []string{"ud", "=="}},
+		{"T" + output + " is better than " + all + " on some figure in 1 of 3 settings, for this seed; in the other 2 the data cannot tell the two apart on any.", []string{"-u", "==", "du"}},
+		{"T" + output + " is better than " + all + " on some figure in 2 of 3 settings, worse on some in 1, for this seed; in the other the data cannot tell the two apart on any.", []string{"-+", "-=", "du"}},
+	} {
+		r := &renderer{study: &study{}}
+		for i := range c.settings[0] {
+			r.figures = append(r.figures, &figure{Result: Result{Leaf: true, Figure: fmt.Sprint("f", i)}})
+		}
+		r.cells = []*cell{{}}
+		for i, signs := range c.settings {
+			con := &contrast{axis: "labels", aArm: &arm{axes: map[string]string{"labels": "output"}}, bArm: &arm{axes: map[string]string{"labels": "all"}},
+				context: fmt.Sprint("padding=", i), a: []string{"a"}, b: []string{"b"}}
+			for k, s := range signs {
+				d := Difference{Figure: fmt.Sprint("f", k), Unit: "%", Sign: string(s)}
+				switch s {
+				case '+', 'u':
+					d.Delta = 5
+				case '-', 'd':
+					d.Delta = -5
+				}
+				con.rows = append(con.rows, d)
+			}
+			r.between = append(r.between, con)
+		}
+		if diff := cmp.Diff(c.want, r.verdict()); diff != "" {
+			t.Errorf("%q: %s", c.settings, diff)
+		}
 	}
 }
 
