@@ -251,7 +251,8 @@ func TestBitsOfTheCPU(t *testing.T) {
 	}
 }
 
-// TestBitsOfLargeSums does so where a sum has several of the contract's blocks.
+// TestBitsOfLargeSums does so where a sum has several of the contract's blocks, or
+// of what a block of threads meets at once.
 func TestBitsOfLargeSums(t *testing.T) {
 	t.Parallel()
 	host, err := cpu.New(cpu.Options{Threads: 2})
@@ -261,9 +262,12 @@ func TestBitsOfLargeSums(t *testing.T) {
 	defer host.Close()
 	e := newEngine(t, 1, cuda.Options{})
 	defer e.Close()
-	for _, s := range [][2]int{{3, 65536}, {7, 30011}} {
-		want := collect(t, host, equal["SumSquares"], s[0], s[1])
-		if d := difference(collect(t, e, equal["SumSquares"], s[0], s[1]), want); d != "" {
+	for _, s := range []struct {
+		op         string
+		rows, cols int
+	}{{"SumSquares", 3, 65536}, {"SumSquares", 7, 30011}, {"RMSNorm", 2, 2048}, {"RMSNorm", 3, 4500}, {"RMSNormGrad", 3, 4500}, {"RMSNormGrad", 600, 19}, {"BiasGrad", 512, 16}, {"BiasGrad", 600, 19}} {
+		want := collect(t, host, equal[s.op], s.rows, s.cols)
+		if d := difference(collect(t, e, equal[s.op], s.rows, s.cols), want); d != "" {
 			t.Errorf("%v: %s", s, d)
 		}
 	}

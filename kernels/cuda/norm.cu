@@ -1,130 +1,201 @@
 // RMSNorm (Zhang & Sennrich 2019) and sums over tokens, with the bits of the
-// CPU engine: a row is summed in the 16 lanes of kernels.Lanes, which are half
-// a warp, and a sum over tokens is one chain.
+// CPU engine: a row is summed in the 16 lanes of kernels.Lanes, and a sum over
+// tokens is one chain. With few rows the latency of memory is what these
+// kernels cost: all that a block needs is on its way at once.
 #include "device.cuh"
 
 constexpr int threads = 256;
-constexpr int rowsPerBlock = threads / lanes;
 
-// inverseRMS returns 1/sqrt(mean(x²) + eps) of a row, in all threads of its
-// half warp.
-DEVICE float inverseRMS(const float *x, int cols, float eps) {
-  float sum = 0;
-#pragma unroll 4
-  for (int c = tidX() % lanes; c < cols; c += lanes) sum = sum + x[c] * x[c];
-  const float mean = tree(sum) / (float)cols;
-  return 1.0f / sqrt(mean + eps);
+// ---- Rows: a block has a row.
+
+constexpr int held = 8;              // columns that a thread holds at once, every 256th
+constexpr int part = threads * held; // columns that a block does
+
+// each calls f(k, c) for the columns c, counted by k, that the thread holds of
+// the part of a row from column first on.
+template <typename F> DEVICE void each(int first, int cols, F f) {
+#pragma unroll
+  for (int k = 0; k < held; k++) {
+    const int c = first + k * threads + tidX();
+    if (c < cols) f(k, c);
+  }
 }
 
-template <typename D>
-DEVICE void norm(D *dst, const float *x, const float *weight, int rows, int cols, float eps) {
-  // Rows beyond the end take part in shuffles, with the last row's values.
-  const int r = ctaX() * rowsPerBlock + tidX() / lanes;
-  const i64 row = (i64)min(r, rows - 1) * cols;
-  const float inv = inverseRMS(x + row, cols, eps);
-  if (r >= rows) return;
-#pragma unroll 4
-  for (int c = tidX() % lanes; c < cols; c += lanes) store(dst, row + c, x[row + c] * inv * weight[c]);
+// RowSum adds a row up, part by part: all threads give values, which the first
+// warp adds, each half alike.
+struct RowSum {
+  float *values; // [part+1] in shared memory: of a part, and the sum
+  float sum = 0;
+
+  MEMBER RowSum(float *shared) : values(shared) {}
+
+  // add adds value(k) of the columns of a part.
+  template <typename V> MEMBER void add(int first, int cols, V value) {
+    constexpr int steps = threads / lanes;
+    const int n = min(part, cols - first);
+    if (first > 0) barrier(); // what was here is read
+#pragma unroll
+    for (int k = 0; k < held; k++) // -0 fills the last steps up, and changes no sum
+      if (k * threads < n) values[k * threads + tidX()] = k * threads + tidX() < n ? value(k) : -0.0f;
+    barrier();
+    if (tidX() >= 32) return;
+#pragma unroll 2
+    for (int c = tidX() % lanes; c < n; c += threads) {
+      float v[steps];
+#pragma unroll
+      for (int i = 0; i < steps; i++) v[i] = values[c + i * lanes];
+#pragma unroll
+      for (int i = 0; i < steps; i++) sum = sum + v[i];
+    }
+  }
+
+  // total returns the sum in all threads.
+  MEMBER float total() {
+    if (tidX() < 32) sum = tree(sum);
+    if (tidX() == 0) values[part] = sum;
+    barrier();
+    return values[part];
+  }
+};
+
+DEVICE float inverseRMS(float squares, int cols, float eps) { return 1.0f / sqrt(squares / (float)cols + eps); }
+
+template <typename D> DEVICE void norm(D *dst, const float *x, const float *weight, int cols, float eps) {
+  __shared__ float shared[part + 1];
+  const i64 row = (i64)ctaX() * cols;
+  float v[held] = {}, w[held];
+  auto fetch = [&](int first) {
+    each(first, cols, [&](int k, int c) { v[k] = x[row + c], w[k] = weight[c]; });
+  };
+  RowSum squares(shared);
+  for (int first = 0; first < cols; first += part) {
+    fetch(first);
+    squares.add(first, cols, [&](int k) { return v[k] * v[k]; });
+  }
+  const float inv = inverseRMS(squares.total(), cols, eps);
+  for (int first = (cols - 1) / part * part; first >= 0; first -= part) { // the last part is at hand
+    each(first, cols, [&](int k, int c) { store(dst, row + c, v[k] * inv * w[k]); });
+    if (first > 0) fetch(first - part);
+  }
 }
 
 // dst[t] = (x[t] * inverseRMS) * weight
-KERNEL __launch_bounds__(threads) rmsnorm_f32(float *dst, const float *x, const float *weight, int rows, int cols, float eps) {
-  norm(dst, x, weight, rows, cols, eps);
+KERNEL __launch_bounds__(threads) rmsnorm_f32(float *dst, const float *x, const float *weight, int cols, float eps) {
+  norm(dst, x, weight, cols, eps);
 }
-KERNEL __launch_bounds__(threads) rmsnorm_bf16(bf16 *dst, const float *x, const float *weight, int rows, int cols, float eps) {
-  norm(dst, x, weight, rows, cols, eps);
+KERNEL __launch_bounds__(threads) rmsnorm_bf16(bf16 *dst, const float *x, const float *weight, int cols, float eps) {
+  norm(dst, x, weight, cols, eps);
 }
 
-template <typename D>
-DEVICE void normGrad(float *dx, float *inv, const D *dy, const float *x, const float *weight, int rows, int cols, float eps) {
-  const int r = ctaX() * rowsPerBlock + tidX() / lanes, lane = tidX() % lanes;
-  const i64 row = (i64)min(r, rows - 1) * cols;
-  const float i = inverseRMS(x + row, cols, eps);
-  float sum = 0;
-#pragma unroll 4
-  for (int c = lane; c < cols; c += lanes) sum = sum + load(dy, row + c) * weight[c] * (x[row + c] * i);
-  const float mean = tree(sum) / (float)cols;
-  if (r >= rows) return;
-#pragma unroll 4
-  for (int c = lane; c < cols; c += lanes) {
-    const float g = load(dy, row + c) * weight[c];
-    dx[row + c] = fma(fma(x[row + c] * i, -mean, g), i, dx[row + c]);
+template <typename D> DEVICE void normGrad(float *dx, float *inv, const D *dy, const float *x, const float *weight, int cols, float eps) {
+  __shared__ float shared[part + 1];
+  const i64 row = (i64)ctaX() * cols;
+  float v[held] = {}, y[held] = {}, w[held] = {}, d[held];
+  auto fetch = [&](int first) {
+    each(first, cols, [&](int k, int c) { v[k] = x[row + c], y[k] = load(dy, row + c), w[k] = weight[c], d[k] = dx[row + c]; });
+  };
+  fetch(0);
+  RowSum squares(shared), products(shared);
+  for (int first = 0; first < cols; first += part) {
+    if (first > 0) each(first, cols, [&](int k, int c) { v[k] = x[row + c]; });
+    squares.add(first, cols, [&](int k) { return v[k] * v[k]; });
   }
-  if (lane == 0) inv[r] = i;
+  const float i = inverseRMS(squares.total(), cols, eps);
+  for (int first = 0; first < cols; first += part) {
+    if (cols > part) fetch(first);
+    products.add(first, cols, [&](int k) { return y[k] * w[k] * (v[k] * i); });
+  }
+  const float mean = products.total() / (float)cols;
+  for (int first = (cols - 1) / part * part; first >= 0; first -= part) {
+    each(first, cols, [&](int k, int c) { dx[row + c] = fma(fma(v[k] * i, -mean, y[k] * w[k]), i, d[k]); });
+    if (first > 0) fetch(first - part);
+  }
+  if (tidX() == 0) inv[ctaX()] = i;
 }
 
 // With g = dy*weight and h = x*inv: dx = fma(fma(h, -mean(g*h), g), inv, dx).
 // inv[t] is left for rmsnorm_grad_weight.
-KERNEL __launch_bounds__(threads) rmsnorm_grad_f32(float *dx, float *inv, const float *dy, const float *x, const float *weight, int rows, int cols, float eps) {
-  normGrad(dx, inv, dy, x, weight, rows, cols, eps);
+KERNEL __launch_bounds__(threads, 4) rmsnorm_grad_f32(float *dx, float *inv, const float *dy, const float *x, const float *weight, int cols, float eps) {
+  normGrad(dx, inv, dy, x, weight, cols, eps);
 }
-KERNEL __launch_bounds__(threads) rmsnorm_grad_bf16(float *dx, float *inv, const bf16 *dy, const float *x, const float *weight, int rows, int cols, float eps) {
-  normGrad(dx, inv, dy, x, weight, rows, cols, eps);
+KERNEL __launch_bounds__(threads, 4) rmsnorm_grad_bf16(float *dx, float *inv, const bf16 *dy, const float *x, const float *weight, int cols, float eps) {
+  normGrad(dx, inv, dy, x, weight, cols, eps);
 }
 
-// Sums down the columns. A block has 32 columns: its warps fetch tiles of 64
-// rows in turn, and the first warp adds them up in the order of rows, a chain
+// ---- Sums down the columns. A block has 16 columns: its threads fetch tiles of
+// 256 rows in turn, and the first ones add them up in the order of rows, a chain
 // for each column. The next tile is on its way meanwhile, so that the chain's
 // latency, some 4 cycles a row, and not that of memory, is what a row costs.
-constexpr int tileRows = 64;
-constexpr int tileCols = 32;
-constexpr int warps = threads / 32;
-constexpr int rowsPerWarp = tileRows / warps;
 
-template <bool Norm> struct Tile {
-  float dy[rowsPerWarp], h[rowsPerWarp];
+constexpr int tileRows = 256;
+constexpr int tileCols = 16;
+constexpr int apart = threads / tileCols; // rows from one of a thread to the next
+constexpr int rowsEach = tileRows / apart;
+constexpr int tileLine = tileRows + 4; // of a column, in different banks than its neighbour's
+constexpr int fours = 8;               // rows that the chain asks for at once
 
-  __device__ void fetch(const void *from, int type, const float *x, const float *inv, int first, int rows, int cols) {
-    const int col = ctaX() * tileCols + tidX() % 32;
+template <bool Norm, typename D>
+DEVICE void columnSums(float *sums, const D *from, const float *x, const float *inv, int rows, int cols, int carry) {
+  alignas(16) __shared__ float dy[tileCols][tileLine];
+  alignas(16) __shared__ float h[Norm ? tileCols : 1][tileLine];
+  const int own = tidX() / tileCols, col = ctaX() * tileCols + tidX() % tileCols;
+  float y[rowsEach], v[rowsEach], i[rowsEach];
+  auto fetch = [&](int first) {
+    i64 at = (i64)(first + own) * cols + col;
 #pragma unroll
-    for (int k = 0; k < rowsPerWarp; k++) {
-      const int r = first + tidX() / 32 + k * warps;
-      dy[k] = h[k] = 0;
-      if (r < rows && col < cols) {
-        const i64 at = (i64)r * cols + col;
-        dy[k] = get<1>(from, type, at).v[0];
-        if (Norm) h[k] = x[at] * inv[r];
-      }
+    for (int k = 0; k < rowsEach; k++, at += apart * (i64)cols) {
+      const int r = first + own + k * apart;
+      y[k] = -0.0f, v[k] = i[k] = 0.0f; // beyond the end: -0, or -0 times 0, changes no sum
+      if (r >= rows || col >= cols) continue;
+      y[k] = load(from, at);
+      if (Norm) v[k] = x[at], i[k] = inv[r];
     }
-  }
-};
-
-template <bool Norm>
-DEVICE void columnSums(float *sums, const void *from, int type, const float *x, const float *inv, int rows, int cols, int carry) {
-  __shared__ float dy[2][tileRows][tileCols];
-  __shared__ float h[Norm ? 2 : 1][Norm ? tileRows : 1][tileCols];
-  const int warp = tidX() / 32, lane = tidX() % 32, col = ctaX() * tileCols + lane;
+  };
+  const bool adds = tidX() < tileCols;
   float sum = 0;
-  if (warp == 0 && col < cols && carry) sum = sums[col];
-  Tile<Norm> next;
-  next.fetch(from, type, x, inv, 0, rows, cols);
-  for (int first = 0, buffer = 0; first < rows; first += tileRows, buffer ^= 1) {
-    // The other buffer may still be read; this one was, before the last barrier.
+  if (adds && col < cols && carry) sum = sums[col];
+  fetch(0);
+  for (int first = 0; first < rows; first += tileRows) {
+    barrier(); // the tile before is added up
 #pragma unroll
-    for (int k = 0; k < rowsPerWarp; k++) {
-      dy[buffer][warp + k * warps][lane] = next.dy[k];
-      if (Norm) h[buffer][warp + k * warps][lane] = next.h[k];
+    for (int k = 0; k < rowsEach; k++) {
+      dy[tidX() % tileCols][own + k * apart] = y[k];
+      if (Norm) h[tidX() % tileCols][own + k * apart] = v[k] * i[k];
     }
     barrier();
-    next.fetch(from, type, x, inv, first + tileRows, rows, cols);
-    if (warp == 0) {
-      const int n = min(tileRows, rows - first);
-#pragma unroll 8
-      for (int r = 0; r < n; r++) {
-        if (Norm) sum = fma(dy[buffer][r][lane], h[buffer][r][lane], sum);
-        else sum = sum + dy[buffer][r][lane];
+    fetch(first + tileRows);
+    if (!adds) continue;
+    const int n = min(tileRows, rows - first);
+#pragma unroll 1
+    for (int r = 0; r < n; r += 4 * fours) {
+      float4 a[fours], b[fours];
+#pragma unroll
+      for (int j = 0; j < fours; j++) {
+        a[j] = load4(dy[tidX()], r + 4 * j);
+        if (Norm) b[j] = load4(h[tidX()], r + 4 * j);
+      }
+#pragma unroll
+      for (int j = 0; j < fours; j++) {
+        if (Norm) sum = fma(a[j].w, b[j].w, fma(a[j].z, b[j].z, fma(a[j].y, b[j].y, fma(a[j].x, b[j].x, sum))));
+        else sum = sum + a[j].x + a[j].y + a[j].z + a[j].w;
       }
     }
   }
-  if (warp == 0 && col < cols) sums[col] = sum;
+  if (adds && col < cols) sums[col] = sum;
 }
 
 // dw = fma(dy, x*inv, dw) over tokens, from +0 or, with carry, from dw.
-KERNEL __launch_bounds__(threads) rmsnorm_grad_weight(float *dw, const void *dy, int dyType, const float *x, const float *inv, int rows, int cols, int carry) {
-  columnSums<true>(dw, dy, dyType, x, inv, rows, cols, carry);
+KERNEL __launch_bounds__(threads) rmsnorm_grad_weight_f32(float *dw, const float *dy, const float *x, const float *inv, int rows, int cols, int carry) {
+  columnSums<true>(dw, dy, x, inv, rows, cols, carry);
+}
+KERNEL __launch_bounds__(threads) rmsnorm_grad_weight_bf16(float *dw, const bf16 *dy, const float *x, const float *inv, int rows, int cols, int carry) {
+  columnSums<true>(dw, dy, x, inv, rows, cols, carry);
 }
 
 // db = db + dy over tokens.
-KERNEL __launch_bounds__(threads) bias_grad(float *db, const void *dy, int dyType, int rows, int cols, int carry) {
-  columnSums<false>(db, dy, dyType, nullptr, nullptr, rows, cols, carry);
+KERNEL __launch_bounds__(threads) bias_grad_f32(float *db, const float *dy, int rows, int cols, int carry) {
+  columnSums<false>(db, dy, nullptr, nullptr, rows, cols, carry);
+}
+KERNEL __launch_bounds__(threads) bias_grad_bf16(float *db, const bf16 *dy, int rows, int cols, int carry) {
+  columnSums<false>(db, dy, nullptr, nullptr, rows, cols, carry);
 }

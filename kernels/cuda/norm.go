@@ -10,12 +10,7 @@ var (
 	biasGradKernel       = kernel{module: "norm", name: "bias_grad"}
 )
 
-// The shapes of norm.cu: rows of a block of half warps, columns of a block that
-// sums down.
-const (
-	normRows = blockSize / kernels.Lanes
-	sumCols  = 32
-)
+const sumCols = 16 // of a block of norm.cu that sums down
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
@@ -27,8 +22,7 @@ func (e *Engine) RMSNorm(dst, x, weight kernels.Tensor, eps float32) {
 	if s.size() == 0 {
 		return
 	}
-	e.launch(normKernel.of(d.dtype), Dim{X: ceilDiv(s.rows, normRows)}, Dim{X: blockSize},
-		d.addr, s.addr, w.addr, int32(s.rows), int32(s.cols), eps)
+	e.launch(normKernel.of(d.dtype), Dim{X: s.rows}, Dim{X: blockSize}, d.addr, s.addr, w.addr, int32(s.cols), eps)
 }
 
 // RMSNormGrad adds the gradient with respect to x to dx, and sets dweight.
@@ -43,12 +37,12 @@ func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps floa
 	}
 	inv := e.scratch("inverse norms", 4*int64(s.rows))
 	if s.rows > 0 {
-		e.launch(normGradKernel.of(y.dtype), Dim{X: ceilDiv(s.rows, normRows)}, Dim{X: blockSize},
-			d.addr, inv, y.addr, s.addr, w.addr, int32(s.rows), int32(s.cols), eps)
+		e.launch(normGradKernel.of(y.dtype), Dim{X: s.rows}, Dim{X: blockSize},
+			d.addr, inv, y.addr, s.addr, w.addr, int32(s.cols), eps)
 	}
 	if g != nil {
-		e.launch(normGradWeightKernel, Dim{X: ceilDiv(s.cols, sumCols)}, Dim{X: blockSize},
-			g.addr, y.addr, y.typeCode(), s.addr, inv, int32(s.rows), int32(s.cols), flag(carry))
+		e.launch(normGradWeightKernel.of(y.dtype), Dim{X: ceilDiv(s.cols, sumCols)}, Dim{X: blockSize},
+			g.addr, y.addr, s.addr, inv, int32(s.rows), int32(s.cols), flag(carry))
 	}
 }
 
@@ -59,6 +53,6 @@ func (e *Engine) BiasGrad(db, dy kernels.Tensor, carry bool) {
 	if y.cols == 0 {
 		return
 	}
-	e.launch(biasGradKernel, Dim{X: ceilDiv(y.cols, sumCols)}, Dim{X: blockSize},
-		d.addr, y.addr, y.typeCode(), int32(y.rows), int32(y.cols), flag(carry))
+	e.launch(biasGradKernel.of(y.dtype), Dim{X: ceilDiv(y.cols, sumCols)}, Dim{X: blockSize},
+		d.addr, y.addr, int32(y.rows), int32(y.cols), flag(carry))
 }
