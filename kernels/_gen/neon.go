@@ -20,7 +20,7 @@ func neon(out, stubs, pkg string) error {
 	}
 	for rows := 1; rows <= 6; rows++ {
 		neonStrip(&s, rows)
-		fmt.Fprintf(&g, "\n// strip%dNEON computes %d rows of a strip of 16 columns, see kernels/_gen/neon.go.\n//\n//go:noescape\nfunc strip%dNEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)\n", rows, rows, rows)
+		fmt.Fprintf(&g, "\n// strip%dNEON computes %d rows of strips of 16 columns, see kernels/_gen/neon.go.\n//\n//go:noescape\nfunc strip%dNEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)\n", rows, rows, rows)
 	}
 	neonPeak(&s)
 	g.WriteString("\n// peakNEON does n rounds of 24 independent vector multiply-adds.\nfunc peakNEON(n int)\n")
@@ -107,18 +107,38 @@ func neonEnd(s *strings.Builder, rows int) {
 	s.WriteString("\tMOVD R9, (R11)\n")
 }
 
+// neonStrip is [isa.strip].
 func neonStrip(s *strings.Builder, rows int) {
-	fmt.Fprintf(s, "\n// func strip%dNEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)\nTEXT ·strip%dNEON(SB), NOSPLIT, $0-72\n", rows, rows)
-	s.WriteString("\tMOVD c+0(FP), R0\n\tMOVD ldc+8(FP), R1\n\tLSL $2, R1, R1\n\tMOVD a+16(FP), R2\n\tMOVD aRow+24(FP), R3\n\tLSL $2, R3, R3\n\tMOVD aCol+32(FP), R4\n\tLSL $2, R4, R4\n\tMOVD b+40(FP), R7\n\tMOVD ldb+48(FP), R5\n\tLSL $2, R5, R5\n\tMOVD k+56(FP), R8\n\tMOVD load+64(FP), R6\n")
-	neonStart(s, rows, "CBZ R6")
-	s.WriteString("\tCBZ R8, store\nstep:\n")
-	fmt.Fprintf(s, "\tVLD1 (R7), %s\n\tADD R5, R7\n\tMOVD R2, R10\n", four(24))
-	for i := range rows {
-		neonRow(s, i, "VLD1R.P (R10)(R3)")
+	fmt.Fprintf(s, "\n// func strip%dNEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)\nTEXT ·strip%dNEON(SB), NOSPLIT, $0-80\n", rows, rows)
+	s.WriteString("\tMOVD c+0(FP), R0\n\tMOVD ldc+8(FP), R1\n\tLSL $2, R1, R1\n\tMOVD aRow+24(FP), R3\n\tLSL $2, R3, R3\n\tMOVD aCol+32(FP), R4\n\tLSL $2, R4, R4\n\tMOVD b+40(FP), R11\n\tMOVD ldb+48(FP), R5\n\tLSL $2, R5, R5\n\tMOVD mode+64(FP), R6\n\tMOVD strips+72(FP), R12\n")
+	s.WriteString("strip:\n\tMOVD a+16(FP), R2\n\tMOVD R11, R7\n\tMOVD k+56(FP), R8\n")
+	neonStart(s, rows, "TBZ $0, R6")
+	step := func(from, to int) {
+		fmt.Fprintf(s, "\tVLD1 (R7), %s\n\tADD R5, R7\n\tMOVD R2, R10\n%s", four(24), strings.Repeat("\tADD R3, R10\n", from))
+		for i := from; i < to; i++ {
+			neonRow(s, i, "VLD1R.P (R10)(R3)")
+		}
+		s.WriteString("\tADD R4, R2\n")
 	}
-	s.WriteString("\tADD R4, R2\n\tSUBS $1, R8, R8\n\tBNE step\nstore:\n")
+	if rows > 1 {
+		s.WriteString("\tTBZ $1, R6, whole\n")
+		for i := range rows - 1 {
+			step(0, i+1)
+		}
+		s.WriteString("whole:\n")
+	}
+	s.WriteString("\tCBZ R8, done\nstep:\n")
+	step(0, rows)
+	s.WriteString("\tSUBS $1, R8, R8\n\tBNE step\ndone:\n")
+	if rows > 1 {
+		s.WriteString("\tTBZ $2, R6, store\n")
+		for i := range rows - 1 {
+			step(i+1, rows)
+		}
+		s.WriteString("store:\n")
+	}
 	neonStore(s, rows)
-	s.WriteString("\tRET\n")
+	s.WriteString("\tADD $64, R0\n\tADD $64, R11\n\tSUBS $1, R12, R12\n\tBNE strip\n\tRET\n")
 }
 
 func neonPeak(s *strings.Builder) {

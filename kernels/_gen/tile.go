@@ -308,32 +308,42 @@ func (s *isa) strips() {
 	}
 }
 
+// Bits of a strip's mode; they mirror gemm's constants.
+const (
+	chainLoad  = 1
+	chainUpper = 2
+	chainLower = 4
+)
+
 // strip generates
 //
-//	func strip<rows><suffix>(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, load int)
+//	func strip<rows><suffix>(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, mode, strips int)
 //
-// for rows×nr elements of c and unpacked a and b, all strides in elements, and
-// a form for a cut strip, with the bits of mask saying which columns exist: a
-// pointer to nr words of 0 or -1 (AVX2), or the bits themselves (AVX-512).
+// for rows×nr elements of c and unpacked a and b, all strides in elements, and for
+// as many strips of columns side by side. Mode bit 0 continues the chains in c. With
+// bit 1, rows-1 positions stand before the k: the first is for row 0 only, the second
+// for rows 0 and 1, and so on. With bit 2, rows-1 positions stand behind them: the
+// first is for all rows but row 0, and so on.
+//
+// The form for a cut strip has, in place of strips, the bits of mask saying which
+// columns exist: a pointer to nr words of 0 or -1 (AVX2), or the bits themselves
+// (AVX-512).
 func (s *isa) strip(rows int, cut bool) {
-	kind, extra := "", ""
+	kind, extra := "", ", strips int"
 	if cut {
 		kind, extra = "Cut", ", mask *int32"
 		if s.width == 16 {
 			extra = ", mask uint32"
 		}
 	}
-	TEXT(name("strip%d%s%s", rows, kind, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int"+extra+")")
-	Doc(name("strip%d%s%s computes %d rows of a strip of %d columns, see kernels/_gen/tile.go.", rows, kind, s.suffix, rows, s.nr))
+	TEXT(name("strip%d%s%s", rows, kind, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int"+extra+")")
+	Doc(name("strip%d%s%s computes %d rows of strips of %d columns, see kernels/_gen/tile.go.", rows, kind, s.suffix, rows, s.nr))
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
-	a := Load(Param("a"), GP64())
 	aRow := Load(Param("aRow"), GP64())
 	aCol := Load(Param("aCol"), GP64())
-	b := Load(Param("b"), GP64())
+	first := Load(Param("b"), GP64())
 	ldb := Load(Param("ldb"), GP64())
-	k := Load(Param("k"), GP64())
-	load := Load(Param("load"), GP64())
 	for _, r := range []reg.Register{ldc, aRow, aCol, ldb} {
 		SHLQ(Imm(2), r)
 	}
@@ -374,8 +384,12 @@ func (s *isa) strip(rows int, cut bool) {
 			VMASKMOVPS(m, r, r)
 		}
 	}
-	row := GP64()
-	TESTQ(load, load)
+	row, a, b, k, mode := GP64(), GP64(), GP64(), GP64(), GP64()
+	Load(Param("mode"), mode)
+	Label("strip")
+	Load(Param("a"), a)
+	MOVQ(first, b)
+	TESTQ(U32(chainLoad), mode)
 	JZ(LabelRef("start"))
 	MOVQ(c, row)
 	for i := range rows {
@@ -399,34 +413,53 @@ func (s *isa) strip(rows int, cut bool) {
 		ADDQ(a, t)
 		a3 = t
 	}
+	step := func(from, to int) {
+		loadVec(Mem{Base: b}, 0, bv[0])
+		loadVec(Mem{Base: b}, 1, bv[1])
+		ADDQ(ldb, b)
+		for i := from; i < to; i++ {
+			base := a
+			if i >= 3 {
+				base = a3.(reg.GPVirtual)
+			}
+			m := Mem{Base: base}
+			if i%3 > 0 {
+				m.Index, m.Scale = aRow, uint8(i%3)
+			}
+			t := av[i%len(av)]
+			VBROADCASTSS(m, t)
+			VFMADD231PS(bv[0], t, acc[2*i])
+			VFMADD231PS(bv[1], t, acc[2*i+1])
+		}
+		ADDQ(aCol, a)
+		if rows > 3 {
+			ADDQ(aCol, a3)
+		}
+	}
+	if rows > 1 {
+		TESTQ(U32(chainUpper), mode)
+		JZ(LabelRef("whole"))
+		for i := range rows - 1 {
+			step(0, i+1)
+		}
+		Label("whole")
+	}
+	Load(Param("k"), k)
 	TESTQ(k, k)
-	JZ(LabelRef("store"))
+	JZ(LabelRef("done"))
 	Label("step")
-	loadVec(Mem{Base: b}, 0, bv[0])
-	loadVec(Mem{Base: b}, 1, bv[1])
-	ADDQ(ldb, b)
-	for i := range rows {
-		base := a
-		if i >= 3 {
-			base = a3
-		}
-		m := Mem{Base: base}
-		if i%3 > 0 {
-			m.Index, m.Scale = aRow, uint8(i%3)
-		}
-		t := av[i%len(av)]
-		VBROADCASTSS(m, t)
-		VFMADD231PS(bv[0], t, acc[2*i])
-		VFMADD231PS(bv[1], t, acc[2*i+1])
-	}
-	ADDQ(aCol, a)
-	if rows > 3 {
-		ADDQ(aCol, a3)
-	}
+	step(0, rows)
 	DECQ(k)
 	JNZ(LabelRef("step"))
-
-	Label("store")
+	Label("done")
+	if rows > 1 {
+		TESTQ(U32(chainLower), mode)
+		JZ(LabelRef("store"))
+		for i := range rows - 1 {
+			step(i+1, rows)
+		}
+		Label("store")
+	}
 	MOVQ(c, row)
 	if cut && s.width == 8 {
 		VMOVUPS(Mem{Base: maskPtr, Disp: 32}, masks[1])
@@ -446,6 +479,16 @@ func (s *isa) strip(rows int, cut bool) {
 		if i < rows-1 {
 			ADDQ(ldc, row)
 		}
+	}
+	if !cut {
+		ADDQ(imm(2*s.bytes()), c)
+		ADDQ(imm(2*s.bytes()), first)
+		strips, err := Param("strips").Resolve()
+		if err != nil {
+			panic(err)
+		}
+		DECQ(strips.Addr)
+		JNZ(LabelRef("strip"))
 	}
 	VZEROUPPER()
 	RET()

@@ -10,13 +10,20 @@ import (
 )
 
 // strip is the number of query rows whose scores against all their keys are
-// held at once, and group the rows that gemm.MulChain computes together. On
-// the diagonal, where each row sees one key more than the one before, whole
-// groups go as far as their first row sees, and single rows on from there.
+// held at once, and group the rows that gemm.MulChain computes together.
 const (
 	strip = 4 * group
 	group = 6
 )
+
+// block is what lengths of rows of scores are filled up to.
+const block = 16
+
+func roundUp(n int) int { return (n + block - 1) &^ (block - 1) }
+
+// rowStride returns the distance of rows of n scores or keys: odd in blocks, so
+// that a column lies all over the first-level cache.
+func rowStride(n int) int { return roundUp(n) | block }
 
 // chunk is the number of query rows of a task: enough that packing the keys
 // is a small part of it.
@@ -106,7 +113,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 		past += p.K.Rows()
 	}
 	keys := past + t.hi
-	ld := (keys + 15) &^ 15
+	ld := rowStride(keys)
 	kt, v := w.scratch(bufKeysT, hd*ld), w.scratch(bufValues, keys*hd)
 	at := 0
 	for _, p := range seq.Past {
@@ -116,6 +123,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 		at += n
 	}
 	packTransposed(w, kt[at:], ld, o.d, seq.First, t.hi, t.kvHead*hd, hd)
+	clearPast(kt, ld, hd, keys)
 	pack(v[at*hd:], o.f, seq.First, t.hi, t.kvHead*hd, hd)
 
 	scale := scoreScale(hd)
@@ -128,15 +136,15 @@ func attentionPiece(e *Engine, w *worker, i int) {
 			q, ldq := o.c.strip(w, bufQuery, first, m, h*hd, hd)
 			for g := 0; g < m; g += group {
 				n := min(group, m-g)
-				gemm.MulChain(scores[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, past+lo+g+n, hd, false)
+				gemm.MulChain(scores[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, roundUp(past+lo+g+n), hd, false)
 			}
 			out := w.scratch(bufOut, m*hd)
-			full := past + lo + 1 // the keys that all rows of the strip see
+			full := past + lo + 1 // the keys that the first row of the strip sees
 			sums := w.scratch(bufRow, strip)
 			for r := range m {
 				sums[r] = o.exponentials(padded(scores[r*ld:], full+r), scale, first+r, h)
 			}
-			chainVisible(out, hd, scores, ld, v, hd, m, full)
+			gemm.MulLower(out, hd, scores, ld, 1, v, hd, m, hd, full)
 			for r := range m {
 				o.average(w, out[r*hd:(r+1)*hd], sums[r], first+r, h)
 			}
@@ -179,7 +187,7 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	for _, p := range seq.Past {
 		keys += p.K.Rows()
 	}
-	ld := (keys + 15) &^ 15
+	ld := roundUp(keys)
 	head := kvHead * heads
 	q, x := w.scratch(bufOut, heads*hd), w.scratch(bufQuery, heads*hd)
 	pack(q, o.c, row, 1, head*hd, heads*hd)
@@ -220,19 +228,6 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	}
 }
 
-// chainVisible sets row r of c, for r below m, to the chain over the first
-// full+r rows of b, [.., n] with n = ldb, and the values of row r of a.
-func chainVisible(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, full int) {
-	for g := 0; g < m; g += group {
-		n := min(group, m-g)
-		seen := full + g
-		gemm.MulChain(c[g*ldc:], ldc, a[g*lda:], lda, 1, b, ldb, n, ldb, seen, false)
-		for r := g + 1; r < g+n; r++ {
-			gemm.MulChain(c[r*ldc:], ldc, a[r*lda+seen:], lda, 1, b[seen*ldb:], ldb, 1, ldb, r-g, true)
-		}
-	}
-}
-
 // strip returns columns [col, col+n) of m rows from first, and the distance of
 // rows: the tensor's own memory if F32, otherwise scratch buffer k.
 func (t *tensor) strip(w *worker, k, first, m, col, n int) ([]float32, int) {
@@ -265,20 +260,28 @@ func packTransposed(w *worker, dst []float32, ld int, t *tensor, first, rows, co
 		}
 		return
 	}
-	const block = 64 // rows that are widened at once, to stay in the first-level cache
-	buf := w.scratch(bufRow, block*n)
-	for r := 0; r < rows; r += block {
-		m := min(block, rows-r)
+	const at = 64 // rows that are widened at once, to stay in the first-level cache
+	buf := w.scratch(bufRow, at*n)
+	for r := 0; r < rows; r += at {
+		m := min(at, rows-r)
 		pack(buf, t, first+r, m, col, n)
 		vec.Transpose(dst[r:], ld, buf, n, m, n)
 	}
 }
 
+// clearPast clears what is missing from n columns to whole blocks, in rows of ld
+// values.
+func clearPast(m []float32, ld, rows, n int) {
+	for r := range rows {
+		clear(m[r*ld+n : r*ld+roundUp(n)])
+	}
+}
+
 // padded returns the first n elements of a row of scores, and what is missing
-// to a multiple of 16 as -Inf, whose exponentials are zeros that change no
-// sum: whole blocks are faster.
+// to whole blocks, which are faster, as -Inf, whose exponentials are zeros that
+// change no sum.
 func padded(row []float32, n int) []float32 {
-	end := (n + 15) &^ 15
+	end := roundUp(n)
 	for i := n; i < end; i++ {
 		row[i] = float32(math.Inf(-1))
 	}

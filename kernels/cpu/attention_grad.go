@@ -43,10 +43,12 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	first, n, s := o.seqs[t.seq].First, t.hi, o.heads
 	hd, bf16 := s.HeadDim, o.h.dtype == kernels.BF16
 	col := t.kvHead * hd
-	ld := (n + 15) &^ 15
+	ld := rowStride(n)
 	kt, vt, keys := w.scratch(bufKeysT, hd*ld), w.scratch(bufValuesT, hd*ld), w.scratch(bufKeys, n*hd)
 	packTransposed(w, kt, ld, o.k, first, n, col, hd)
 	packTransposed(w, vt, ld, o.v, first, n, col, hd)
+	clearPast(kt, ld, hd, n)
+	clearPast(vt, ld, hd, n)
 	pack(keys, o.k, first, n, col, hd)
 	dk, dv := w.scratch(bufDK, n*hd), w.scratch(bufDV, n*hd)
 	clear(dk)
@@ -58,7 +60,7 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	for h := t.kvHead * heads; h < (t.kvHead+1)*heads; h++ {
 		for lo := 0; lo < n; lo += strip {
 			m := min(strip, n-lo)
-			full := lo + 1 // the keys that all rows of the strip see
+			full := lo + 1 // the keys that the first row of the strip sees
 			q, ldq := o.h.strip(w, bufQuery, first+lo, m, h*hd, hd)
 			dout := w.scratch(bufDOut, m*hd)
 			pack(dout, o.d, first+lo, m, h*hd, hd)
@@ -67,8 +69,9 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 			}
 			for g := 0; g < m; g += group {
 				n := min(group, m-g)
-				gemm.MulChain(p[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, lo+g+n, hd, false)
-				gemm.MulChain(ds[g*ld:], ld, dout[g*hd:], hd, 1, vt, ld, n, lo+g+n, hd, false)
+				seen := roundUp(lo + g + n)
+				gemm.MulChain(p[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, seen, hd, false)
+				gemm.MulChain(ds[g*ld:], ld, dout[g*hd:], hd, 1, vt, ld, n, seen, hd, false)
 			}
 			for r := range m {
 				at := (first+lo+r)*o.f.cols + h*hd
@@ -78,7 +81,7 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 				vec.ScoreGrad(padded(p[r*ld:], vis), ds[r*ld:(r+1)*ld], st[0], st[1], d, scale, bf16)
 			}
 			dq := o.a.f[(first+lo)*o.a.cols+h*hd:]
-			chainVisible(dq, o.a.cols, ds, ld, keys, hd, m, full)
+			gemm.MulLower(dq, o.a.cols, ds, ld, 1, keys, hd, m, hd, full)
 			chainSeen(dv, hd, p, ld, dout, hd, lo, m)
 			chainSeen(dk, hd, ds, ld, q, ldq, lo, m)
 		}
@@ -94,15 +97,6 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 // over those of m queries that see them: query r, row r of b, sees the keys up
 // to lo+r, and a[r*lda+key] is its value for one.
 func chainSeen(c []float32, n int, a []float32, lda int, b []float32, ldb, lo, m int) {
-	gemm.MulChain(c, n, a, 1, lda, b, ldb, lo+1, n, m, true)
-	for g := 1; g < m; g += group {
-		end := min(g+group, m) // the group's keys are lo+g to lo+end
-		for r := g; r < end; r++ {
-			// The queries of the group that see key lo+r.
-			gemm.MulChain(c[(lo+r)*n:], n, a[r*lda+lo+r:], 1, lda, b[r*ldb:], ldb, 1, n, end-r, true)
-		}
-		if end < m {
-			gemm.MulChain(c[(lo+g)*n:], n, a[end*lda+lo+g:], 1, lda, b[end*ldb:], ldb, end-g, n, m-end, true)
-		}
-	}
+	gemm.MulChain(c, n, a, 1, lda, b, ldb, lo, n, m, true)
+	gemm.MulUpper(c[lo*n:], n, a[lo:], 1, lda, b, ldb, m, n, m)
 }

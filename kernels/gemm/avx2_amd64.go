@@ -22,41 +22,41 @@ func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, m
 // tile6AVX2 computes panels of 6 rows and 16 columns, see kernels/_gen/tile.go.
 func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
-// strip1AVX2 computes 1 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip1AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip1AVX2 computes 1 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip1AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip1CutAVX2 computes 1 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip1CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// strip1CutAVX2 computes 1 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip1CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 
-// strip2AVX2 computes 2 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip2AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip2AVX2 computes 2 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip2AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip2CutAVX2 computes 2 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip2CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// strip2CutAVX2 computes 2 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip2CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 
-// strip3AVX2 computes 3 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip3AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip3AVX2 computes 3 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip3AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip3CutAVX2 computes 3 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip3CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// strip3CutAVX2 computes 3 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip3CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 
-// strip4AVX2 computes 4 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip4AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip4AVX2 computes 4 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip4AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip4CutAVX2 computes 4 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip4CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// strip4CutAVX2 computes 4 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip4CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 
-// strip5AVX2 computes 5 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip5AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip5AVX2 computes 5 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip5AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip5CutAVX2 computes 5 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip5CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// strip5CutAVX2 computes 5 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip5CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 
-// strip6AVX2 computes 6 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip6AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip6AVX2 computes 6 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip6AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip6CutAVX2 computes 6 rows of a strip of 16 columns, see kernels/_gen/tile.go.
-func strip6CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// strip6CutAVX2 computes 6 rows of strips of 16 columns, see kernels/_gen/tile.go.
+func strip6CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 
 // along4Plain transposes 4 rows into a panel, see kernels/_gen/pack.go.
 func along4Plain(dst *float32, step int, src *float32, stride int, blocks int)

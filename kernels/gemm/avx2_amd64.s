@@ -2235,23 +2235,25 @@ left:
 	VZEROUPPER
 	RET
 
-// func strip1AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip1AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, FMA3
-TEXT ·strip1AVX2(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
+TEXT ·strip1AVX2(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R9
+
+strip:
 	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+	MOVQ    SI, R8
+	TESTQ   $0x00000001, R9
 	JZ      start
 	MOVQ    AX, CX
 	VMOVUPS (CX), Y0
@@ -2263,51 +2265,55 @@ start:
 	VXORPS Y1, Y1, Y1
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
+	MOVQ  k+56(FP), CX
+	TESTQ CX, CX
+	JZ    done
 
 step:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	ADDQ         R8, DI
+	VMOVUPS      (R8), Y12
+	VMOVUPS      32(R8), Y13
+	ADDQ         DI, R8
 	VBROADCASTSS (DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, DX
+	DECQ         CX
 	JNZ          step
 
-store:
+done:
 	MOVQ    AX, CX
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip1CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// func strip1CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·strip1CutAVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       ldc+8(FP), CX
-	MOVQ       a+16(FP), DX
-	MOVQ       aRow+24(FP), BX
-	MOVQ       aCol+32(FP), SI
-	MOVQ       b+40(FP), DI
-	MOVQ       ldb+48(FP), R8
-	MOVQ       k+56(FP), R9
-	MOVQ       load+64(FP), R10
+	MOVQ       aRow+24(FP), DX
+	MOVQ       aCol+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       ldb+48(FP), DI
 	SHLQ       $0x02, CX
+	SHLQ       $0x02, DX
 	SHLQ       $0x02, BX
-	SHLQ       $0x02, SI
-	SHLQ       $0x02, R8
+	SHLQ       $0x02, DI
 	MOVQ       mask+72(FP), CX
 	VMOVUPS    (CX), Y15
-	TESTQ      R10, R10
+	MOVQ       mode+64(FP), R8
+	MOVQ       a+16(FP), DX
+	TESTQ      $0x00000001, R8
 	JZ         start
-	MOVQ       AX, BX
-	VMASKMOVPS (BX), Y15, Y0
+	MOVQ       AX, R8
+	VMASKMOVPS (R8), Y15, Y0
 	VMOVUPS    32(CX), Y1
-	VMASKMOVPS 32(BX), Y1, Y1
+	VMASKMOVPS 32(R8), Y1, Y1
 	JMP        loaded
 
 start:
@@ -2315,53 +2321,56 @@ start:
 	VXORPS Y1, Y1, Y1
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
 
 step:
-	VMASKMOVPS   (DI), Y15, Y12
+	VMASKMOVPS   (SI), Y15, Y12
 	VMOVUPS      32(CX), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	ADDQ         R8, DI
+	VMASKMOVPS   32(SI), Y13, Y13
+	ADDQ         DI, SI
 	VBROADCASTSS (DX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, DX
+	DECQ         R8
 	JNZ          step
 
-store:
-	MOVQ       AX, BX
+done:
+	MOVQ       AX, R8
 	VMOVUPS    32(CX), Y13
-	VMASKMOVPS Y0, Y15, (BX)
-	VMASKMOVPS Y1, Y13, 32(BX)
+	VMASKMOVPS Y0, Y15, (R8)
+	VMASKMOVPS Y1, Y13, 32(R8)
 	VZEROUPPER
 	RET
 
-// func strip2AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip2AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, FMA3
-TEXT ·strip2AVX2(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip2AVX2(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
 	JMP     loaded
 
 start:
@@ -2371,61 +2380,88 @@ start:
 	VXORPS Y3, Y3, Y3
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y15
+	ADDQ         BX, R9
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R9
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	ADDQ         BX, R9
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Y0, (R10)
-	VMOVUPS Y1, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y2, (R10)
-	VMOVUPS Y3, 32(R10)
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    $+64, AX
+	ADDQ    $+64, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip2CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// func strip2CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·strip2CutAVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       ldc+8(FP), CX
-	MOVQ       a+16(FP), DX
-	MOVQ       aRow+24(FP), BX
-	MOVQ       aCol+32(FP), SI
-	MOVQ       b+40(FP), DI
-	MOVQ       ldb+48(FP), R8
-	MOVQ       k+56(FP), R9
-	MOVQ       load+64(FP), R10
+	MOVQ       aRow+24(FP), DX
+	MOVQ       aCol+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       ldb+48(FP), DI
 	SHLQ       $0x02, CX
+	SHLQ       $0x02, DX
 	SHLQ       $0x02, BX
-	SHLQ       $0x02, SI
-	SHLQ       $0x02, R8
-	MOVQ       mask+72(FP), R11
-	VMOVUPS    (R11), Y15
-	TESTQ      R10, R10
+	SHLQ       $0x02, DI
+	MOVQ       mask+72(FP), R8
+	VMOVUPS    (R8), Y15
+	MOVQ       mode+64(FP), R10
+	MOVQ       a+16(FP), R9
+	MOVQ       SI, R11
+	TESTQ      $0x00000001, R10
 	JZ         start
-	MOVQ       AX, R10
-	VMASKMOVPS (R10), Y15, Y0
-	VMOVUPS    32(R11), Y1
-	VMASKMOVPS 32(R10), Y1, Y1
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y2
-	VMOVUPS    32(R11), Y3
-	VMASKMOVPS 32(R10), Y3, Y3
+	MOVQ       AX, SI
+	VMASKMOVPS (SI), Y15, Y0
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y2
+	VMOVUPS    32(R8), Y3
+	VMASKMOVPS 32(SI), Y3, Y3
 	JMP        loaded
 
 start:
@@ -2435,62 +2471,89 @@ start:
 	VXORPS Y3, Y3, Y3
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMASKMOVPS   (DI), Y15, Y12
-	VMOVUPS      32(R11), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	TESTQ        $0x00000002, R10
+	JZ           whole
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y14
+	ADDQ         BX, R9
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R9
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R10
+	JZ           store
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	ADDQ         BX, R9
+
 store:
-	MOVQ       AX, R10
-	VMOVUPS    32(R11), Y13
-	VMASKMOVPS Y0, Y15, (R10)
-	VMASKMOVPS Y1, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y2, Y15, (R10)
-	VMASKMOVPS Y3, Y13, 32(R10)
+	MOVQ       AX, SI
+	VMOVUPS    32(R8), Y13
+	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
-// func strip3AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip3AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, FMA3
-TEXT ·strip3AVX2(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip3AVX2(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y4
-	VMOVUPS 32(R10), Y5
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
 	JMP     loaded
 
 start:
@@ -2502,71 +2565,118 @@ start:
 	VXORPS Y5, Y5, Y5
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y15
+	ADDQ         BX, R9
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R9
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	ADDQ         BX, R9
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	ADDQ         BX, R9
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Y0, (R10)
-	VMOVUPS Y1, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y2, (R10)
-	VMOVUPS Y3, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y4, (R10)
-	VMOVUPS Y5, 32(R10)
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    $+64, AX
+	ADDQ    $+64, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip3CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// func strip3CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·strip3CutAVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       ldc+8(FP), CX
-	MOVQ       a+16(FP), DX
-	MOVQ       aRow+24(FP), BX
-	MOVQ       aCol+32(FP), SI
-	MOVQ       b+40(FP), DI
-	MOVQ       ldb+48(FP), R8
-	MOVQ       k+56(FP), R9
-	MOVQ       load+64(FP), R10
+	MOVQ       aRow+24(FP), DX
+	MOVQ       aCol+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       ldb+48(FP), DI
 	SHLQ       $0x02, CX
+	SHLQ       $0x02, DX
 	SHLQ       $0x02, BX
-	SHLQ       $0x02, SI
-	SHLQ       $0x02, R8
-	MOVQ       mask+72(FP), R11
-	VMOVUPS    (R11), Y15
-	TESTQ      R10, R10
+	SHLQ       $0x02, DI
+	MOVQ       mask+72(FP), R8
+	VMOVUPS    (R8), Y15
+	MOVQ       mode+64(FP), R10
+	MOVQ       a+16(FP), R9
+	MOVQ       SI, R11
+	TESTQ      $0x00000001, R10
 	JZ         start
-	MOVQ       AX, R10
-	VMASKMOVPS (R10), Y15, Y0
-	VMOVUPS    32(R11), Y1
-	VMASKMOVPS 32(R10), Y1, Y1
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y2
-	VMOVUPS    32(R11), Y3
-	VMASKMOVPS 32(R10), Y3, Y3
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y4
-	VMOVUPS    32(R11), Y5
-	VMASKMOVPS 32(R10), Y5, Y5
+	MOVQ       AX, SI
+	VMASKMOVPS (SI), Y15, Y0
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y2
+	VMOVUPS    32(R8), Y3
+	VMASKMOVPS 32(SI), Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y4
+	VMOVUPS    32(R8), Y5
+	VMASKMOVPS 32(SI), Y5, Y5
 	JMP        loaded
 
 start:
@@ -2578,71 +2688,120 @@ start:
 	VXORPS Y5, Y5, Y5
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMASKMOVPS   (DI), Y15, Y12
-	VMOVUPS      32(R11), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	TESTQ        $0x00000002, R10
+	JZ           whole
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y14
+	ADDQ         BX, R9
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R9
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R10
+	JZ           store
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	ADDQ         BX, R9
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	ADDQ         BX, R9
+
 store:
-	MOVQ       AX, R10
-	VMOVUPS    32(R11), Y13
-	VMASKMOVPS Y0, Y15, (R10)
-	VMASKMOVPS Y1, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y2, Y15, (R10)
-	VMASKMOVPS Y3, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y4, Y15, (R10)
-	VMASKMOVPS Y5, Y13, 32(R10)
+	MOVQ       AX, SI
+	VMOVUPS    32(R8), Y13
+	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y4, Y15, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
-// func strip4AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip4AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, FMA3
-TEXT ·strip4AVX2(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip4AVX2(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y4
-	VMOVUPS 32(R10), Y5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y6
-	VMOVUPS 32(R10), Y7
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
 	JMP     loaded
 
 start:
@@ -2656,84 +2815,163 @@ start:
 	VXORPS Y7, Y7, Y7
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Y0, (R10)
-	VMOVUPS Y1, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y2, (R10)
-	VMOVUPS Y3, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y4, (R10)
-	VMOVUPS Y5, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y6, (R10)
-	VMOVUPS Y7, 32(R10)
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    $+64, AX
+	ADDQ    $+64, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip4CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// func strip4CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·strip4CutAVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       ldc+8(FP), CX
-	MOVQ       a+16(FP), DX
-	MOVQ       aRow+24(FP), BX
-	MOVQ       aCol+32(FP), SI
-	MOVQ       b+40(FP), DI
-	MOVQ       ldb+48(FP), R8
-	MOVQ       k+56(FP), R9
-	MOVQ       load+64(FP), R10
+	MOVQ       aRow+24(FP), DX
+	MOVQ       aCol+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       ldb+48(FP), DI
 	SHLQ       $0x02, CX
+	SHLQ       $0x02, DX
 	SHLQ       $0x02, BX
-	SHLQ       $0x02, SI
-	SHLQ       $0x02, R8
-	MOVQ       mask+72(FP), R11
-	VMOVUPS    (R11), Y15
-	TESTQ      R10, R10
+	SHLQ       $0x02, DI
+	MOVQ       mask+72(FP), R8
+	VMOVUPS    (R8), Y15
+	MOVQ       mode+64(FP), R10
+	MOVQ       a+16(FP), R9
+	MOVQ       SI, R11
+	TESTQ      $0x00000001, R10
 	JZ         start
-	MOVQ       AX, R10
-	VMASKMOVPS (R10), Y15, Y0
-	VMOVUPS    32(R11), Y1
-	VMASKMOVPS 32(R10), Y1, Y1
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y2
-	VMOVUPS    32(R11), Y3
-	VMASKMOVPS 32(R10), Y3, Y3
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y4
-	VMOVUPS    32(R11), Y5
-	VMASKMOVPS 32(R10), Y5, Y5
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y6
-	VMOVUPS    32(R11), Y7
-	VMASKMOVPS 32(R10), Y7, Y7
+	MOVQ       AX, SI
+	VMASKMOVPS (SI), Y15, Y0
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y2
+	VMOVUPS    32(R8), Y3
+	VMASKMOVPS 32(SI), Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y4
+	VMOVUPS    32(R8), Y5
+	VMASKMOVPS 32(SI), Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y6
+	VMOVUPS    32(R8), Y7
+	VMASKMOVPS 32(SI), Y7, Y7
 	JMP        loaded
 
 start:
@@ -2747,83 +2985,166 @@ start:
 	VXORPS Y7, Y7, Y7
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMASKMOVPS   (DI), Y15, Y12
-	VMOVUPS      32(R11), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R10
+	JZ           whole
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R10
+	JZ           store
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ       AX, R10
-	VMOVUPS    32(R11), Y13
-	VMASKMOVPS Y0, Y15, (R10)
-	VMASKMOVPS Y1, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y2, Y15, (R10)
-	VMASKMOVPS Y3, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y4, Y15, (R10)
-	VMASKMOVPS Y5, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y6, Y15, (R10)
-	VMASKMOVPS Y7, Y13, 32(R10)
+	MOVQ       AX, SI
+	VMOVUPS    32(R8), Y13
+	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y4, Y15, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y6, Y15, (SI)
+	VMASKMOVPS Y7, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
-// func strip5AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip5AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, FMA3
-TEXT ·strip5AVX2(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip5AVX2(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y4
-	VMOVUPS 32(R10), Y5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y6
-	VMOVUPS 32(R10), Y7
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y8
-	VMOVUPS 32(R10), Y9
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y8
+	VMOVUPS 32(R8), Y9
 	JMP     loaded
 
 start:
@@ -2839,94 +3160,207 @@ start:
 	VXORPS Y9, Y9, Y9
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R10)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Y0, (R10)
-	VMOVUPS Y1, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y2, (R10)
-	VMOVUPS Y3, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y4, (R10)
-	VMOVUPS Y5, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y6, (R10)
-	VMOVUPS Y7, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y8, (R10)
-	VMOVUPS Y9, 32(R10)
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y8, (R8)
+	VMOVUPS Y9, 32(R8)
+	ADDQ    $+64, AX
+	ADDQ    $+64, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip5CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// func strip5CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·strip5CutAVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       ldc+8(FP), CX
-	MOVQ       a+16(FP), DX
-	MOVQ       aRow+24(FP), BX
-	MOVQ       aCol+32(FP), SI
-	MOVQ       b+40(FP), DI
-	MOVQ       ldb+48(FP), R8
-	MOVQ       k+56(FP), R9
-	MOVQ       load+64(FP), R10
+	MOVQ       aRow+24(FP), DX
+	MOVQ       aCol+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       ldb+48(FP), DI
 	SHLQ       $0x02, CX
+	SHLQ       $0x02, DX
 	SHLQ       $0x02, BX
-	SHLQ       $0x02, SI
-	SHLQ       $0x02, R8
-	MOVQ       mask+72(FP), R11
-	VMOVUPS    (R11), Y15
-	TESTQ      R10, R10
+	SHLQ       $0x02, DI
+	MOVQ       mask+72(FP), R8
+	VMOVUPS    (R8), Y15
+	MOVQ       mode+64(FP), R10
+	MOVQ       a+16(FP), R9
+	MOVQ       SI, R11
+	TESTQ      $0x00000001, R10
 	JZ         start
-	MOVQ       AX, R10
-	VMASKMOVPS (R10), Y15, Y0
-	VMOVUPS    32(R11), Y1
-	VMASKMOVPS 32(R10), Y1, Y1
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y2
-	VMOVUPS    32(R11), Y3
-	VMASKMOVPS 32(R10), Y3, Y3
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y4
-	VMOVUPS    32(R11), Y5
-	VMASKMOVPS 32(R10), Y5, Y5
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y6
-	VMOVUPS    32(R11), Y7
-	VMASKMOVPS 32(R10), Y7, Y7
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y8
-	VMOVUPS    32(R11), Y9
-	VMASKMOVPS 32(R10), Y9, Y9
+	MOVQ       AX, SI
+	VMASKMOVPS (SI), Y15, Y0
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y2
+	VMOVUPS    32(R8), Y3
+	VMASKMOVPS 32(SI), Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y4
+	VMOVUPS    32(R8), Y5
+	VMASKMOVPS 32(SI), Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y6
+	VMOVUPS    32(R8), Y7
+	VMASKMOVPS 32(SI), Y7, Y7
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y8
+	VMOVUPS    32(R8), Y9
+	VMASKMOVPS 32(SI), Y9, Y9
 	JMP        loaded
 
 start:
@@ -2942,92 +3376,211 @@ start:
 	VXORPS Y9, Y9, Y9
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMASKMOVPS   (DI), Y15, Y12
-	VMOVUPS      32(R11), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R10
+	JZ           whole
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (R10)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R10
+	JZ           store
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ       AX, R10
-	VMOVUPS    32(R11), Y13
-	VMASKMOVPS Y0, Y15, (R10)
-	VMASKMOVPS Y1, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y2, Y15, (R10)
-	VMASKMOVPS Y3, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y4, Y15, (R10)
-	VMASKMOVPS Y5, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y6, Y15, (R10)
-	VMASKMOVPS Y7, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y8, Y15, (R10)
-	VMASKMOVPS Y9, Y13, 32(R10)
+	MOVQ       AX, SI
+	VMOVUPS    32(R8), Y13
+	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y4, Y15, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y6, Y15, (SI)
+	VMASKMOVPS Y7, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y8, Y15, (SI)
+	VMASKMOVPS Y9, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
-// func strip6AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip6AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, FMA3
-TEXT ·strip6AVX2(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip6AVX2(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y4
-	VMOVUPS 32(R10), Y5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y6
-	VMOVUPS 32(R10), Y7
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y8
-	VMOVUPS 32(R10), Y9
-	ADDQ    CX, R10
-	VMOVUPS (R10), Y10
-	VMOVUPS 32(R10), Y11
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y8
+	VMOVUPS 32(R8), Y9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Y10
+	VMOVUPS 32(R8), Y11
 	JMP     loaded
 
 start:
@@ -3045,104 +3598,257 @@ start:
 	VXORPS Y11, Y11, Y11
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS (R10)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R10)(BX*2), Y15
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Y12
+	VMOVUPS      32(R10), Y13
+	ADDQ         DI, R10
+	VBROADCASTSS (R12)(DX*2), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Y0, (R10)
-	VMOVUPS Y1, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y2, (R10)
-	VMOVUPS Y3, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y4, (R10)
-	VMOVUPS Y5, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y6, (R10)
-	VMOVUPS Y7, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y8, (R10)
-	VMOVUPS Y9, 32(R10)
-	ADDQ    CX, R10
-	VMOVUPS Y10, (R10)
-	VMOVUPS Y11, 32(R10)
+	MOVQ    AX, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y8, (R8)
+	VMOVUPS Y9, 32(R8)
+	ADDQ    CX, R8
+	VMOVUPS Y10, (R8)
+	VMOVUPS Y11, 32(R8)
+	ADDQ    $+64, AX
+	ADDQ    $+64, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip6CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask *int32)
+// func strip6CutAVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask *int32)
 // Requires: AVX, FMA3
 TEXT ·strip6CutAVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       ldc+8(FP), CX
-	MOVQ       a+16(FP), DX
-	MOVQ       aRow+24(FP), BX
-	MOVQ       aCol+32(FP), SI
-	MOVQ       b+40(FP), DI
-	MOVQ       ldb+48(FP), R8
-	MOVQ       k+56(FP), R9
-	MOVQ       load+64(FP), R10
+	MOVQ       aRow+24(FP), DX
+	MOVQ       aCol+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       ldb+48(FP), DI
 	SHLQ       $0x02, CX
+	SHLQ       $0x02, DX
 	SHLQ       $0x02, BX
-	SHLQ       $0x02, SI
-	SHLQ       $0x02, R8
-	MOVQ       mask+72(FP), R11
-	VMOVUPS    (R11), Y15
-	TESTQ      R10, R10
+	SHLQ       $0x02, DI
+	MOVQ       mask+72(FP), R8
+	VMOVUPS    (R8), Y15
+	MOVQ       mode+64(FP), R10
+	MOVQ       a+16(FP), R9
+	MOVQ       SI, R11
+	TESTQ      $0x00000001, R10
 	JZ         start
-	MOVQ       AX, R10
-	VMASKMOVPS (R10), Y15, Y0
-	VMOVUPS    32(R11), Y1
-	VMASKMOVPS 32(R10), Y1, Y1
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y2
-	VMOVUPS    32(R11), Y3
-	VMASKMOVPS 32(R10), Y3, Y3
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y4
-	VMOVUPS    32(R11), Y5
-	VMASKMOVPS 32(R10), Y5, Y5
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y6
-	VMOVUPS    32(R11), Y7
-	VMASKMOVPS 32(R10), Y7, Y7
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y8
-	VMOVUPS    32(R11), Y9
-	VMASKMOVPS 32(R10), Y9, Y9
-	ADDQ       CX, R10
-	VMASKMOVPS (R10), Y15, Y10
-	VMOVUPS    32(R11), Y11
-	VMASKMOVPS 32(R10), Y11, Y11
+	MOVQ       AX, SI
+	VMASKMOVPS (SI), Y15, Y0
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y2
+	VMOVUPS    32(R8), Y3
+	VMASKMOVPS 32(SI), Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y4
+	VMOVUPS    32(R8), Y5
+	VMASKMOVPS 32(SI), Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y6
+	VMOVUPS    32(R8), Y7
+	VMASKMOVPS 32(SI), Y7, Y7
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y8
+	VMOVUPS    32(R8), Y9
+	VMASKMOVPS 32(SI), Y9, Y9
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y10
+	VMOVUPS    32(R8), Y11
+	VMASKMOVPS 32(SI), Y11, Y11
 	JMP        loaded
 
 start:
@@ -3160,59 +3866,218 @@ start:
 	VXORPS Y11, Y11, Y11
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMASKMOVPS   (DI), Y15, Y12
-	VMOVUPS      32(R11), Y13
-	VMASKMOVPS   32(DI), Y13, Y13
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Y14
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R10
+	JZ           whole
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (DX)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (DX)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (R10)(BX*1), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R10)(BX*2), Y14
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R10
+	JZ           store
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R9)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R12)(DX*1), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R12)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMASKMOVPS   (R11), Y15, Y12
+	VMOVUPS      32(R8), Y13
+	VMASKMOVPS   32(R11), Y13, Y13
+	ADDQ         DI, R11
+	VBROADCASTSS (R12)(DX*2), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ       AX, R10
-	VMOVUPS    32(R11), Y13
-	VMASKMOVPS Y0, Y15, (R10)
-	VMASKMOVPS Y1, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y2, Y15, (R10)
-	VMASKMOVPS Y3, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y4, Y15, (R10)
-	VMASKMOVPS Y5, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y6, Y15, (R10)
-	VMASKMOVPS Y7, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y8, Y15, (R10)
-	VMASKMOVPS Y9, Y13, 32(R10)
-	ADDQ       CX, R10
-	VMASKMOVPS Y10, Y15, (R10)
-	VMASKMOVPS Y11, Y13, 32(R10)
+	MOVQ       AX, SI
+	VMOVUPS    32(R8), Y13
+	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y4, Y15, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y6, Y15, (SI)
+	VMASKMOVPS Y7, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y8, Y15, (SI)
+	VMASKMOVPS Y9, Y13, 32(SI)
+	ADDQ       CX, SI
+	VMASKMOVPS Y10, Y15, (SI)
+	VMASKMOVPS Y11, Y13, 32(SI)
 	VZEROUPPER
 	RET
 

@@ -40,41 +40,41 @@ func tile11AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int
 // tile12AVX512 computes panels of 12 rows and 32 columns, see kernels/_gen/tile.go.
 func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
-// strip1AVX512 computes 1 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip1AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip1AVX512 computes 1 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip1AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip1CutAVX512 computes 1 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip1CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// strip1CutAVX512 computes 1 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip1CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 
-// strip2AVX512 computes 2 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip2AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip2AVX512 computes 2 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip2AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip2CutAVX512 computes 2 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip2CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// strip2CutAVX512 computes 2 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip2CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 
-// strip3AVX512 computes 3 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip3AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip3AVX512 computes 3 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip3AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip3CutAVX512 computes 3 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip3CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// strip3CutAVX512 computes 3 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip3CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 
-// strip4AVX512 computes 4 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip4AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip4AVX512 computes 4 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip4AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip4CutAVX512 computes 4 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip4CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// strip4CutAVX512 computes 4 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip4CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 
-// strip5AVX512 computes 5 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip5AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip5AVX512 computes 5 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip5AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip5CutAVX512 computes 5 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip5CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// strip5CutAVX512 computes 5 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip5CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 
-// strip6AVX512 computes 6 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip6AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// strip6AVX512 computes 6 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip6AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip6CutAVX512 computes 6 rows of a strip of 32 columns, see kernels/_gen/tile.go.
-func strip6CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// strip6CutAVX512 computes 6 rows of strips of 32 columns, see kernels/_gen/tile.go.
+func strip6CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 
 // peakAVX512 does n rounds of 12 independent vector multiply-adds.
 func peakAVX512(n int)

@@ -6669,23 +6669,25 @@ left:
 	VZEROUPPER
 	RET
 
-// func strip1AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip1AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, AVX512F
-TEXT ·strip1AVX512(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
+TEXT ·strip1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R9
+
+strip:
 	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+	MOVQ    SI, R8
+	TESTQ   $0x00000001, R9
 	JZ      start
 	MOVQ    AX, CX
 	VMOVUPS (CX), Z0
@@ -6697,52 +6699,56 @@ start:
 	VPXORD Z1, Z1, Z1
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
+	MOVQ  k+56(FP), CX
+	TESTQ CX, CX
+	JZ    done
 
 step:
-	VMOVUPS      (DI), Z24
-	VMOVUPS      64(DI), Z25
-	ADDQ         R8, DI
+	VMOVUPS      (R8), Z24
+	VMOVUPS      64(R8), Z25
+	ADDQ         DI, R8
 	VBROADCASTSS (DX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, DX
+	DECQ         CX
 	JNZ          step
 
-store:
+done:
 	MOVQ    AX, CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
+	ADDQ    $+128, AX
+	ADDQ    $+128, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip1CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// func strip1CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 // Requires: AVX, AVX512F
 TEXT ·strip1CutAVX512(SB), NOSPLIT, $0-76
 	MOVQ      c+0(FP), AX
 	MOVQ      ldc+8(FP), CX
-	MOVQ      a+16(FP), DX
-	MOVQ      aRow+24(FP), BX
-	MOVQ      aCol+32(FP), SI
-	MOVQ      b+40(FP), DI
-	MOVQ      ldb+48(FP), R8
-	MOVQ      k+56(FP), R9
-	MOVQ      load+64(FP), R10
+	MOVQ      aRow+24(FP), DX
+	MOVQ      aCol+32(FP), BX
+	MOVQ      b+40(FP), SI
+	MOVQ      ldb+48(FP), DI
 	SHLQ      $0x02, CX
+	SHLQ      $0x02, DX
 	SHLQ      $0x02, BX
-	SHLQ      $0x02, SI
-	SHLQ      $0x02, R8
+	SHLQ      $0x02, DI
 	MOVL      mask+72(FP), CX
 	KMOVW     CX, K1
 	SHRL      $0x10, CX
 	KMOVW     CX, K2
-	TESTQ     R10, R10
+	MOVQ      mode+64(FP), DX
+	MOVQ      a+16(FP), CX
+	TESTQ     $0x00000001, DX
 	JZ        start
-	MOVQ      AX, CX
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS.Z 64(CX), K2, Z1
+	MOVQ      AX, DX
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z 64(DX), K2, Z1
 	JMP       loaded
 
 start:
@@ -6750,51 +6756,54 @@ start:
 	VPXORD Z1, Z1, Z1
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
+	MOVQ  k+56(FP), DX
+	TESTQ DX, DX
+	JZ    done
 
 step:
-	VMOVUPS.Z    (DI), K1, Z24
-	VMOVUPS.Z    64(DI), K2, Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	VMOVUPS.Z    (SI), K1, Z24
+	VMOVUPS.Z    64(SI), K2, Z25
+	ADDQ         DI, SI
+	VBROADCASTSS (CX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, CX
+	DECQ         DX
 	JNZ          step
 
-store:
-	MOVQ    AX, CX
-	VMOVUPS Z0, K1, (CX)
-	VMOVUPS Z1, K2, 64(CX)
+done:
+	MOVQ    AX, DX
+	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z1, K2, 64(DX)
 	VZEROUPPER
 	RET
 
-// func strip2AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip2AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, AVX512F
-TEXT ·strip2AVX512(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
 	JMP     loaded
 
 start:
@@ -6804,61 +6813,88 @@ start:
 	VPXORD Z3, Z3, Z3
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Z24
-	VMOVUPS      64(DI), Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R9
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R9
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	ADDQ         BX, R9
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, (R10)
-	VMOVUPS Z1, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, (R10)
-	VMOVUPS Z3, 64(R10)
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    $+128, AX
+	ADDQ    $+128, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip2CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// func strip2CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 // Requires: AVX, AVX512F
 TEXT ·strip2CutAVX512(SB), NOSPLIT, $0-76
 	MOVQ      c+0(FP), AX
 	MOVQ      ldc+8(FP), CX
-	MOVQ      a+16(FP), DX
-	MOVQ      aRow+24(FP), BX
-	MOVQ      aCol+32(FP), SI
-	MOVQ      b+40(FP), DI
-	MOVQ      ldb+48(FP), R8
-	MOVQ      k+56(FP), R9
-	MOVQ      load+64(FP), R10
+	MOVQ      aRow+24(FP), DX
+	MOVQ      aCol+32(FP), BX
+	MOVQ      b+40(FP), SI
+	MOVQ      ldb+48(FP), DI
 	SHLQ      $0x02, CX
+	SHLQ      $0x02, DX
 	SHLQ      $0x02, BX
-	SHLQ      $0x02, SI
-	SHLQ      $0x02, R8
-	MOVL      mask+72(FP), R11
-	KMOVW     R11, K1
-	SHRL      $0x10, R11
-	KMOVW     R11, K2
-	TESTQ     R10, R10
+	SHLQ      $0x02, DI
+	MOVL      mask+72(FP), R8
+	KMOVW     R8, K1
+	SHRL      $0x10, R8
+	KMOVW     R8, K2
+	MOVQ      mode+64(FP), R9
+	MOVQ      a+16(FP), R8
+	MOVQ      SI, R10
+	TESTQ     $0x00000001, R9
 	JZ        start
-	MOVQ      AX, R10
-	VMOVUPS.Z (R10), K1, Z0
-	VMOVUPS.Z 64(R10), K2, Z1
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z2
-	VMOVUPS.Z 64(R10), K2, Z3
+	MOVQ      AX, SI
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z 64(SI), K2, Z3
 	JMP       loaded
 
 start:
@@ -6868,60 +6904,85 @@ start:
 	VPXORD Z3, Z3, Z3
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS.Z    (DI), K1, Z24
-	VMOVUPS.Z    64(DI), K2, Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	TESTQ        $0x00000002, R9
+	JZ           whole
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R8
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R8
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R9
+	JZ           store
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	ADDQ         BX, R8
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, K1, (R10)
-	VMOVUPS Z1, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z3, K2, 64(R10)
+	MOVQ    AX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
 	VZEROUPPER
 	RET
 
-// func strip3AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip3AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, AVX512F
-TEXT ·strip3AVX512(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip3AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
 	JMP     loaded
 
 start:
@@ -6933,70 +6994,117 @@ start:
 	VPXORD Z5, Z5, Z5
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Z24
-	VMOVUPS      64(DI), Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R9
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R9
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R9
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	ADDQ         BX, R9
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	ADDQ         BX, R9
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, (R10)
-	VMOVUPS Z1, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, (R10)
-	VMOVUPS Z3, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, (R10)
-	VMOVUPS Z5, 64(R10)
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    $+128, AX
+	ADDQ    $+128, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip3CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// func strip3CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 // Requires: AVX, AVX512F
 TEXT ·strip3CutAVX512(SB), NOSPLIT, $0-76
 	MOVQ      c+0(FP), AX
 	MOVQ      ldc+8(FP), CX
-	MOVQ      a+16(FP), DX
-	MOVQ      aRow+24(FP), BX
-	MOVQ      aCol+32(FP), SI
-	MOVQ      b+40(FP), DI
-	MOVQ      ldb+48(FP), R8
-	MOVQ      k+56(FP), R9
-	MOVQ      load+64(FP), R10
+	MOVQ      aRow+24(FP), DX
+	MOVQ      aCol+32(FP), BX
+	MOVQ      b+40(FP), SI
+	MOVQ      ldb+48(FP), DI
 	SHLQ      $0x02, CX
+	SHLQ      $0x02, DX
 	SHLQ      $0x02, BX
-	SHLQ      $0x02, SI
-	SHLQ      $0x02, R8
-	MOVL      mask+72(FP), R11
-	KMOVW     R11, K1
-	SHRL      $0x10, R11
-	KMOVW     R11, K2
-	TESTQ     R10, R10
+	SHLQ      $0x02, DI
+	MOVL      mask+72(FP), R8
+	KMOVW     R8, K1
+	SHRL      $0x10, R8
+	KMOVW     R8, K2
+	MOVQ      mode+64(FP), R9
+	MOVQ      a+16(FP), R8
+	MOVQ      SI, R10
+	TESTQ     $0x00000001, R9
 	JZ        start
-	MOVQ      AX, R10
-	VMOVUPS.Z (R10), K1, Z0
-	VMOVUPS.Z 64(R10), K2, Z1
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z2
-	VMOVUPS.Z 64(R10), K2, Z3
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z4
-	VMOVUPS.Z 64(R10), K2, Z5
+	MOVQ      AX, SI
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z 64(SI), K2, Z3
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z 64(SI), K2, Z5
 	JMP       loaded
 
 start:
@@ -7008,69 +7116,114 @@ start:
 	VPXORD Z5, Z5, Z5
 
 loaded:
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS.Z    (DI), K1, Z24
-	VMOVUPS.Z    64(DI), K2, Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	TESTQ        $0x00000002, R9
+	JZ           whole
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R8
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	ADDQ         SI, DX
-	DECQ         R9
+	ADDQ         BX, R8
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R9
+	JZ           store
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	ADDQ         BX, R8
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, K1, (R10)
-	VMOVUPS Z1, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z3, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, K1, (R10)
-	VMOVUPS Z5, K2, 64(R10)
+	MOVQ    AX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
 	VZEROUPPER
 	RET
 
-// func strip4AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip4AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, AVX512F
-TEXT ·strip4AVX512(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip4AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
 	JMP     loaded
 
 start:
@@ -7084,82 +7237,161 @@ start:
 	VPXORD Z7, Z7, Z7
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Z24
-	VMOVUPS      64(DI), Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, (R10)
-	VMOVUPS Z1, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, (R10)
-	VMOVUPS Z3, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, (R10)
-	VMOVUPS Z5, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z6, (R10)
-	VMOVUPS Z7, 64(R10)
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    $+128, AX
+	ADDQ    $+128, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip4CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// func strip4CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 // Requires: AVX, AVX512F
 TEXT ·strip4CutAVX512(SB), NOSPLIT, $0-76
 	MOVQ      c+0(FP), AX
 	MOVQ      ldc+8(FP), CX
-	MOVQ      a+16(FP), DX
-	MOVQ      aRow+24(FP), BX
-	MOVQ      aCol+32(FP), SI
-	MOVQ      b+40(FP), DI
-	MOVQ      ldb+48(FP), R8
-	MOVQ      k+56(FP), R9
-	MOVQ      load+64(FP), R10
+	MOVQ      aRow+24(FP), DX
+	MOVQ      aCol+32(FP), BX
+	MOVQ      b+40(FP), SI
+	MOVQ      ldb+48(FP), DI
 	SHLQ      $0x02, CX
+	SHLQ      $0x02, DX
 	SHLQ      $0x02, BX
-	SHLQ      $0x02, SI
-	SHLQ      $0x02, R8
-	MOVL      mask+72(FP), R11
-	KMOVW     R11, K1
-	SHRL      $0x10, R11
-	KMOVW     R11, K2
-	TESTQ     R10, R10
+	SHLQ      $0x02, DI
+	MOVL      mask+72(FP), R8
+	KMOVW     R8, K1
+	SHRL      $0x10, R8
+	KMOVW     R8, K2
+	MOVQ      mode+64(FP), R9
+	MOVQ      a+16(FP), R8
+	MOVQ      SI, R10
+	TESTQ     $0x00000001, R9
 	JZ        start
-	MOVQ      AX, R10
-	VMOVUPS.Z (R10), K1, Z0
-	VMOVUPS.Z 64(R10), K2, Z1
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z2
-	VMOVUPS.Z 64(R10), K2, Z3
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z4
-	VMOVUPS.Z 64(R10), K2, Z5
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z6
-	VMOVUPS.Z 64(R10), K2, Z7
+	MOVQ      AX, SI
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z 64(SI), K2, Z3
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z 64(SI), K2, Z5
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z6
+	VMOVUPS.Z 64(SI), K2, Z7
 	JMP       loaded
 
 start:
@@ -7173,81 +7405,158 @@ start:
 	VPXORD Z7, Z7, Z7
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS.Z    (DI), K1, Z24
-	VMOVUPS.Z    64(DI), K2, Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	LEAQ         (DX)(DX*2), R11
+	ADDQ         R8, R11
+	TESTQ        $0x00000002, R9
+	JZ           whole
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R9
+	JZ           store
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, K1, (R10)
-	VMOVUPS Z1, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z3, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, K1, (R10)
-	VMOVUPS Z5, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z6, K1, (R10)
-	VMOVUPS Z7, K2, 64(R10)
+	MOVQ    AX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
 	VZEROUPPER
 	RET
 
-// func strip5AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip5AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, AVX512F
-TEXT ·strip5AVX512(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip5AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
 	JMP     loaded
 
 start:
@@ -7263,91 +7572,204 @@ start:
 	VPXORD Z9, Z9, Z9
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Z24
-	VMOVUPS      64(DI), Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R10)(BX*1), Z26
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, (R10)
-	VMOVUPS Z1, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, (R10)
-	VMOVUPS Z3, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, (R10)
-	VMOVUPS Z5, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z6, (R10)
-	VMOVUPS Z7, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z8, (R10)
-	VMOVUPS Z9, 64(R10)
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    $+128, AX
+	ADDQ    $+128, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip5CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// func strip5CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 // Requires: AVX, AVX512F
 TEXT ·strip5CutAVX512(SB), NOSPLIT, $0-76
 	MOVQ      c+0(FP), AX
 	MOVQ      ldc+8(FP), CX
-	MOVQ      a+16(FP), DX
-	MOVQ      aRow+24(FP), BX
-	MOVQ      aCol+32(FP), SI
-	MOVQ      b+40(FP), DI
-	MOVQ      ldb+48(FP), R8
-	MOVQ      k+56(FP), R9
-	MOVQ      load+64(FP), R10
+	MOVQ      aRow+24(FP), DX
+	MOVQ      aCol+32(FP), BX
+	MOVQ      b+40(FP), SI
+	MOVQ      ldb+48(FP), DI
 	SHLQ      $0x02, CX
+	SHLQ      $0x02, DX
 	SHLQ      $0x02, BX
-	SHLQ      $0x02, SI
-	SHLQ      $0x02, R8
-	MOVL      mask+72(FP), R11
-	KMOVW     R11, K1
-	SHRL      $0x10, R11
-	KMOVW     R11, K2
-	TESTQ     R10, R10
+	SHLQ      $0x02, DI
+	MOVL      mask+72(FP), R8
+	KMOVW     R8, K1
+	SHRL      $0x10, R8
+	KMOVW     R8, K2
+	MOVQ      mode+64(FP), R9
+	MOVQ      a+16(FP), R8
+	MOVQ      SI, R10
+	TESTQ     $0x00000001, R9
 	JZ        start
-	MOVQ      AX, R10
-	VMOVUPS.Z (R10), K1, Z0
-	VMOVUPS.Z 64(R10), K2, Z1
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z2
-	VMOVUPS.Z 64(R10), K2, Z3
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z4
-	VMOVUPS.Z 64(R10), K2, Z5
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z6
-	VMOVUPS.Z 64(R10), K2, Z7
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z8
-	VMOVUPS.Z 64(R10), K2, Z9
+	MOVQ      AX, SI
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z 64(SI), K2, Z3
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z 64(SI), K2, Z5
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z6
+	VMOVUPS.Z 64(SI), K2, Z7
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z8
+	VMOVUPS.Z 64(SI), K2, Z9
 	JMP       loaded
 
 start:
@@ -7363,90 +7785,201 @@ start:
 	VPXORD Z9, Z9, Z9
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS.Z    (DI), K1, Z24
-	VMOVUPS.Z    64(DI), K2, Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	LEAQ         (DX)(DX*2), R11
+	ADDQ         R8, R11
+	TESTQ        $0x00000002, R9
+	JZ           whole
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R10)(BX*1), Z26
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R9
+	JZ           store
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, K1, (R10)
-	VMOVUPS Z1, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z3, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, K1, (R10)
-	VMOVUPS Z5, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z6, K1, (R10)
-	VMOVUPS Z7, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z8, K1, (R10)
-	VMOVUPS Z9, K2, 64(R10)
+	MOVQ    AX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
 	VZEROUPPER
 	RET
 
-// func strip6AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+// func strip6AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 // Requires: AVX, AVX512F
-TEXT ·strip6AVX512(SB), NOSPLIT, $0-72
-	MOVQ    c+0(FP), AX
-	MOVQ    ldc+8(FP), CX
-	MOVQ    a+16(FP), DX
-	MOVQ    aRow+24(FP), BX
-	MOVQ    aCol+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    ldb+48(FP), R8
-	MOVQ    k+56(FP), R9
-	MOVQ    load+64(FP), R10
-	SHLQ    $0x02, CX
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	TESTQ   R10, R10
+TEXT ·strip6AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ aRow+24(FP), DX
+	MOVQ aCol+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ ldb+48(FP), DI
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ mode+64(FP), R11
+
+strip:
+	MOVQ    a+16(FP), R9
+	MOVQ    SI, R10
+	TESTQ   $0x00000001, R11
 	JZ      start
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	VMOVUPS 64(R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	VMOVUPS 64(R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	VMOVUPS 64(R8), Z11
 	JMP     loaded
 
 start:
@@ -7464,100 +7997,253 @@ start:
 	VPXORD Z11, Z11, Z11
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS      (DI), Z24
-	VMOVUPS      64(DI), Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	LEAQ         (DX)(DX*2), R12
+	ADDQ         R9, R12
+	TESTQ        $0x00000002, R11
+	JZ           whole
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R10)(BX*1), Z26
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R10)(BX*2), Z27
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
+whole:
+	MOVQ  k+56(FP), R8
+	TESTQ R8, R8
+	JZ    done
+
+step:
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(DX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	DECQ         R8
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R11
+	JZ           store
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R9)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R12)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R12)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+	VMOVUPS      (R10), Z24
+	VMOVUPS      64(R10), Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R12)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R9
+	ADDQ         BX, R12
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, (R10)
-	VMOVUPS Z1, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, (R10)
-	VMOVUPS Z3, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, (R10)
-	VMOVUPS Z5, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z6, (R10)
-	VMOVUPS Z7, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z8, (R10)
-	VMOVUPS Z9, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z10, (R10)
-	VMOVUPS Z11, 64(R10)
+	MOVQ    AX, R8
+	VMOVUPS Z0, (R8)
+	VMOVUPS Z1, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z2, (R8)
+	VMOVUPS Z3, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z8, (R8)
+	VMOVUPS Z9, 64(R8)
+	ADDQ    CX, R8
+	VMOVUPS Z10, (R8)
+	VMOVUPS Z11, 64(R8)
+	ADDQ    $+128, AX
+	ADDQ    $+128, SI
+	DECQ    strips+72(FP)
+	JNZ     strip
 	VZEROUPPER
 	RET
 
-// func strip6CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int, mask uint32)
+// func strip6CutAVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, mask uint32)
 // Requires: AVX, AVX512F
 TEXT ·strip6CutAVX512(SB), NOSPLIT, $0-76
 	MOVQ      c+0(FP), AX
 	MOVQ      ldc+8(FP), CX
-	MOVQ      a+16(FP), DX
-	MOVQ      aRow+24(FP), BX
-	MOVQ      aCol+32(FP), SI
-	MOVQ      b+40(FP), DI
-	MOVQ      ldb+48(FP), R8
-	MOVQ      k+56(FP), R9
-	MOVQ      load+64(FP), R10
+	MOVQ      aRow+24(FP), DX
+	MOVQ      aCol+32(FP), BX
+	MOVQ      b+40(FP), SI
+	MOVQ      ldb+48(FP), DI
 	SHLQ      $0x02, CX
+	SHLQ      $0x02, DX
 	SHLQ      $0x02, BX
-	SHLQ      $0x02, SI
-	SHLQ      $0x02, R8
-	MOVL      mask+72(FP), R11
-	KMOVW     R11, K1
-	SHRL      $0x10, R11
-	KMOVW     R11, K2
-	TESTQ     R10, R10
+	SHLQ      $0x02, DI
+	MOVL      mask+72(FP), R8
+	KMOVW     R8, K1
+	SHRL      $0x10, R8
+	KMOVW     R8, K2
+	MOVQ      mode+64(FP), R9
+	MOVQ      a+16(FP), R8
+	MOVQ      SI, R10
+	TESTQ     $0x00000001, R9
 	JZ        start
-	MOVQ      AX, R10
-	VMOVUPS.Z (R10), K1, Z0
-	VMOVUPS.Z 64(R10), K2, Z1
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z2
-	VMOVUPS.Z 64(R10), K2, Z3
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z4
-	VMOVUPS.Z 64(R10), K2, Z5
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z6
-	VMOVUPS.Z 64(R10), K2, Z7
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z8
-	VMOVUPS.Z 64(R10), K2, Z9
-	ADDQ      CX, R10
-	VMOVUPS.Z (R10), K1, Z10
-	VMOVUPS.Z 64(R10), K2, Z11
+	MOVQ      AX, SI
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z 64(SI), K2, Z3
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z 64(SI), K2, Z5
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z6
+	VMOVUPS.Z 64(SI), K2, Z7
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z8
+	VMOVUPS.Z 64(SI), K2, Z9
+	ADDQ      CX, SI
+	VMOVUPS.Z (SI), K1, Z10
+	VMOVUPS.Z 64(SI), K2, Z11
 	JMP       loaded
 
 start:
@@ -7575,57 +8261,206 @@ start:
 	VPXORD Z11, Z11, Z11
 
 loaded:
-	LEAQ  (BX)(BX*2), R10
-	ADDQ  DX, R10
-	TESTQ R9, R9
-	JZ    store
-
-step:
-	VMOVUPS.Z    (DI), K1, Z24
-	VMOVUPS.Z    64(DI), K2, Z25
-	ADDQ         R8, DI
-	VBROADCASTSS (DX), Z26
+	LEAQ         (DX)(DX*2), R11
+	ADDQ         R8, R11
+	TESTQ        $0x00000002, R9
+	JZ           whole
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (DX)(BX*1), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z2
 	VFMADD231PS  Z25, Z27, Z3
-	VBROADCASTSS (DX)(BX*2), Z26
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
-	VBROADCASTSS (R10)(BX*1), Z26
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R10)(BX*2), Z27
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+
+whole:
+	MOVQ  k+56(FP), SI
+	TESTQ SI, SI
+	JZ    done
+
+step:
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R11)(DX*2), Z27
 	VFMADD231PS  Z24, Z27, Z10
 	VFMADD231PS  Z25, Z27, Z11
-	ADDQ         SI, DX
-	ADDQ         SI, R10
-	DECQ         R9
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	DECQ         SI
 	JNZ          step
 
+done:
+	TESTQ        $0x00000004, R9
+	JZ           store
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*1), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z3
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R11)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R8)(DX*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R11)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R11)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R11)(DX*1), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R11)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+	VMOVUPS.Z    (R10), K1, Z24
+	VMOVUPS.Z    64(R10), K2, Z25
+	ADDQ         DI, R10
+	VBROADCASTSS (R11)(DX*2), Z27
+	VFMADD231PS  Z24, Z27, Z10
+	VFMADD231PS  Z25, Z27, Z11
+	ADDQ         BX, R8
+	ADDQ         BX, R11
+
 store:
-	MOVQ    AX, R10
-	VMOVUPS Z0, K1, (R10)
-	VMOVUPS Z1, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z3, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z4, K1, (R10)
-	VMOVUPS Z5, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z6, K1, (R10)
-	VMOVUPS Z7, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z8, K1, (R10)
-	VMOVUPS Z9, K2, 64(R10)
-	ADDQ    CX, R10
-	VMOVUPS Z10, K1, (R10)
-	VMOVUPS Z11, K2, 64(R10)
+	MOVQ    AX, SI
+	VMOVUPS Z0, K1, (SI)
+	VMOVUPS Z1, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, K1, (SI)
+	VMOVUPS Z3, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z5, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z8, K1, (SI)
+	VMOVUPS Z9, K2, 64(SI)
+	ADDQ    CX, SI
+	VMOVUPS Z10, K1, (SI)
+	VMOVUPS Z11, K2, 64(SI)
 	VZEROUPPER
 	RET
 

@@ -24,8 +24,8 @@ type path struct {
 	pairs bool
 	// finish is finishPortable.
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
-	// mulChain is MulChain.
-	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool)
+	// mulChain is MulChain, MulUpper or MulLower, as shape says.
+	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k, shape int)
 	// mulRows is MulRows.
 	mulRows func(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
 	// thin computes columns [n0, n1) of a Forward of at most thinRows rows.

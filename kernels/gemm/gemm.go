@@ -160,6 +160,30 @@ func (j *job) listRows(starts ...int32) {
 // such blocks). It is at its best with n a multiple of 16 and m of 6, and
 // with a bStride that is no multiple of 1024.
 func MulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
+	shape := 0
+	if carry {
+		shape = chainLoad
+	}
+	mulShape(c, cStride, a, aRow, aCol, b, bStride, m, n, k, shape)
+}
+
+// MulLower is [MulChain], from +0, with chains that grow: that of row i goes over
+// q < k+i. So one more key is seen by each query.
+func MulLower(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int) {
+	mulShape(c, cStride, a, aRow, aCol, b, bStride, m, n, k, chainLower)
+}
+
+// MulUpper is [MulChain], from the values in c, with chains that begin later: that
+// of row i goes over i ≤ q < k, where k is at least m. So each key is seen by one
+// query less.
+func MulUpper(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int) {
+	if k < m {
+		panic("kernels: gemm: chains that begin behind their end")
+	}
+	mulShape(c, cStride, a, aRow, aCol, b, bStride, m, n, k, chainLoad|chainUpper)
+}
+
+func mulShape(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k, shape int) {
 	if m <= 0 || n <= 0 {
 		return
 	}
@@ -168,11 +192,15 @@ func MulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32
 	}
 	// The last elements, so that no path need check again.
 	_ = c[(m-1)*cStride+n-1]
-	if k > 0 {
-		_ = a[(m-1)*aRow+(k-1)*aCol]
-		_ = b[(k-1)*bStride+n-1]
+	last := k
+	if shape&chainLower != 0 {
+		last += m - 1
 	}
-	active().mulChain(c, cStride, a, aRow, aCol, b, bStride, m, n, k, carry)
+	if last > 0 {
+		_ = a[(m-1)*aRow+(last-1)*aCol]
+		_ = b[(last-1)*bStride+n-1]
+	}
+	active().mulChain(c, cStride, a, aRow, aCol, b, bStride, m, n, k, shape)
 }
 
 // MulRows computes, on the calling goroutine and without allocation,

@@ -415,6 +415,47 @@ func TestMulChainIsTheChain(t *testing.T) {
 	})
 }
 
+func TestTriangularChains(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(15, 16))
+		for i, s := range append(shapes(), shape{24, 64, 24}, shape{24, 64, 25}, shape{24, 64, 600}, shape{9, 40, 515}) {
+			for _, upper := range []bool{false, true} {
+				k := s.k
+				if upper {
+					k = max(k, s.m)
+				}
+				kind, all := kinds[i%3], k+max(s.m-1, 0)
+				a := fill(r, kind, s.m*all)
+				aRow, aCol := all, 1
+				if i%2 == 0 {
+					aRow, aCol = 1, s.m
+				}
+				b := newMat(f32, fill(r, kind, all*s.n), all, s.n, i%5)
+				c := newMat(f32, fill(r, kind, s.m*s.n), s.m, s.n, i%3)
+				want := make([]float32, s.m*s.n)
+				for x := range s.m {
+					for y := range s.n {
+						v, from, to := float32(0), 0, k+x
+						if upper {
+							v, from, to = c.v[x*s.n+y], x, k
+						}
+						for q := from; q < to; q++ {
+							v = num.FMA32(a[x*aRow+q*aCol], b.v[q*s.n+y], v)
+						}
+						want[x*s.n+y] = v
+					}
+				}
+				multiply := gemm.MulLower
+				if upper {
+					multiply = gemm.MulUpper
+				}
+				multiply(c.m.F32, c.m.Stride, a, aRow, aCol, b.m.F32, b.m.Stride, s.m, s.n, k)
+				same(t, fmt.Sprintf("%v %s upper=%v", s, kind, upper), want, c.values(t))
+			}
+		}
+	})
+}
+
 func TestMulRowsIsTheChain(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(13, 14))
@@ -524,6 +565,8 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		gemm.GradInput(p, X, Y, W, true)
 		gemm.GradWeight(p, DW, Y, X, starts, true)
 		gemm.MulChain(y, n, x, k, 1, w, n, 16, n, 64, false)
+		gemm.MulLower(y, n, x, k, 1, w, n, 16, n, 40)
+		gemm.MulUpper(y, n, x, k, 1, w, n, 16, n, 40)
 		gemm.MulRows(y, n, x, w, k, 3, n, k)
 	}
 	if a := testing.AllocsPerRun(50, step); a != 0 {
@@ -546,6 +589,8 @@ func TestBadShapesPanic(t *testing.T) {
 		"starts":   func() { gemm.GradWeight(p, gemm.NewF32(make([]float32, 16), 4, 4), a, a, []int32{0, 2}, false) },
 		"w bf16":   func() { gemm.Forward(p, gemm.NewF32(make([]float32, 9), 3, 3), a, b, nil, nil) },
 		"mulchain": func() { gemm.MulChain(make([]float32, 3), 2, a.F32, 1, 1, a.F32, 2, 2, 2, 1, false) },
+		"mulupper": func() { gemm.MulUpper(make([]float32, 4), 2, a.F32, 1, 1, a.F32, 2, 2, 2, 1) },
+		"mullower": func() { gemm.MulLower(make([]float32, 4), 2, a.F32, 4, 1, a.F32, 2, 2, 2, 6) },
 		"mulrows":  func() { gemm.MulRows(make([]float32, 3), 2, a.F32, a.F32, 2, 2, 2, 2) },
 	} {
 		func() {

@@ -13,7 +13,7 @@ var avx512 = path{
 	pack:     packSIMD,
 	tile:     tileAVX512,
 	finish:   finishSIMD,
-	mulChain: mulChainAVX512,
+	mulChain: stripsAVX512.mulChain,
 	mulRows:  mulRowsAVX2,
 	thinRows: thinRows,
 	thin:     thinProduct,
@@ -30,7 +30,7 @@ var avx512bf16 = path{
 	pack:      packSIMD,
 	tile:      tileDot,
 	finish:    finishSIMD,
-	mulChain:  mulChainAVX512,
+	mulChain:  stripsAVX512.mulChain,
 	mulRows:   mulRowsAVX2,
 	thinRows:  thinRows,
 	thin:      thinProduct,
@@ -114,60 +114,15 @@ func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	}
 }
 
-func mulChainAVX512(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
-	if k == 0 {
-		mulChainPortable(c, cStride, a, aRow, aCol, b, bStride, m, n, k, carry)
-		return
-	}
-	for k0 := 0; k0 < k; k0 += chainBlock {
-		depth, load := min(chainBlock, k-k0), 0
-		if carry || k0 > 0 {
-			load = 1
-		}
-		for j := 0; j < n; j += 32 {
-			bp := &b[k0*bStride+j]
-			for i := 0; i < m; i += 6 {
-				cp, ap := &c[i*cStride+j], &a[i*aRow+k0*aCol]
-				if n-j < 32 {
-					stripCutAVX512(min(m-i, 6), cp, cStride, ap, aRow, aCol, bp, bStride, depth, load, 1<<(n-j)-1)
-				} else {
-					stripAVX512(min(m-i, 6), cp, cStride, ap, aRow, aCol, bp, bStride, depth, load)
-				}
-			}
-		}
-	}
+var stripsAVX512 = strips{
+	width: 32,
+	whole: [6]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int){
+		strip1AVX512, strip2AVX512, strip3AVX512, strip4AVX512, strip5AVX512, strip6AVX512},
+	cut: cutAVX512,
 }
 
-func stripAVX512(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, load int) {
-	switch rows {
-	case 1:
-		strip1AVX512(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 2:
-		strip2AVX512(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 3:
-		strip3AVX512(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 4:
-		strip4AVX512(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 5:
-		strip5AVX512(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	default:
-		strip6AVX512(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	}
-}
-
-func stripCutAVX512(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, load int, mask uint32) {
-	switch rows {
-	case 1:
-		strip1CutAVX512(c, ldc, a, aRow, aCol, b, ldb, k, load, mask)
-	case 2:
-		strip2CutAVX512(c, ldc, a, aRow, aCol, b, ldb, k, load, mask)
-	case 3:
-		strip3CutAVX512(c, ldc, a, aRow, aCol, b, ldb, k, load, mask)
-	case 4:
-		strip4CutAVX512(c, ldc, a, aRow, aCol, b, ldb, k, load, mask)
-	case 5:
-		strip5CutAVX512(c, ldc, a, aRow, aCol, b, ldb, k, load, mask)
-	default:
-		strip6CutAVX512(c, ldc, a, aRow, aCol, b, ldb, k, load, mask)
-	}
+func cutAVX512(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int) {
+	cut := [...]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape int, mask uint32){
+		strip1CutAVX512, strip2CutAVX512, strip3CutAVX512, strip4CutAVX512, strip5CutAVX512, strip6CutAVX512}[rows-1]
+	cut(&c[0], ldc, &a[0], aRow, aCol, &b[0], ldb, k, shape, 1<<cols-1)
 }

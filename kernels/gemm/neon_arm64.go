@@ -34,35 +34,35 @@ func tile5NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, m
 //go:noescape
 func tile6NEON(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
-// strip1NEON computes 1 rows of a strip of 16 columns, see kernels/_gen/neon.go.
+// strip1NEON computes 1 rows of strips of 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func strip1NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+func strip1NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip2NEON computes 2 rows of a strip of 16 columns, see kernels/_gen/neon.go.
+// strip2NEON computes 2 rows of strips of 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func strip2NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+func strip2NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip3NEON computes 3 rows of a strip of 16 columns, see kernels/_gen/neon.go.
+// strip3NEON computes 3 rows of strips of 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func strip3NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+func strip3NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip4NEON computes 4 rows of a strip of 16 columns, see kernels/_gen/neon.go.
+// strip4NEON computes 4 rows of strips of 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func strip4NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+func strip4NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip5NEON computes 5 rows of a strip of 16 columns, see kernels/_gen/neon.go.
+// strip5NEON computes 5 rows of strips of 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func strip5NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+func strip5NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
-// strip6NEON computes 6 rows of a strip of 16 columns, see kernels/_gen/neon.go.
+// strip6NEON computes 6 rows of strips of 16 columns, see kernels/_gen/neon.go.
 //
 //go:noescape
-func strip6NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, load int)
+func strip6NEON(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)
 
 // peakNEON does n rounds of 24 independent vector multiply-adds.
 func peakNEON(n int)

@@ -23,7 +23,7 @@ var neon = path{
 	pack:     pack,
 	tile:     tileNEON,
 	finish:   finishPortable,
-	mulChain: mulChainNEON,
+	mulChain: stripsNEON.mulChain,
 	mulRows:  mulRowsNEON,
 	peak:     peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
 }
@@ -62,29 +62,21 @@ func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	}
 }
 
-func mulChainNEON(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
-	whole := n &^ 15
-	if k == 0 {
-		whole = 0
-	}
-	const block = 256
-	for k0 := 0; k0 < k; k0 += block {
-		depth, load := min(block, k-k0), 0
-		if carry || k0 > 0 {
-			load = 1
-		}
-		for j := 0; j < whole; j += 16 {
-			for i := 0; i < m; i += 6 {
-				stripNEON(min(m-i, 6), &c[i*cStride+j], cStride, &a[i*aRow+k0*aCol], aRow, aCol, &b[k0*bStride+j], bStride, depth, load)
-			}
-		}
-	}
-	if whole < n {
-		mulChainPortable(c[whole:], cStride, a, aRow, aCol, b[min(whole, len(b)):], bStride, m, n-whole, k, carry)
-	}
+var stripsNEON = strips{
+	width: 16,
+	whole: [6]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int){
+		strip1NEON, strip2NEON, strip3NEON, strip4NEON, strip5NEON, strip6NEON},
+	cut: cutNEON,
 }
 
-// mulRowsNEON is mulChainNEON over blocks of w that it transposes.
+func cutNEON(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int) {
+	if shape&chainUpper != 0 {
+		k += rows - 1
+	}
+	mulChainPortable(c, ldc, a, aRow, aCol, b, ldb, rows, cols, k, shape)
+}
+
+// mulRowsNEON is mulChain over blocks of w that it transposes.
 func mulRowsNEON(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
 	const cols, block = 16, 64
 	whole := n &^ (cols - 1)
@@ -100,27 +92,14 @@ func mulRowsNEON(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
 					wt[q*cols+l] = v
 				}
 			}
-			mulChainNEON(c[j:], cStride, x[k0*m:], 1, m, wt[:], cols, m, cols, depth, k0 > 0)
+			shape := 0
+			if k0 > 0 {
+				shape = chainLoad
+			}
+			stripsNEON.mulChain(c[j:], cStride, x[k0*m:], 1, m, wt[:], cols, m, cols, depth, shape)
 		}
 	}
 	if whole < n {
 		mulRowsPortable(c[whole:], cStride, x, w[whole*wStride:], wStride, m, n-whole, k)
-	}
-}
-
-func stripNEON(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, load int) {
-	switch rows {
-	case 1:
-		strip1NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 2:
-		strip2NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 3:
-		strip3NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 4:
-		strip4NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	case 5:
-		strip5NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
-	default:
-		strip6NEON(c, ldc, a, aRow, aCol, b, ldb, k, load)
 	}
 }

@@ -70,13 +70,20 @@ func finishPortable(dst []float32, dst16 []uint16, c, bias, res []float32) {
 	}
 }
 
-func mulChainPortable(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
+func mulChainPortable(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k, shape int) {
 	for i := range m {
 		row := c[i*cStride:][:n]
-		if !carry {
+		if shape&chainLoad == 0 {
 			clear(row)
 		}
-		for q := range k {
+		from, to := 0, k
+		if shape&chainUpper != 0 {
+			from = i
+		}
+		if shape&chainLower != 0 {
+			to = k + i
+		}
+		for q := from; q < to; q++ {
 			x, y := a[i*aRow+q*aCol], b[q*bStride:][:n]
 			for j, v := range y {
 				row[j] = num.FMA32(x, v, row[j])

@@ -141,18 +141,28 @@ func (e *ending) values() []float32 {
 }
 
 func checkStrip(p *path) error {
-	m, n, k := p.mr+1, p.nr+3, 5
-	a, b := make([]float32, m*k), make([]float32, k*n)
-	for i := range a {
-		a[i] = checkValue(i * 3)
+	m, n := 8, p.nr+3
+	for _, shape := range []int{0, chainLoad, chainLower, chainLoad | chainUpper} {
+		k := 9
+		a, b := make([]float32, m*(k+m)), make([]float32, (k+m)*n)
+		for i := range a {
+			a[i] = checkValue(i * 3)
+		}
+		for i := range b {
+			b[i] = checkValue(i*11 + 2)
+		}
+		c, want := make([]float32, m*n), make([]float32, m*n)
+		for i := range c {
+			c[i] = checkStart(i)
+			want[i] = c[i]
+		}
+		p.mulChain(c, n, a, k+m, 1, b, n, m, n, k, shape)
+		mulChainPortable(want, n, a, k+m, 1, b, n, m, n, k, shape)
+		if err := sameBits(p, want, c); err != nil {
+			return err
+		}
 	}
-	for i := range b {
-		b[i] = checkValue(i*11 + 2)
-	}
-	c, want := make([]float32, m*n), make([]float32, m*n)
-	p.mulChain(c, n, a, k, 1, b, n, m, n, k, false)
-	mulChainPortable(want, n, a, k, 1, b, n, m, n, k, false)
-	return sameBits(p, want, c)
+	return nil
 }
 
 // sameBits compares results; all NaNs are equal.
