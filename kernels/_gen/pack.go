@@ -13,6 +13,7 @@ const (
 	plain   format = "Plain"   // f32
 	rounded format = "Rounded" // f32, rounded to bf16
 	wide    format = "Wide"    // bf16
+	keys    format = "Keys"    // bf16, of thin products only
 	// The same two, as words of two values for VDPBF16PS: the even index below,
 	// the odd one above.
 	pairRounded format = "PairRounded"

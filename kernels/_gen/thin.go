@@ -15,6 +15,7 @@ func (s *isa) thin() {
 		s.thinProduct(rows, plain)
 		s.thinProduct(rows, rounded)
 		s.thinProduct(rows, wide)
+		s.thinProduct(rows, keys)
 	}
 }
 
@@ -26,9 +27,14 @@ func (s *isa) thin() {
 // c[r·ldc + j] = Σ x[k·rows + r]·w[j·stride + k], ldc and stride in bytes. The 8 rows of w are
 // transposed in registers. The rounded form rounds w, the wide form is of w in
 // bf16; both take the odd index of each pair first (x is packed that way) and
-// flush denormals.
+// flush denormals. The form keys is of w in bf16 too, but keeps the order and
+// denormals.
 func (s *isa) thinProduct(rows int, f format) {
-	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)")
+	pointer := "*float32"
+	if f == keys {
+		pointer = "*uint16"
+	}
+	TEXT(name("thin%d%s", rows, f), NOSPLIT, "func(c *float32, ldc int, x *float32, w "+pointer+", stride int, blocks int)")
 	Doc(name("thin%d%s computes %d rows and 8 columns, see kernels/_gen/thin.go.", rows, f, rows))
 	c := Load(Param("c"), GP64())
 	x := Load(Param("x"), GP64())
@@ -37,7 +43,8 @@ func (s *isa) thinProduct(rows int, f format) {
 	blocks := Load(Param("blocks"), GP64())
 	var slot Mem
 	var round rounder
-	if f != plain {
+	flush := f == rounded || f == wide
+	if flush {
 		slot = AllocLocal(8)
 		mode := GP64()
 		MOVQ(U32(modeFlush), mode)
@@ -93,6 +100,14 @@ func (s *isa) thinProduct(rows int, f format) {
 		for q := range 4 {
 			step(q, y[q^1])
 		}
+	case keys: // words of two
+		per = 8
+		for q := range 4 {
+			VPSLLD(Imm(16), y[q], reg.Y4)
+			step(2*q, reg.Y4)
+			VPAND(roundingConstants().Offset(64), y[q], reg.Y4)
+			step(2*q+1, reg.Y4)
+		}
 	case wide: // words of two
 		per = 8
 		for q := range 4 {
@@ -115,7 +130,7 @@ func (s *isa) thinProduct(rows int, f format) {
 			ADDQ(blocks, c)
 		}
 	}
-	if f != plain {
+	if flush {
 		LDMXCSR(slot)
 	}
 	VZEROUPPER()

@@ -16,6 +16,10 @@ const (
 	group = 6
 )
 
+// widened is the number of bf16 rows that are widened at once, to stay in the
+// first-level cache.
+const widened = 64
+
 // block is what lengths of rows of scores are filled up to.
 const block = 16
 
@@ -198,8 +202,11 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 		if n == 0 {
 			return
 		}
-		m, stride := k.strip(w, bufKeys, first, n, kvHead*hd, hd)
-		gemm.MulRows(scores[at:], ld, x, m, stride, heads, n, hd)
+		if from := first*k.cols + kvHead*hd; k.dtype == kernels.F32 {
+			gemm.MulRows(scores[at:], ld, x, k.f[from:], k.cols, heads, n, hd)
+		} else {
+			gemm.MulRowsBF16(scores[at:], ld, x, k.b[from:], k.cols, heads, n, hd)
+		}
 		at += n
 	}
 	for _, p := range seq.Past {
@@ -212,12 +219,16 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	out := q
 	at = 0
 	add := func(v *tensor, first, n int) {
-		if n == 0 {
-			return
+		step := n
+		if v.dtype == kernels.BF16 {
+			step = widened
 		}
-		m, stride := v.strip(w, bufValues, first, n, kvHead*hd, hd)
-		gemm.MulChain(out, hd, scores[at:], ld, 1, m, stride, heads, hd, n, at > 0)
-		at += n
+		for end := first + n; first < end; first += step {
+			n := min(step, end-first)
+			m, stride := v.strip(w, bufValues, first, n, kvHead*hd, hd)
+			gemm.MulChain(out, hd, scores[at:], ld, 1, m, stride, heads, hd, n, at > 0)
+			at += n
+		}
 	}
 	for _, p := range seq.Past {
 		add(p.V.(*tensor), 0, p.V.Rows())
@@ -242,13 +253,15 @@ func (t *tensor) strip(w *worker, k, first, m, col, n int) ([]float32, int) {
 // pack copies columns [col, col+n) of rows rows from first into dst, without
 // gaps.
 func pack(dst []float32, t *tensor, first, rows, col, n int) {
-	for r := range rows {
-		from := (first+r)*t.cols + col
-		if t.dtype == kernels.F32 {
-			copy(dst[r*n:(r+1)*n], t.f[from:from+n])
-		} else {
-			vec.Widen(dst[r*n:(r+1)*n], t.b[from:from+n])
+	from := first*t.cols + col
+	if t.dtype == kernels.BF16 {
+		if rows > 0 {
+			vec.WidenRows(dst, t.b[from:], t.cols, rows, n)
 		}
+		return
+	}
+	for r := range rows {
+		copy(dst[r*n:(r+1)*n], t.f[from+r*t.cols:])
 	}
 }
 
@@ -260,10 +273,9 @@ func packTransposed(w *worker, dst []float32, ld int, t *tensor, first, rows, co
 		}
 		return
 	}
-	const at = 64 // rows that are widened at once, to stay in the first-level cache
-	buf := w.scratch(bufRow, at*n)
-	for r := 0; r < rows; r += at {
-		m := min(at, rows-r)
+	buf := w.scratch(bufRow, widened*n)
+	for r := 0; r < rows; r += widened {
+		m := min(widened, rows-r)
 		pack(buf, t, first+r, m, col, n)
 		vec.Transpose(dst[r:], ld, buf, n, m, n)
 	}

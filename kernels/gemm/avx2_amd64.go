@@ -154,6 +154,9 @@ func thin1Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 // thin1Wide computes 1 rows and 8 columns, see kernels/_gen/thin.go.
 func thin1Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
+// thin1Keys computes 1 rows and 8 columns, see kernels/_gen/thin.go.
+func thin1Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
+
 // thin2Plain computes 2 rows and 8 columns, see kernels/_gen/thin.go.
 func thin2Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
@@ -162,6 +165,9 @@ func thin2Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 
 // thin2Wide computes 2 rows and 8 columns, see kernels/_gen/thin.go.
 func thin2Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
+
+// thin2Keys computes 2 rows and 8 columns, see kernels/_gen/thin.go.
+func thin2Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
 
 // thin3Plain computes 3 rows and 8 columns, see kernels/_gen/thin.go.
 func thin3Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
@@ -172,6 +178,9 @@ func thin3Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 // thin3Wide computes 3 rows and 8 columns, see kernels/_gen/thin.go.
 func thin3Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
+// thin3Keys computes 3 rows and 8 columns, see kernels/_gen/thin.go.
+func thin3Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
+
 // thin4Plain computes 4 rows and 8 columns, see kernels/_gen/thin.go.
 func thin4Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
@@ -180,6 +189,9 @@ func thin4Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 
 // thin4Wide computes 4 rows and 8 columns, see kernels/_gen/thin.go.
 func thin4Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
+
+// thin4Keys computes 4 rows and 8 columns, see kernels/_gen/thin.go.
+func thin4Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
 
 // thin5Plain computes 5 rows and 8 columns, see kernels/_gen/thin.go.
 func thin5Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
@@ -190,6 +202,9 @@ func thin5Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 // thin5Wide computes 5 rows and 8 columns, see kernels/_gen/thin.go.
 func thin5Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
+// thin5Keys computes 5 rows and 8 columns, see kernels/_gen/thin.go.
+func thin5Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
+
 // thin6Plain computes 6 rows and 8 columns, see kernels/_gen/thin.go.
 func thin6Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
@@ -198,6 +213,9 @@ func thin6Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 
 // thin6Wide computes 6 rows and 8 columns, see kernels/_gen/thin.go.
 func thin6Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
+
+// thin6Keys computes 6 rows and 8 columns, see kernels/_gen/thin.go.
+func thin6Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
 
 // thin7Plain computes 7 rows and 8 columns, see kernels/_gen/thin.go.
 func thin7Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
@@ -208,6 +226,9 @@ func thin7Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 // thin7Wide computes 7 rows and 8 columns, see kernels/_gen/thin.go.
 func thin7Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
+// thin7Keys computes 7 rows and 8 columns, see kernels/_gen/thin.go.
+func thin7Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
+
 // thin8Plain computes 8 rows and 8 columns, see kernels/_gen/thin.go.
 func thin8Plain(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
 
@@ -216,6 +237,9 @@ func thin8Rounded(c *float32, ldc int, x *float32, w *float32, stride int, block
 
 // thin8Wide computes 8 rows and 8 columns, see kernels/_gen/thin.go.
 func thin8Wide(c *float32, ldc int, x *float32, w *float32, stride int, blocks int)
+
+// thin8Keys computes 8 rows and 8 columns, see kernels/_gen/thin.go.
+func thin8Keys(c *float32, ldc int, x *float32, w *uint16, stride int, blocks int)
 
 // finishF32 adds bias and residual to a row, see kernels/_gen/finish.go.
 func finishF32(dst *float32, c *float32, bias *float32, res *float32, blocks int)

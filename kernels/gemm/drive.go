@@ -26,8 +26,9 @@ type path struct {
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
 	// mulChain is MulChain, MulUpper or MulLower, as shape says.
 	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k, shape int)
-	// mulRows is MulRows.
-	mulRows func(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
+	// mulRows is MulRows, and mulRowsBF16 MulRowsBF16.
+	mulRows     func(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
+	mulRowsBF16 func(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int)
 	// thin computes columns [n0, n1) of a Forward of at most thinRows rows.
 	thinRows int
 	thin     func(j *job, worker, n0, n1 int)

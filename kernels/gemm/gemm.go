@@ -212,16 +212,30 @@ func mulShape(c []float32, cStride int, a []float32, aRow, aCol int, b []float32
 // the keys of a generated token: at the speed of memory for m of at most 8 and k a
 // multiple of 4, slowly for others.
 func MulRows(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
-	if m <= 0 || n <= 0 {
-		return
+	if checkRows(c, cStride, x, len(w), wStride, m, n, k) {
+		active().mulRows(c, cStride, x, w, wStride, m, n, k)
 	}
-	if cStride < n || wStride < k || k < 0 {
+}
+
+// MulRowsBF16 is [MulRows] with bfloat16 w: the same plain chains, denormals kept.
+// It is at its best with k a multiple of 8.
+func MulRowsBF16(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int) {
+	if checkRows(c, cStride, x, len(w), wStride, m, n, k) {
+		active().mulRowsBF16(c, cStride, x, w, wStride, m, n, k)
+	}
+}
+
+// checkRows reports whether there is anything to compute.
+func checkRows(c []float32, cStride int, x []float32, w, wStride, m, n, k int) bool {
+	if m <= 0 || n <= 0 {
+		return false
+	}
+	if cStride < n || wStride < k || k < 0 || (n-1)*wStride+k > w {
 		panic("kernels: gemm: bad strides")
 	}
 	_ = c[(m-1)*cStride+n-1]
 	if k > 0 {
 		_ = x[k*m-1]
-		_ = w[(n-1)*wStride+k-1]
 	}
-	active().mulRows(c, cStride, x, w, wStride, m, n, k)
+	return true
 }

@@ -459,21 +459,27 @@ func TestTriangularChains(t *testing.T) {
 func TestMulRowsIsTheChain(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(13, 14))
-		for i, s := range shapes() {
-			kind := kinds[i%3]
-			x := fill(r, kind, s.k*s.m)
-			w := newMat(f32, fill(r, kind, s.n*s.k), s.n, s.k, i%5)
-			c := newMat(f32, fill(r, kind, s.m*s.n), s.m, s.n, i%3)
-			want := make([]float32, s.m*s.n)
-			for a := range s.m {
-				for b := range s.n {
-					for q := range s.k {
-						want[a*s.n+b] = num.FMA32(x[q*s.m+a], w.v[b*s.k+q], want[a*s.n+b])
+		for i, s := range append(shapes(), shape{3, 100, 64}, shape{7, 33, 128}) {
+			for _, d := range []dtype{f32, bf16} {
+				kind := kinds[i%3]
+				x := fill(r, kind, s.k*s.m)
+				w := newMat(d, fill(r, kind, s.n*s.k), s.n, s.k, i%5)
+				c := newMat(f32, fill(r, kind, s.m*s.n), s.m, s.n, i%3)
+				want := make([]float32, s.m*s.n)
+				for a := range s.m {
+					for b := range s.n {
+						for q := range s.k {
+							want[a*s.n+b] = num.FMA32(x[q*s.m+a], w.v[b*s.k+q], want[a*s.n+b])
+						}
 					}
 				}
+				if d == f32 {
+					gemm.MulRows(c.m.F32, c.m.Stride, x, w.m.F32, w.m.Stride, s.m, s.n, s.k)
+				} else {
+					gemm.MulRowsBF16(c.m.F32, c.m.Stride, x, w.m.BF16, w.m.Stride, s.m, s.n, s.k)
+				}
+				same(t, fmt.Sprintf("%v %v %s", s, d, kind), want, c.values(t))
 			}
-			gemm.MulRows(c.m.F32, c.m.Stride, x, w.m.F32, w.m.Stride, s.m, s.n, s.k)
-			same(t, fmt.Sprintf("%v %s", s, kind), want, c.values(t))
 		}
 	})
 }
@@ -557,7 +563,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	defer p.Close()
 	const T, n, k = 64, 96, 80
 	x, w := make([]float32, T*k), make([]float32, n*k)
-	y, dw := make([]float32, T*n), make([]float32, n*k)
+	y, dw, w16 := make([]float32, T*n), make([]float32, n*k), make([]uint16, n*k)
 	starts := []int32{0, T}
 	step := func() {
 		X, W, Y, DW := gemm.NewF32(x, T, k), gemm.NewF32(w, n, k), gemm.NewF32(y, T, n), gemm.NewF32(dw, n, k)
@@ -568,6 +574,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		gemm.MulLower(y, n, x, k, 1, w, n, 16, n, 40)
 		gemm.MulUpper(y, n, x, k, 1, w, n, 16, n, 40)
 		gemm.MulRows(y, n, x, w, k, 3, n, k)
+		gemm.MulRowsBF16(y, n, x, w16, k, 3, n, k)
 	}
 	if a := testing.AllocsPerRun(50, step); a != 0 {
 		t.Fatalf("%v allocations a step", a)

@@ -14,7 +14,7 @@ var avx512 = path{
 	tile:     tileAVX512,
 	finish:   finishSIMD,
 	mulChain: stripsAVX512.mulChain,
-	mulRows:  mulRowsAVX2,
+	mulRows:  mulRowsAVX2, mulRowsBF16: mulRowsBF16AVX2,
 	thinRows: thinRows,
 	thin:     thinProduct,
 	peak:     peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
@@ -23,15 +23,15 @@ var avx512 = path{
 // avx512bf16 is avx512 with VDPBF16PS for bf16 operands, which it packs as
 // words of two.
 var avx512bf16 = path{
-	name:      "avx512bf16",
-	mr:        12,
-	nr:        32,
-	pairs:     true,
-	pack:      packSIMD,
-	tile:      tileDot,
-	finish:    finishSIMD,
-	mulChain:  stripsAVX512.mulChain,
-	mulRows:   mulRowsAVX2,
+	name:     "avx512bf16",
+	mr:       12,
+	nr:       32,
+	pairs:    true,
+	pack:     packSIMD,
+	tile:     tileDot,
+	finish:   finishSIMD,
+	mulChain: stripsAVX512.mulChain,
+	mulRows:  mulRowsAVX2, mulRowsBF16: mulRowsBF16AVX2,
 	thinRows:  thinRows,
 	thin:      thinProduct,
 	peakPairs: peakDot,
@@ -114,11 +114,23 @@ func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	}
 }
 
-var stripsAVX512 = strips{
-	width: 32,
-	whole: [6]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int){
-		strip1AVX512, strip2AVX512, strip3AVX512, strip4AVX512, strip5AVX512, strip6AVX512},
-	cut: cutAVX512,
+var stripsAVX512 = strips{width: 32, whole: stripAVX512, cut: cutAVX512}
+
+func stripAVX512(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int) {
+	switch rows {
+	case 1:
+		strip1AVX512(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 2:
+		strip2AVX512(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 3:
+		strip3AVX512(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 4:
+		strip4AVX512(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 5:
+		strip5AVX512(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	default:
+		strip6AVX512(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	}
 }
 
 func cutAVX512(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int) {

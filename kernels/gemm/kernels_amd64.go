@@ -14,7 +14,7 @@ var avx2 = path{
 	tile:     tileAVX2,
 	finish:   finishSIMD,
 	mulChain: stripsAVX2.mulChain,
-	mulRows:  mulRowsAVX2,
+	mulRows:  mulRowsAVX2, mulRowsBF16: mulRowsBF16AVX2,
 	thinRows: thinRows,
 	thin:     thinProduct,
 	peak:     peakAVX2, peakFlops: 12 * 16, peakRounds: 1 << 20,
@@ -46,11 +46,23 @@ func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 // cutMask holds the masks of a strip of n columns at [16-n:].
 var cutMask = [32]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 
-var stripsAVX2 = strips{
-	width: 16,
-	whole: [6]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int){
-		strip1AVX2, strip2AVX2, strip3AVX2, strip4AVX2, strip5AVX2, strip6AVX2},
-	cut: cutAVX2,
+var stripsAVX2 = strips{width: 16, whole: stripAVX2, cut: cutAVX2}
+
+func stripAVX2(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int) {
+	switch rows {
+	case 1:
+		strip1AVX2(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 2:
+		strip2AVX2(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 3:
+		strip3AVX2(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 4:
+		strip4AVX2(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 5:
+		strip5AVX2(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	default:
+		strip6AVX2(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	}
 }
 
 func cutAVX2(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int) {

@@ -24,8 +24,8 @@ var neon = path{
 	tile:     tileNEON,
 	finish:   finishPortable,
 	mulChain: stripsNEON.mulChain,
-	mulRows:  mulRowsNEON,
-	peak:     peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
+	mulRows:  mulRowsNEON, mulRowsBF16: mulRowsBF16NEON,
+	peak: peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
 }
 
 func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
@@ -62,11 +62,23 @@ func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	}
 }
 
-var stripsNEON = strips{
-	width: 16,
-	whole: [6]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int){
-		strip1NEON, strip2NEON, strip3NEON, strip4NEON, strip5NEON, strip6NEON},
-	cut: cutNEON,
+var stripsNEON = strips{width: 16, whole: stripNEON, cut: cutNEON}
+
+func stripNEON(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int) {
+	switch rows {
+	case 1:
+		strip1NEON(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 2:
+		strip2NEON(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 3:
+		strip3NEON(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 4:
+		strip4NEON(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	case 5:
+		strip5NEON(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	default:
+		strip6NEON(c, ldc, a, aRow, aCol, b, ldb, k, shape, strips)
+	}
 }
 
 func cutNEON(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int) {
@@ -76,30 +88,54 @@ func cutNEON(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb
 	mulChainPortable(c, ldc, a, aRow, aCol, b, ldb, rows, cols, k, shape)
 }
 
-// mulRowsNEON is mulChain over blocks of w that it transposes.
 func mulRowsNEON(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
-	const cols, block = 16, 64
-	whole := n &^ (cols - 1)
-	if k == 0 {
-		whole = 0
-	}
-	var wt [block * cols]float32
-	for j := 0; j < whole; j += cols {
-		for k0 := 0; k0 < k; k0 += block {
-			depth := min(block, k-k0)
-			for l := range cols {
-				for q, v := range w[(j+l)*wStride+k0:][:depth] {
-					wt[q*cols+l] = v
-				}
+	done := mulTransposed(c, cStride, x, m, n, k, func(t []float32, row, at, depth int) {
+		for l := range transposedCols {
+			for q, v := range w[(row+l)*wStride+at:][:depth] {
+				t[q*transposedCols+l] = v
 			}
-			shape := 0
-			if k0 > 0 {
+		}
+	})
+	if done < n {
+		mulRowsPortable(c[done:], cStride, x, w[done*wStride:], wStride, m, n-done, k)
+	}
+}
+
+func mulRowsBF16NEON(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int) {
+	done := mulTransposed(c, cStride, x, m, n, k, func(t []float32, row, at, depth int) {
+		for l := range transposedCols {
+			for q, v := range w[(row+l)*wStride+at:][:depth] {
+				t[q*transposedCols+l] = widen(v)
+			}
+		}
+	})
+	if done < n {
+		mulRowsBF16Portable(c[done:], cStride, x, w[done*wStride:], wStride, m, n-done, k)
+	}
+}
+
+const transposedCols = 16
+
+// mulTransposed is MulRows for whole strips of columns, whose number it returns:
+// fill writes depth positions from at of the rows from row on to t, transposed.
+func mulTransposed(c []float32, cStride int, x []float32, m, n, k int, fill func(t []float32, row, at, depth int)) int {
+	const block = 64
+	whole := n &^ (transposedCols - 1)
+	if k == 0 {
+		return 0
+	}
+	var t [block * transposedCols]float32
+	for j := 0; j < whole; j += transposedCols {
+		for at := 0; at < k; at += block {
+			depth, shape := min(block, k-at), 0
+			if at > 0 {
 				shape = chainLoad
 			}
-			stripsNEON.mulChain(c[j:], cStride, x[k0*m:], 1, m, wt[:], cols, m, cols, depth, shape)
+			fill(t[:], j, at, depth)
+			for i := 0; i < m; i += 6 {
+				stripNEON(min(m-i, 6), &c[i*cStride+j], cStride, &x[at*m+i], 1, m, &t[0], transposedCols, depth, shape, 1)
+			}
 		}
 	}
-	if whole < n {
-		mulRowsPortable(c[whole:], cStride, x, w[whole*wStride:], wStride, m, n-whole, k)
-	}
+	return whole
 }

@@ -12,8 +12,8 @@ var portable = path{
 	tile:     tilePortable,
 	finish:   finishPortable,
 	mulChain: mulChainPortable,
-	mulRows:  mulRowsPortable,
-	peak:     peakPortable, peakFlops: 16, peakRounds: 1 << 18,
+	mulRows:  mulRowsPortable, mulRowsBF16: mulRowsBF16Portable,
+	peak: peakPortable, peakFlops: 16, peakRounds: 1 << 18,
 }
 
 func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
@@ -98,6 +98,18 @@ func mulRowsPortable(c []float32, cStride int, x, w []float32, wStride, m, n, k 
 			sum := float32(0)
 			for q, v := range w[j*wStride:][:k] {
 				sum = num.FMA32(x[q*m+i], v, sum)
+			}
+			c[i*cStride+j] = sum
+		}
+	}
+}
+
+func mulRowsBF16Portable(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int) {
+	for i := range m {
+		for j := range n {
+			sum := float32(0)
+			for q, v := range w[j*wStride:][:k] {
+				sum = num.FMA32(x[q*m+i], widen(v), sum)
 			}
 			c[i*cStride+j] = sum
 		}

@@ -11,9 +11,9 @@ const (
 // columns.
 type strips struct {
 	width int
-	// whole[rows-1] computes some strips side by side for so many rows; k counts
-	// the positions that all rows have, see kernels/_gen/tile.go.
-	whole [6]func(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int)
+	// whole computes some strips side by side; k counts the positions that all rows
+	// have, see kernels/_gen/tile.go.
+	whole func(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int)
 	// cut computes a strip of fewer columns.
 	cut func(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int)
 }
@@ -68,7 +68,7 @@ func (s *strips) mulChain(c []float32, cStride int, a []float32, aRow, aCol int,
 func (s *strips) block(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride, rows, n, k, shape int) {
 	whole := n / s.width
 	if whole > 0 {
-		s.whole[rows-1](&c[0], cStride, &a[0], aRow, aCol, &b[0], bStride, k, shape, whole)
+		s.whole(rows, &c[0], cStride, &a[0], aRow, aCol, &b[0], bStride, k, shape, whole)
 	}
 	if at := whole * s.width; at < n {
 		s.cut(c[at:], cStride, a, aRow, aCol, b[at:], bStride, rows, n-at, k, shape)

@@ -84,3 +84,19 @@ func mulRowsAVX2(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
 		block(&c[at], 4*cStride, unsafe.SliceData(x), &w[at*wStride], 4*wStride, k/4)
 	}
 }
+
+func mulRowsBF16AVX2(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int) {
+	if m > thinRows || n < thinCols || k%8 != 0 {
+		mulRowsBF16Portable(c, cStride, x, w, wStride, m, n, k)
+		return
+	}
+	block := thinKeys[m-1]
+	for j := 0; j < n; j += thinCols {
+		at := min(j, n-thinCols)
+		block(&c[at], 4*cStride, unsafe.SliceData(x), &w[at*wStride], 2*wStride, k/8)
+	}
+}
+
+// thinKeys are the plain chains of bf16 rows.
+var thinKeys = [thinRows]func(c *float32, ldc int, x *float32, w *uint16, stride, blocks int){
+	thin1Keys, thin2Keys, thin3Keys, thin4Keys, thin5Keys, thin6Keys, thin7Keys, thin8Keys}

@@ -49,10 +49,10 @@ func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, u
 //go:noescape
 func roundAVX2(dst *uint16, x *float32, n int)
 
-// widenAVX2 is the blocks of 16 of Widen.
+// widenAVX2 is the blocks of 16 of WidenRows, of rows stride bytes apart.
 //
 //go:noescape
-func widenAVX2(dst *float32, x *uint16, n int)
+func widenAVX2(dst *float32, x *uint16, stride int, rows int, n int)
 
 // roundToAVX2 is the blocks of 8 of RoundTo.
 //

@@ -1069,28 +1069,33 @@ test:
 	VZEROUPPER
 	RET
 
-// func widenAVX2(dst *float32, x *uint16, n int)
+// func widenAVX2(dst *float32, x *uint16, stride int, rows int, n int)
 // Requires: AVX, AVX2
-TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+TEXT ·widenAVX2(SB), NOSPLIT, $0-40
 	MOVQ x+8(FP), AX
 	MOVQ dst+0(FP), CX
-	MOVQ n+16(FP), DX
-	JMP  test
+	MOVQ stride+16(FP), BX
+	MOVQ rows+24(FP), SI
+	MOVQ n+32(FP), DX
+
+row:
+	MOVQ AX, DI
+	MOVQ DX, R8
 
 loop:
-	VPMOVZXWD (AX), Y0
+	VPMOVZXWD (DI), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVDQU   Y0, (CX)
-	VPMOVZXWD 16(AX), Y0
+	VPMOVZXWD 16(DI), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVDQU   Y0, 32(CX)
-	ADDQ      $0x20, AX
+	ADDQ      $0x20, DI
 	ADDQ      $0x40, CX
-	SUBQ      $0x10, DX
-
-test:
-	TESTQ DX, DX
-	JNZ   loop
+	SUBQ      $0x10, R8
+	JNZ       loop
+	ADDQ      BX, AX
+	DECQ      SI
+	JNZ       row
 	VZEROUPPER
 	RET
 

@@ -52,6 +52,13 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 		Widen(y, b)
 		return [][]float32{y}
 	},
+	"WidenRows": func(x, y, z, w []float32, s float32) [][]float32 {
+		const n = 16
+		if rows := (len(x) - n) / 24; rows > 0 {
+			WidenRows(y, narrow(x), 24, rows, n)
+		}
+		return [][]float32{y}
+	},
 	"RoundTo": func(x, y, z, w []float32, s float32) [][]float32 { RoundTo(x, x); return [][]float32{x} },
 	"Xor": func(x, y, z, w []float32, s float32) [][]float32 {
 		u := Xor(x)

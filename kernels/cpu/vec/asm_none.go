@@ -23,15 +23,15 @@ func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int) { panic("vec: 
 func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int) {
 	panic("vec: no assembly")
 }
-func roundAVX2(dst *uint16, x *float32, n int)                      { panic("vec: no assembly") }
-func widenAVX2(dst *float32, x *uint16, n int)                      { panic("vec: no assembly") }
-func roundToAVX2(dst *float32, x *float32, n int)                   { panic("vec: no assembly") }
-func softmaxGradAVX2(x *float32, n int, sum float32, coef float32)  { panic("vec: no assembly") }
-func maxAVX2(x *float32, n int, l *[16]float32)                     { panic("vec: no assembly") }
-func scaleMaxAVX2(x *float32, n int, scale float32, l *[16]float32) { panic("vec: no assembly") }
-func xorAVX2(x *float32, n int, l *[16]float32)                     { panic("vec: no assembly") }
-func sumSquares32AVX2(x *float32, n int, l *[16]float32)            { panic("vec: no assembly") }
-func dotAVX2(a *float32, b *float32, n int, l *[16]float32)         { panic("vec: no assembly") }
+func roundAVX2(dst *uint16, x *float32, n int)                       { panic("vec: no assembly") }
+func widenAVX2(dst *float32, x *uint16, stride int, rows int, n int) { panic("vec: no assembly") }
+func roundToAVX2(dst *float32, x *float32, n int)                    { panic("vec: no assembly") }
+func softmaxGradAVX2(x *float32, n int, sum float32, coef float32)   { panic("vec: no assembly") }
+func maxAVX2(x *float32, n int, l *[16]float32)                      { panic("vec: no assembly") }
+func scaleMaxAVX2(x *float32, n int, scale float32, l *[16]float32)  { panic("vec: no assembly") }
+func xorAVX2(x *float32, n int, l *[16]float32)                      { panic("vec: no assembly") }
+func sumSquares32AVX2(x *float32, n int, l *[16]float32)             { panic("vec: no assembly") }
+func dotAVX2(a *float32, b *float32, n int, l *[16]float32)          { panic("vec: no assembly") }
 func normDotAVX2(dy *float32, x *float32, w *float32, n int, inv float32, l *[16]float32) {
 	panic("vec: no assembly")
 }

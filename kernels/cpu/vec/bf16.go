@@ -35,10 +35,27 @@ func Widen(dst []float32, x []uint16) {
 	dst = dst[:len(x)]
 	n := blocks(len(x), 16)
 	if n > 0 {
-		widenAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n)
+		widenAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), 0, 1, n)
 	}
 	for i := n; i < len(x); i++ {
 		dst[i] = widen(x[i])
+	}
+}
+
+// WidenRows is [Widen] of rows rows of n values, which lie stride apart in x and
+// without gaps in dst.
+func WidenRows(dst []float32, x []uint16, stride, rows, n int) {
+	if rows == 0 || n == 0 {
+		return
+	}
+	dst = dst[:rows*n]
+	_ = x[(rows-1)*stride+n-1]
+	if blocks(n, 16) == n {
+		widenAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), 2*stride, rows, n)
+		return
+	}
+	for r := range rows {
+		Widen(dst[r*n:(r+1)*n], x[r*stride:][:n])
 	}
 }
 
