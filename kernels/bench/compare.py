@@ -36,7 +36,7 @@ def run(a):
     prefix = shlex.split(a.prefix)
     env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     common = ["--steps", str(a.steps), "--batch", str(a.batch), "--labels", a.labels, "--length", str(a.length)]
-    xrun = prefix + [a.xrun, "bench", ours, "-only", "step", "-json", "-precision", precision, "-data", a.data, "-tokenizer", tokenizer] + [c.replace("--", "-") for c in common]
+    xrun = prefix + [a.xrun, "bench", ours, "-engine", "cpu", "-only", "step", "-json", "-precision", precision, "-data", a.data, "-tokenizer", tokenizer] + [c.replace("--", "-") for c in common]
     peer = prefix + [a.python, a.peer, theirs, a.data, "--dtype", precision, "--tokenizer", os.path.join(tokenizer, "tokenizer.json")] + common
     for i in range(a.repeat):
         x = last_json(xrun, env)

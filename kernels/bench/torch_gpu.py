@@ -21,7 +21,7 @@ def train(a):
     kept = torch.bfloat16 if a.dtype == "bf16" else torch.float32
     m = AutoModelForCausalLM.from_pretrained(a.model, dtype=kept, attn_implementation="sdpa").cuda().train()
     opt = torch.optim.AdamW(m.parameters(), lr=5e-5, weight_decay=0.0, fused=True)
-    end = m.config.eos_token_id if isinstance(m.config.eos_token_id, int) else a.end
+    end = tok.token_to_id(json.load(open(os.path.join(a.tokenizer or a.model, "tokenizer_config.json")))["eos_token"])
     rows = []
     for r in json.load(open(a.data))[:a.batch * (a.steps + a.warm)]:
         p = tok.encode((INPUT if r["input"] else PLAIN).format(**r), add_special_tokens=False).ids
@@ -111,7 +111,6 @@ def main():
     t.add_argument("--length", type=int, default=1024)
     t.add_argument("--labels", choices=["output", "all"], default="output")
     t.add_argument("--tokenizer")
-    t.add_argument("--end", type=int, default=2, help="token that ends a row where the model names none")
     k = commands.add_parser("kernels")
     k.set_defaults(call=kernels)
     k.add_argument("--tokens", type=int, default=4096)
