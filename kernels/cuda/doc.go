@@ -23,9 +23,10 @@
 //
 // Products of bf16 operands: one chain of mma.sync m16n8k16 over k in sixteens
 // from +0 in float32. No tile shows in it, so the choice of a kernel may depend
-// on anything. Gradients of small weights and of a head's input cut k into
-// splits, whose number depends on the shape of the weights alone, and add them in
-// order; the gradient's k is the tokens of a micro-batch, which therefore shows.
+// on anything. Gradients of small weights and of a head's input, and products over
+// a long k with few columns, cut k into splits, whose number depends on the shape
+// of the weights alone, and add them in order; the weight gradient's k is the
+// tokens of a micro-batch, which therefore shows.
 // A carried gradient is added to the finished product.
 // GateUp, one kernel, has the bits of the two products and SwiGLU.
 //

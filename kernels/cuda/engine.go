@@ -8,7 +8,7 @@ import (
 )
 
 // version goes up whenever the bits that this engine computes change.
-const version = 2
+const version = 3
 
 // Options configure an engine. They never change a result.
 type Options struct {

@@ -7,7 +7,7 @@ func Tiles(t kernels.DType) []string {
 	if t == kernels.F32 {
 		return []string{f32Tile.name}
 	}
-	return []string{largeTile.name, smallTile.name, anyTile.name, thinTile.name}
+	return []string{largeTile.name, smallTile.name, narrowTile.name, anyTile.name, thinTile.name}
 }
 
 // Product computes c [m, n] = a·b + bias + residual with a kernel of the given
@@ -29,7 +29,7 @@ func (e *Engine) Product(l, name string, splits int, c, a, b, bias, residual ker
 }
 
 func tileNamed(name string) tile {
-	for _, t := range []tile{largeTile, smallTile, anyTile, thinTile, f32Tile} {
+	for _, t := range []tile{largeTile, smallTile, narrowTile, anyTile, thinTile, f32Tile} {
 		if t.name == name {
 			return t
 		}

@@ -78,7 +78,8 @@ DEVICE void gateUp(bf16 *dst, bf16 *gate, bf16 *up, const bf16 *x, const bf16 *w
 
 // The tiles are those of the forward product in gemm.cu.
 GATEUP(gateup_large, 128, 2, 128, 128, 32, 64, 64, 3, true)
-GATEUP(gateup_small, 128, 3, 64, 64, 32, 32, 32, 4, true)
+GATEUP(gateup_small, 128, 3, 64, 64, 64, 32, 32, 3, true)
+GATEUP(gateup_narrow, 128, 3, 32, 32, 128, 16, 16, 3, true)
 GATEUP(gateup_any, 128, 3, 64, 64, 32, 32, 32, 2, false)
 GATEUP(gateup_thin, 64, 2, 16, 32, 64, 16, 16, 6, true)
 

@@ -5,7 +5,8 @@ import (
 	"xrun/kernels/args"
 )
 
-// GateUp sets gate, up and dst = silu(gate) * up, by one kernel.
+// GateUp sets gate, up and dst = silu(gate) * up, by one kernel unless the
+// products are cut along k.
 func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
 	const op = "GateUp"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
@@ -19,7 +20,12 @@ func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.T
 	}
 	bg := e.optional(op, "biasGate", biasGate, kernels.F32, 1, wg.rows)
 	bu := e.optional(op, "biasUp", biasUp, kernels.F32, 1, wg.rows)
-	e.gateUp(gatedProduct(s.dtype, s.rows, wg.rows, s.cols, s.addr, e.weights(wg, s.dtype), e.weights(wu, s.dtype)).tile(), d, g, u, s, wg, wu, bg, bu)
+	if each := (&product{layout: nt, dtype: s.dtype, m: s.rows, n: wg.rows, k: s.cols}); each.splits() > 1 {
+		e.gateUpApart(dst, gate, up, x, wGate, wUp, biasGate, biasUp)
+		return
+	}
+	p := gatedProduct(s.dtype, s.rows, wg.rows, s.cols, s.addr, e.weights(wg, s.dtype), e.weights(wu, s.dtype))
+	e.gateUp(p.tile(e.device.Multiprocessor), d, g, u, s, wg, wu, bg, bu)
 }
 
 // gatedProduct is the product that gate and up are together: what its kernel is
@@ -36,4 +42,16 @@ func (e *Engine) gateUp(t tile, dst, gate, up, x, wg, wu, biasGate, biasUp *tens
 	grid := Dim{X: (dst.rows + t.m - 1) / t.m, Y: (dst.cols + half - 1) / half}
 	e.launch(kernel{module: "gateup", name: "gateup_" + t.name}, grid, Dim{X: t.threads}, dst.addr, gate.address(), up.addr, x.addr,
 		e.weights(wg, x.dtype), e.weights(wu, x.dtype), biasGate.address(), biasUp.address(), int32(dst.rows), int32(dst.cols), int32(x.cols))
+}
+
+// gateUpApart is GateUp by two products and SwiGLU.
+func (e *Engine) gateUpApart(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
+	if gate == nil {
+		c := &tensor{engine: e, dtype: up.DType(), rows: up.Rows(), cols: up.Cols()}
+		c.owner, c.addr = c, e.scratch("gate", c.bytes())
+		gate = c
+	}
+	e.Linear(gate, x, wGate, biasGate, nil)
+	e.Linear(up, x, wUp, biasUp, nil)
+	e.SwiGLU(dst, gate, up)
 }

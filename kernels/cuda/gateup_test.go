@@ -30,6 +30,13 @@ func TestGateUp(t *testing.T) {
 	}
 }
 
+// TestGateUpOfCutProducts: where the forward product is cut along k, so are gate
+// and up.
+func TestGateUpOfCutProducts(t *testing.T) {
+	t.Parallel()
+	checkGateUp(t, newEngine(t, 1, cuda.Options{}), kernels.BF16, "", 18, 40, 4096+8)
+}
+
 func checkGateUp(t *testing.T, e *cuda.Engine, dt kernels.DType, tile string, m, n, k int) {
 	defer e.Close()
 	r := num.NewPhilox(11, uint32(m*n), 0)
@@ -39,6 +46,13 @@ func checkGateUp(t *testing.T, e *cuda.Engine, dt kernels.DType, tile string, m,
 		v := make([]float32, m*n)
 		e.Read(v, x.Tensor)
 		return v
+	}
+	by := func(dst, gate, up, biasG, biasU kernels.Tensor) {
+		if tile == "" { // as the engine chooses
+			e.GateUp(dst, gate, up, x.Tensor, wg.Tensor, wu.Tensor, biasG, biasU)
+			return
+		}
+		e.GateUpBy(tile, dst, gate, up, x.Tensor, wg.Tensor, wu.Tensor, biasG, biasU)
 	}
 	for c := range 2 {
 		var biasG, biasU kernels.Tensor
@@ -51,8 +65,8 @@ func checkGateUp(t *testing.T, e *cuda.Engine, dt kernels.DType, tile string, m,
 		e.SwiGLU(dst.Tensor, gate.Tensor, up.Tensor)
 
 		gate1, up1, dst1, alone := uniform(e, r, dt, m, n), uniform(e, r, dt, m, n), uniform(e, r, dt, m, n), uniform(e, r, dt, m, n)
-		e.GateUpBy(tile, dst1.Tensor, gate1.Tensor, up1.Tensor, x.Tensor, wg.Tensor, wu.Tensor, biasG, biasU)
-		e.GateUpBy(tile, alone.Tensor, nil, up1.Tensor, x.Tensor, wg.Tensor, wu.Tensor, biasG, biasU)
+		by(dst1.Tensor, gate1.Tensor, up1.Tensor, biasG, biasU)
+		by(alone.Tensor, nil, up1.Tensor, biasG, biasU)
 		for _, p := range []struct {
 			name      string
 			got, want values

@@ -6,7 +6,7 @@
 // In bf16 an element is one chain of mma over k in sixteens, ascending from +0
 // in float32. The tile shows in nothing, whichever kernel computes an element;
 // what cuts the chain is depth, the k of one split: splits go to partial sums,
-// which sum adds in order. In f32 an element is one chain of fma over k.
+// which product_sum adds in order. In f32 an element is one chain of fma over k.
 #include "gemm.cuh"
 
 // finish adds bias and residual to four neighbours of c from [row, col], and
@@ -74,28 +74,49 @@ DEVICE void product(void *c, const bf16 *a, const bf16 *b, const float *bias, co
     product<__VA_ARGS__>(c, a, b, bias, residual, m, n, k, lda, ldb, ldc, depth, half);                                                              \
   }
 
-// The large tiles do most of training's work; the small ones fill the device
-// where the large would be few; any takes operands that are not aligned; thin
-// streams the weights for up to sixteen rows.
+// The large tiles do most of long batches' work; the small ones fill the device
+// where the large would be few or uneven, and the narrow ones where those would
+// be; any takes operands that are not aligned; thin streams the weights for up to
+// sixteen rows.
 PRODUCT(product_nt_large, 128, 2, 128, 128, 32, 64, 64, 3, true, true, true)
 PRODUCT(product_nn_large, 128, 2, 128, 128, 32, 64, 64, 3, true, false, true)
 PRODUCT(product_tn_large, 128, 2, 128, 128, 32, 64, 64, 3, false, false, true)
-PRODUCT(product_nt_small, 128, 3, 64, 64, 32, 32, 32, 4, true, true, true)
-PRODUCT(product_nn_small, 128, 3, 64, 64, 32, 32, 32, 4, true, false, true)
-PRODUCT(product_tn_small, 128, 3, 64, 64, 32, 32, 32, 4, false, false, true)
+PRODUCT(product_nt_small, 128, 3, 64, 64, 64, 32, 32, 3, true, true, true)
+PRODUCT(product_nn_small, 128, 3, 64, 64, 64, 32, 32, 3, true, false, true)
+PRODUCT(product_tn_small, 128, 3, 64, 64, 64, 32, 32, 3, false, false, true)
+PRODUCT(product_nt_narrow, 128, 3, 32, 32, 128, 16, 16, 3, true, true, true)
+PRODUCT(product_nn_narrow, 128, 3, 32, 32, 128, 16, 16, 3, true, false, true)
+PRODUCT(product_tn_narrow, 128, 3, 32, 32, 128, 16, 16, 3, false, false, true)
 PRODUCT(product_nt_any, 128, 3, 64, 64, 32, 32, 32, 2, true, true, false)
 PRODUCT(product_nn_any, 128, 3, 64, 64, 32, 32, 32, 2, true, false, false)
 PRODUCT(product_tn_any, 128, 3, 64, 64, 32, 32, 32, 2, false, false, false)
 PRODUCT(product_nt_thin, 64, 2, 16, 32, 64, 16, 16, 6, true, true, true)
 
-// product_sum adds the partial sums of splits in order, then residual.
-KERNEL product_sum(float *c, const float *partial, const float *residual, i64 n, int splits) {
-  for (i64 i = (i64)ctaX() * dimX() + tidX(); i < n; i += (i64)gridX() * dimX()) {
-    float v = partial[i];
-    for (int s = 1; s < splits; s++) v = v + partial[s * n + i];
-    if (residual) v = v + residual[i];
-    c[i] = v;
+// sums adds the partial sums of splits in order, then bias and residual, for W
+// neighbours of c at a time.
+template <int W>
+DEVICE void sums(void *c, const float *partial, const float *bias, const float *residual, i64 size, int n, int splits, int half) {
+  for (i64 i = W * ((i64)ctaX() * dimX() + tidX()); i < size; i += W * ((i64)gridX() * dimX())) {
+    Values<W> v = get<W>(partial, 0, i);
+    const auto add = [&](const float *p, i64 at) {
+      const Values<W> x = get<W>(p, 0, at);
+#pragma unroll
+      for (int e = 0; e < W; e++) v.v[e] = v.v[e] + x.v[e];
+    };
+    for (int s = 1; s < splits; s++) add(partial, s * size + i);
+    if (bias) add(bias, i % n);
+    if (residual) add(residual, i);
+    put<W>(c, half, i, v);
   }
+}
+
+// product_sum finishes a product [size/n, n] of which there are splits partial
+// sums. wide: n is a multiple of 4.
+KERNEL product_sum(void *c, const float *partial, const float *bias, const float *residual, i64 size, int n, int splits, int half, int wide) {
+  if (wide)
+    sums<4>(c, partial, bias, residual, size, n, splits, half);
+  else
+    sums<1>(c, partial, bias, residual, size, n, splits, half);
 }
 
 template <bool A_K, bool B_K>

@@ -37,7 +37,7 @@ func TestProductsDoNotDependOnRows(t *testing.T) {
 	e, r := plainEngine(t), num.NewPhilox(5, 1, 0)
 	const rows, n, k = 40, 72, 136
 	x, w := uniform(e, r, kernels.BF16, rows, k), uniform(e, r, kernels.F32, n, k)
-	for _, tile := range []string{"large", "small", "any", "thin"} {
+	for _, tile := range []string{"large", "small", "narrow", "any", "thin"} {
 		wd, all, some := e.New(kernels.BF16, n, k), e.New(kernels.F32, rows, n), e.New(kernels.F32, rows, n)
 		e.Convert(wd, w.Tensor)
 		e.Linear(all, x.Tensor, w.Tensor, nil, nil)

@@ -43,7 +43,7 @@ var mutations = []mutation{
 	// Barriers and asynchronous copies.
 	{name: "no barrier in the loop", module: "gemm", kernel: "product_nt_small", old: `bar\.sync\s+0;`, probe: products("nt", "small")},
 	{name: "no barrier before the strips", module: "gemm", kernel: "product_nt_small", old: `bar\.sync\s+0;`, nth: 1, probe: products("nt", "small")},
-	{name: "no wait for copies", module: "gemm", kernel: "product_nn_small", old: `cp\.async\.wait_group 2;`, probe: products("nn", "small")},
+	{name: "no wait for copies", module: "gemm", kernel: "product_nn_small", old: `cp\.async\.wait_group 1;`, probe: products("nn", "small")},
 	{name: "a wait for one group too few", module: "gemm", kernel: "product_nt_large", old: `cp\.async\.wait_group 1;`, new: "cp.async.wait_group 2;", probe: products("nt", "large")},
 	{name: "copies not committed", module: "gemm", kernel: "product_tn_small", old: `cp\.async\.commit_group;`, nth: 1, probe: products("tn", "small")},
 	{name: "no barrier of the warp's strip", module: "gemm", kernel: "product_nt_thin", old: `bar\.warp\.sync\s+-1;`, nth: 1, probe: products("nt", "thin")},

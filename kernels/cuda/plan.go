@@ -55,6 +55,7 @@ func (t Training) Overhead() Overhead {
 		if m[0] == t.Vocab {
 			rows = chunk
 		}
+		need(product{layout: nt, dtype: t.DType, m: rows, n: m[0], k: m[1]})
 		need(product{layout: nn, dtype: t.DType, m: rows, n: m[1], k: m[0]})
 		need(product{layout: tn, dtype: t.DType, m: m[0], n: m[1], k: rows})
 	}

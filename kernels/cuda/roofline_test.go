@@ -138,11 +138,11 @@ the cache at that pace.
 	}
 	rows := []row{}
 	for _, l := range []layout{nt, nn, tn} {
-		for _, tl := range []tile{largeTile, smallTile} {
+		for _, tl := range []tile{largeTile, smallTile, narrowTile} {
 			rows = append(rows, row{"gemm", "product_" + string(l) + "_" + tl.name, tl.threads / 32})
 		}
 	}
-	for _, tl := range []tile{largeTile, smallTile, thinTile} {
+	for _, tl := range []tile{largeTile, smallTile, narrowTile, thinTile} {
 		rows = append(rows, row{"gateup", "gateup_" + tl.name, tl.threads / 32})
 	}
 	rows = append(rows, row{"gemm", "product_nt_thin", thinTile.threads / 32}, row{"attention", "attention_bf16_64", 4},
@@ -168,7 +168,7 @@ the cache at that pace.
 		b.WriteString("\n")
 	}
 	b.WriteString(`
-A step is 32 of k in products (64 in thin), 64 keys in attention, 32 keys or rows in its gradients. "all" is what the loop holds; of
+A step is 32 of k in large products, 64 in small and thin ones, 128 in narrow ones, 64 keys in attention, 32 keys or rows in its gradients. "all" is what the loop holds; of
 attention_bf16_64 it is what a warp executes for keys that all its rows see, counted on the interpreter (keys that some rows do not see take
 a path of their own).
 
@@ -211,17 +211,13 @@ read again.
 		shape{"down, one token", nt, 1, hidden, mlp, 4}, shape{"head, one token", nt, 1, vocab, hidden, 4})
 	for _, s := range shapes { // of c that is gate and up side by side, results are of half as many elements
 		p := product{layout: s.l, dtype: kernels.BF16, m: s.m, n: s.n, k: s.k, lda: 8, ldb: 8}
-		tl, splits := p.tile(), p.splits()
+		tl, splits := p.tile(gpus[0].multiprocessors), p.splits()
 		name := "product_" + string(s.l) + "_" + tl.name
 		if strings.HasPrefix(s.name, fusedName) {
 			name = "gateup_" + tl.name
 		}
 		blocks := tl.of(s.m, s.n) * splits
-		step := 32
-		if tl == thinTile {
-			step = 64
-		}
-		steps := (s.k/splits + step - 1) / step
+		steps := ceilDiv(s.k/splits, tl.k)
 		fmt.Fprintf(&b, "| %s | %d × %d × %d | %s | %d | %d |", s.name, s.m, s.n, s.k, name, splits, blocks)
 		for _, g := range gpus {
 			x, sh, is := counts[name].cycles(tl.threads/32, g)
