@@ -89,51 +89,48 @@ func cutNEON(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb
 }
 
 func mulRowsNEON(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
-	done := mulTransposed(c, cStride, x, m, n, k, func(t []float32, row, at, depth int) {
-		for l := range transposedCols {
-			for q, v := range w[(row+l)*wStride+at:][:depth] {
-				t[q*transposedCols+l] = v
-			}
-		}
-	})
+	done := mulTransposed(c, cStride, x, w, nil, wStride, m, n, k)
 	if done < n {
 		mulRowsPortable(c[done:], cStride, x, w[done*wStride:], wStride, m, n-done, k)
 	}
 }
 
 func mulRowsBF16NEON(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int) {
-	done := mulTransposed(c, cStride, x, m, n, k, func(t []float32, row, at, depth int) {
-		for l := range transposedCols {
-			for q, v := range w[(row+l)*wStride+at:][:depth] {
-				t[q*transposedCols+l] = widen(v)
-			}
-		}
-	})
+	done := mulTransposed(c, cStride, x, nil, w, wStride, m, n, k)
 	if done < n {
 		mulRowsBF16Portable(c[done:], cStride, x, w[done*wStride:], wStride, m, n-done, k)
 	}
 }
 
-const transposedCols = 16
-
-// mulTransposed is MulRows for whole strips of columns, whose number it returns:
-// fill writes depth positions from at of the rows from row on to t, transposed.
-func mulTransposed(c []float32, cStride int, x []float32, m, n, k int, fill func(t []float32, row, at, depth int)) int {
-	const block = 64
-	whole := n &^ (transposedCols - 1)
+// mulTransposed is MulRows, or MulRowsBF16 of w16, for whole strips of columns,
+// whose number it returns: it transposes w a block at a time.
+func mulTransposed(c []float32, cStride int, x, w []float32, w16 []uint16, wStride, m, n, k int) int {
+	const cols, block = 16, 64
+	whole := n &^ (cols - 1)
 	if k == 0 {
 		return 0
 	}
-	var t [block * transposedCols]float32
-	for j := 0; j < whole; j += transposedCols {
+	var t [block * cols]float32
+	for j := 0; j < whole; j += cols {
 		for at := 0; at < k; at += block {
 			depth, shape := min(block, k-at), 0
 			if at > 0 {
 				shape = chainLoad
 			}
-			fill(t[:], j, at, depth)
+			for l := range cols {
+				from := (j+l)*wStride + at
+				if w16 == nil {
+					for q, v := range w[from:][:depth] {
+						t[q*cols+l] = v
+					}
+					continue
+				}
+				for q, v := range w16[from:][:depth] {
+					t[q*cols+l] = widen(v)
+				}
+			}
 			for i := 0; i < m; i += 6 {
-				stripNEON(min(m-i, 6), &c[i*cStride+j], cStride, &x[at*m+i], 1, m, &t[0], transposedCols, depth, shape, 1)
+				stripNEON(min(m-i, 6), &c[i*cStride+j], cStride, &x[at*m+i], 1, m, &t[0], cols, depth, shape, 1)
 			}
 		}
 	}
