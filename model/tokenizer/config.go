@@ -88,7 +88,7 @@ func (t *Tokenizer) parseNamed(r *jsonReader, field string, into *namedToken) er
 	if err != nil {
 		return err
 	}
-	id, ok := t.ID(text)
+	id, ok := t.find(text)
 	if !ok {
 		return r.failAt(start, field, "%s is not a token of tokenizer.json", quote(text))
 	}

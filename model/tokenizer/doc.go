@@ -1,6 +1,6 @@
 // Package tokenizer is byte-level BPE as Hugging Face's tokenizers does it: the
-// same ids, the same offsets, the same decoded text, read from the
-// tokenizer.json of a model directory.
+// same ids and the same decoded text, read from the tokenizer.json of a model
+// directory.
 //
 // It is not a trainer of vocabularies, and it knows no other kind of tokenizer
 // (WordPiece, Unigram, SentencePiece with byte fallback): a tokenizer.json that

@@ -51,9 +51,6 @@ type encoder struct {
 	dst    []int32
 	buf    []byte
 	one    [1]int32
-
-	visit    func(piece string, base int) // called for each piece instead of encoding it
-	prefixAt int                          // where ByteLevel last put a space before a text
 }
 
 // encoder takes a free one or makes one.
@@ -67,7 +64,7 @@ func (t *Tokenizer) encoder() *encoder {
 }
 
 func (t *Tokenizer) release(e *encoder) {
-	e.dst, e.visit = nil, nil
+	e.dst = nil
 	select {
 	case t.free <- e:
 	default:
@@ -77,10 +74,10 @@ func (t *Tokenizer) release(e *encoder) {
 // segment encodes text between added tokens that are matched before normalization.
 func (e *encoder) segment(s string) {
 	if e.t.nfc {
-		s, _ = normalize(s, nil)
+		s = normalize(s)
 	}
 	if e.t.normed.nodes == nil {
-		e.pieces(0, s, 0)
+		e.pieces(0, s)
 		return
 	}
 	e.t.normed.split(s, func(id int32, start, end int) {
@@ -88,43 +85,40 @@ func (e *encoder) segment(s string) {
 			e.dst = append(e.dst, id)
 			return
 		}
-		e.pieces(0, s[start:end], start)
+		e.pieces(0, s[start:end])
 	})
 }
 
-// pieces runs the pre-tokenizer's steps from one on; s is not empty. base is the place
-// of s in the normalized segment; where ByteLevel puts a space before s, that of s
-// itself less one.
-func (e *encoder) pieces(level int, s string, base int) {
+// pieces runs the pre-tokenizer's steps from one on; s is not empty.
+func (e *encoder) pieces(level int, s string) {
 	if level == e.t.prefixLevel && s[0] != ' ' {
-		e.prefixAt = base
-		s, base = " "+s, base-1
+		s = " " + s
 	}
 	if level == len(e.t.steps) {
-		e.word(s, base)
+		e.word(s)
 		return
 	}
 	st := &e.t.steps[level]
 	if st.split != nil {
-		e.splitPieces(level, s, base)
+		e.splitPieces(level, s)
 		return
 	}
 	last := level+1 == len(e.t.steps) && e.t.prefixLevel <= level
 	for s != "" {
 		n := st.scan(s)
 		if last {
-			e.word(s[:n], base)
+			e.word(s[:n])
 		} else {
-			e.pieces(level+1, s[:n], base)
+			e.pieces(level+1, s[:n])
 		}
-		s, base = s[n:], base+n
+		s = s[n:]
 	}
 }
 
 // splitPieces is pieces for a step without a scanner. It stands apart because what its
 // closure captures goes to the heap.
-func (e *encoder) splitPieces(level int, s string, base int) {
-	e.t.steps[level].split(s, func(start, end int) { e.pieces(level+1, s[start:end], base+start) })
+func (e *encoder) splitPieces(level int, s string) {
+	e.t.steps[level].split(s, func(start, end int) { e.pieces(level+1, s[start:end]) })
 }
 
 // The cache of an encoder maps short pieces to their ids: direct-mapped, so bounded,
@@ -145,11 +139,7 @@ type cacheEntry struct {
 var cacheSeed = maphash.MakeSeed()
 
 // word appends the ids of one piece.
-func (e *encoder) word(piece string, base int) {
-	if e.visit != nil {
-		e.visit(piece, base)
-		return
-	}
+func (e *encoder) word(piece string) {
 	if len(piece) > cacheKey {
 		e.dst = append(e.dst, e.bpe(piece)...)
 		return

@@ -100,7 +100,7 @@ func (g *merger) merge(m *model, piece string) []int32 {
 		g.mergeHeap(&m.merges)
 		g.ids = g.ids[:0]
 		for _, s := range g.symbols {
-			if s.width > 0 {
+			if s.id != gone {
 				g.ids = append(g.ids, s.id)
 			}
 		}
@@ -149,12 +149,14 @@ func (g *merger) mergeScan(t *pairTable) {
 	g.ids = ids
 }
 
-// symbol is one token of a piece while its neighbours merge; width is its length in
-// GPT-2's printable characters, in bytes of UTF-8, and 0 once it has been merged away.
+// symbol is one token of a piece while its neighbours merge; its id is gone once it
+// has been merged away.
 type symbol struct {
-	id, width  int32
+	id         int32
 	prev, next int32
 }
+
+const gone = -1
 
 type mergeCandidate struct {
 	rank   uint32
@@ -166,17 +168,9 @@ func (g *merger) startSymbols(m *model, piece string) {
 	g.symbols = g.symbols[:0]
 	unk := false
 	for i := 0; i < len(piece); i++ {
-		width := int32(1)
-		if byteRune[piece[i]] >= 0x80 {
-			width = 2
-		}
 		id := m.byteID[piece[i]]
 		if id < 0 {
-			if m.unkID < 0 {
-				continue
-			}
-			if unk && m.fuseUnk {
-				g.symbols[len(g.symbols)-1].width += width
+			if m.unkID < 0 || unk && m.fuseUnk {
 				continue
 			}
 			unk, id = true, m.unkID
@@ -184,7 +178,7 @@ func (g *merger) startSymbols(m *model, piece string) {
 			unk = false
 		}
 		n := int32(len(g.symbols))
-		g.symbols = append(g.symbols, symbol{id, width, n - 1, n + 1})
+		g.symbols = append(g.symbols, symbol{id, n - 1, n + 1})
 	}
 	if n := len(g.symbols); n > 0 {
 		g.symbols[n-1].next = -1
@@ -202,15 +196,15 @@ func (g *merger) mergeHeap(t *pairTable) {
 	for len(g.heap) > 0 {
 		c := g.pop()
 		left := &s[c.at]
-		if left.width == 0 || left.next < 0 {
+		if left.id == gone || left.next < 0 {
 			continue
 		}
 		right := &s[left.next]
 		if _, joined := t.find(left.id, right.id); joined != c.joined {
 			continue // the pair this stood for is gone
 		}
-		left.id, left.width, left.next = c.joined, left.width+right.width, right.next
-		right.width = 0
+		left.id, left.next = c.joined, right.next
+		right.id = gone
 		if left.next >= 0 {
 			s[left.next].prev = c.at
 			if rank, joined := t.find(left.id, s[left.next].id); rank != noRank {

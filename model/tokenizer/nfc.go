@@ -9,41 +9,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalize returns s in Normalization Form C and whether that differs from s. If it
-// does, align (unless nil) is called once for every character of the result with its
-// length there and the byte range of s it is counted to.
-//
-// The procedure and its alignment are those of the Rust crate
-// unicode-normalization-alignments, which tokenizers uses: canonical decomposition,
-// sorting by combining class, recomposition, each step carrying how many characters
-// a character stands for. (x/text's own NFC cuts runs of more than 30 marks with
-// U+034F and keeps no alignment; its tables serve here.)
-func normalize(s string, align func(width, start, end int)) (string, bool) {
+// normalize returns s in Normalization Form C, by the procedure of the Rust crate
+// that tokenizers uses: canonical decomposition, sorting by combining class,
+// recomposition. (x/text's own NFC cuts runs of more than 30 marks with U+034F; its
+// tables serve here.)
+func normalize(s string) string {
 	if isNFC(s) {
-		return s, false
+		return s
 	}
 	out := make([]byte, 0, len(s)+8)
-	at, start := 0, 0 // end and start of the last character of s counted so far
 	for _, c := range compose(decompose(s)) {
-		before := len(out)
 		if c.r < 0 {
 			out = append(out, byte(-1-c.r))
 		} else {
 			out = utf8.AppendRune(out, c.r)
 		}
-		from, to := start, at // an added character shares the place of the one before
-		for n := 0; n < 1-c.change && at < len(s); n++ {
-			_, width := utf8.DecodeRuneInString(s[at:])
-			start, at = at, at+width
-			if n == 0 { // of several that became one, the first is its place
-				from, to = start, at
-			}
-		}
-		if align != nil {
-			align(len(out)-before, from, to)
-		}
 	}
-	return string(out), string(out) != s
+	return string(out)
 }
 
 // isNFC reports text that is in form C. Below U+0300 nothing decomposes for good or combines.
@@ -57,12 +39,10 @@ func isNFC(s string) bool {
 }
 
 // normChar is a character on its way through normalization. A negative r is -1 minus
-// a byte that is not UTF-8. change is 1 if it is new beside the one before it, and
-// otherwise minus the number of characters it takes the place of beyond the first.
+// a byte that is not UTF-8.
 type normChar struct {
-	r      rune
-	class  uint8
-	change int
+	r     rune
+	class uint8
 }
 
 // Hangul syllables compose by arithmetic (The Unicode Standard, section 3.12).
@@ -76,8 +56,8 @@ const (
 func decompose(s string) []normChar {
 	out := make([]normChar, 0, len(s))
 	pending := 0 // start of the characters that are not yet sorted
-	emit := func(r rune, change int) {
-		c := normChar{r, combiningClass(r), change}
+	emit := func(r rune) {
+		c := normChar{r, combiningClass(r)}
 		if c.class == 0 {
 			sortMarks(out[pending:])
 			pending = len(out)
@@ -88,23 +68,23 @@ func decompose(s string) []normChar {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
-			emit(-1-rune(s[i]), 0)
+			emit(-1 - rune(s[i]))
 		case r >= hangulS && r < hangulS+countS:
 			x := r - hangulS
-			emit(hangulL+x/(countV*countT), 0)
-			emit(hangulV+x/countT%countV, 1)
+			emit(hangulL + x/(countV*countT))
+			emit(hangulV + x/countT%countV)
 			if t := x % countT; t > 0 {
-				emit(hangulT+t, 1)
+				emit(hangulT + t)
 			}
 		case r >= 0xC0 && !unicode.Is(after9, r) && norm.NFC.PropertiesString(s[i:]).Decomposition() != nil:
 			d := norm.NFC.PropertiesString(s[i:]).Decomposition()
-			for change := 0; len(d) > 0; change = 1 {
+			for len(d) > 0 {
 				r, n := utf8.DecodeRune(d)
-				emit(r, change)
+				emit(r)
 				d = d[n:]
 			}
 		default:
-			emit(r, 0)
+			emit(r)
 		}
 		i += n
 	}
@@ -134,7 +114,6 @@ func compose(in []normChar) []normChar {
 		if starter >= 0 && (last == 0 || last < c.class) {
 			if r := composePair(out[starter].r, c.r); r != 0 {
 				out[starter].r = r
-				out[starter].change += c.change - 1
 				continue
 			}
 		}

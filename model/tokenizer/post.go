@@ -2,10 +2,10 @@ package tokenizer
 
 import "fmt"
 
-// postProcessor is what happens to ids and offsets after the model.
+// postProcessor is what happens to ids after the model.
 type postProcessor struct {
-	trim          bool // ByteLevel with trim_offsets
-	trimPrefix    bool // its add_prefix_space
+	trim          bool // ByteLevel with trim_offsets, which enters the digest only
+	trimPrefix    bool // its add_prefix_space, the same
 	before, after []int32
 }
 

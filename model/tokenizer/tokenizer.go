@@ -105,7 +105,7 @@ func (t *Tokenizer) addTokens(r *jsonReader, doc *document) error {
 		}
 		content := a.content
 		if a.normalized && t.nfc {
-			content, _ = normalize(content, nil)
+			content = normalize(content)
 		}
 		if !inVocab {
 			for int(a.id) >= len(t.pieces) {
@@ -159,9 +159,9 @@ func (t *Tokenizer) Token(id int32) string {
 	return t.pieces[id]
 }
 
-// ID returns the id of a token spelled as Token returns it: an added token or one
+// find returns the id of a token spelled as Token returns it: an added token or one
 // of the vocabulary.
-func (t *Tokenizer) ID(token string) (int32, bool) {
+func (t *Tokenizer) find(token string) (int32, bool) {
 	for i := range t.added {
 		if t.added[i].content == token {
 			return t.added[i].id, true
@@ -171,9 +171,6 @@ func (t *Tokenizer) ID(token string) (int32, bool) {
 	return id, ok
 }
 
-// Special reports an added token marked special, which Decode can skip.
-func (t *Tokenizer) Special(id int32) bool { return t.special[id] }
-
 // EOS is the end token that tokenizer_config.json names; ok is false if it names none.
 func (t *Tokenizer) EOS() (id int32, text string, ok bool) { return t.eos.id, t.eos.text, t.eos.ok }
 
@@ -181,15 +178,12 @@ func (t *Tokenizer) EOS() (id int32, text string, ok bool) { return t.eos.id, t.
 // starts with it is the post-processor's say: see EncodePrompt.
 func (t *Tokenizer) BOS() (id int32, text string, ok bool) { return t.bos.id, t.bos.text, t.bos.ok }
 
-// PAD is the padding token that tokenizer_config.json names.
-func (t *Tokenizer) PAD() (id int32, text string, ok bool) { return t.pad.id, t.pad.text, t.pad.ok }
-
 // ChatTemplate is the Jinja source of the chat template, "" if there is none. It is
 // not part of Digest.
 func (t *Tokenizer) ChatTemplate() string { return t.chatTemplate }
 
 // Digest is a SHA-256 in hex over all that decides which ids a text gets, and over
-// bos, eos and pad: equal digests give equal ids, offsets and decoded texts. It
+// bos, eos and pad: equal digests give equal ids and decoded texts. It
 // covers, in a fixed binary form, the vocabulary by id, the merges in order with
 // their results, unk_token, fuse_unk, ignore_merges, the added tokens with their
 // flags, the normalizer, the steps of the pre-tokenizer, add_prefix_space,
