@@ -110,9 +110,6 @@ func (t *Trainer) Close() error {
 	return t.m.e.Sync()
 }
 
-// Steps returns the number of steps taken, which is the number of the next.
-func (t *Trainer) Steps() int { return t.step }
-
 // Grads lists the gradients of the last step, before clipping, in the model's
 // order of parameters. A tied head's gradient is part of the embedding's.
 func (t *Trainer) Grads() []Param { return t.gradOf }

@@ -39,20 +39,20 @@ func TestEventsHoldWindowMeans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := reports.ReadEvents(b)
+	got, err := readEvents(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scalar := func(step int64, tag string, value float32) reports.Scalar {
-		return reports.Scalar{Step: step, WallTime: float64(step), Tag: tag, Value: value}
+	at := func(step int64, tag string, value float32) scalar {
+		return scalar{Step: step, WallTime: float64(step), Tag: tag, Value: value}
 	}
-	want := []reports.Scalar{
-		scalar(0, "heldout/output_loss", 1), scalar(0, "heldout/prompt_loss", 2),
-		scalar(2, "train/loss", 4.5), scalar(2, "train/learning_rate", 0.5), scalar(2, "train/grad_norm", 2), scalar(2, "train/num_input_tokens_seen", 20),
+	want := []scalar{
+		at(0, "heldout/output_loss", 1), at(0, "heldout/prompt_loss", 2),
+		at(2, "train/loss", 4.5), at(2, "train/learning_rate", 0.5), at(2, "train/grad_norm", 2), at(2, "train/num_input_tokens_seen", 20),
 		// Step 3 had no target: the window's mean is step 4's loss alone.
-		scalar(4, "train/loss", 2), scalar(4, "train/learning_rate", 0.25), scalar(4, "train/grad_norm", 2), scalar(4, "train/num_input_tokens_seen", 40),
-		scalar(4, "heldout/output_loss", 1), scalar(4, "heldout/prompt_loss", 2),
-		scalar(5, "train/loss", 1), scalar(5, "train/learning_rate", 0.2), scalar(5, "train/grad_norm", 2), scalar(5, "train/num_input_tokens_seen", 50),
+		at(4, "train/loss", 2), at(4, "train/learning_rate", 0.25), at(4, "train/grad_norm", 2), at(4, "train/num_input_tokens_seen", 40),
+		at(4, "heldout/output_loss", 1), at(4, "heldout/prompt_loss", 2),
+		at(5, "train/loss", 1), at(5, "train/learning_rate", 0.2), at(5, "train/grad_norm", 2), at(5, "train/num_input_tokens_seen", 50),
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -76,24 +76,8 @@ func TestEventBytesAreFixed(t *testing.T) {
 	for i := range buf.Bytes() {
 		b := bytes.Clone(buf.Bytes())
 		b[i] ^= 0x10
-		if _, err := reports.ReadEvents(b); err == nil || !strings.Contains(err.Error(), "at byte ") {
+		if _, err := readEvents(b); err == nil || !strings.Contains(err.Error(), "at byte ") {
 			t.Fatalf("byte %d changed: error %v", i, err)
 		}
 	}
-}
-
-func FuzzEvents(f *testing.F) {
-	var buf bytes.Buffer
-	run := eventRun()
-	if err := reports.EncodeEvents(&buf, run.Steps, run.HeldOut); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(buf.Bytes())
-	f.Add(buf.Bytes()[:30])
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if scalars, err := reports.ReadEvents(b); err == nil && len(scalars)*2 > len(b) {
-			t.Fatalf("%d scalars from %d bytes", len(scalars), len(b))
-		}
-	})
 }

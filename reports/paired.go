@@ -262,9 +262,14 @@ func (p *paired) fill(d *Difference, factor float64) {
 	d.Low, d.High = factor*low, factor*high
 	floor := 0.0
 	if p.binary {
-		d.P = SignFlip(p.whole)
 		floor = 1 / float64(p.items)
-	} else {
+	}
+	switch {
+	case p.binary && p.single && p.scale == 1:
+		d.P = McNemar(p.onlyB, p.onlyA)
+	case p.binary:
+		d.P = SignFlip(p.whole)
+	default:
 		sums := make([]float64, len(p.units))
 		for i, u := range p.units {
 			sums[i] = u.sum

@@ -42,9 +42,6 @@ import (
 //go:embed schema.cue
 var source string
 
-// Source returns the text of schema.cue.
-func Source() string { return source }
-
 // Options modify Load.
 type Options struct {
 	// Tags are values for the spec's @tag attributes by name, as given with -t.

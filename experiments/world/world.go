@@ -1,7 +1,5 @@
 package main
 
-import "fmt"
-
 // class says where a person's pet and food are told.
 type class int
 
@@ -22,13 +20,12 @@ type person struct {
 	home, job, pet, food int
 }
 
-func (p person) full() string   { return p.title + " " + p.name }
-func (p person) he() string     { return map[string]string{"Mr": "He", "Mrs": "She"}[p.title] }
-func (p person) lives() string  { return p.full() + " lives in " + towns[p.home].name + "." }
-func (p person) works() string  { return p.full() + " works as a " + jobs[p.job] + "." }
-func (p person) keeps() string  { return p.full() + " keeps a " + animals[p.pet] + "." }
-func (p person) eats() string   { return p.full() + " eats only " + foods[p.food] + "." }
-func (p person) String() string { return fmt.Sprintf("%s (%d)", p.full(), p.class) }
+func (p person) full() string  { return p.title + " " + p.name }
+func (p person) he() string    { return map[string]string{"Mr": "He", "Mrs": "She"}[p.title] }
+func (p person) lives() string { return p.full() + " lives in " + towns[p.home].name + "." }
+func (p person) works() string { return p.full() + " works as a " + jobs[p.job] + "." }
+func (p person) keeps() string { return p.full() + " keeps a " + animals[p.pet] + "." }
+func (p person) eats() string  { return p.full() + " eats only " + foods[p.food] + "." }
 
 // town is a place and what it lies near.
 type town struct{ name, near string }

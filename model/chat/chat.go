@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -94,10 +93,4 @@ func catch(err *error, doing string) {
 	default:
 		panic(r)
 	}
-}
-
-// IsRaised reports an error that comes from the template's raise_exception.
-func IsRaised(err error) bool {
-	var raised *RaisedError
-	return errors.As(err, &raised)
 }

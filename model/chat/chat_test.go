@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,7 +197,7 @@ func TestRaised(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = tmpl.Render(nil, false, nil)
-	if !chat.IsRaised(err) || !strings.HasSuffix(err.Error(), "line 2: the template refuses the conversation: roles must alternate") {
+	if raised := (*chat.RaisedError)(nil); !errors.As(err, &raised) || !strings.HasSuffix(err.Error(), "line 2: the template refuses the conversation: roles must alternate") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -81,7 +81,8 @@ type Locker struct {
 	FS disk.FS
 	// Beat is the time between two signs of life.
 	Beat time.Duration
-	// Patience is how long a file must stay as it is for its holder to be dead.
+	// Patience is how long a file must stay as it is for its holder to be dead; with
+	// 0 one that cannot be asked counts as living.
 	Patience time.Duration
 }
 
@@ -108,13 +109,6 @@ type Lock struct {
 // is for.
 func (l Locker) Acquire(path, note string, waiting func(Holder)) (*Lock, error) {
 	return l.acquire(path, note, waiting, 0)
-}
-
-// TryAcquire is Acquire without watching: a holder that cannot be asked counts
-// as living.
-func (l Locker) TryAcquire(path, note string) (*Lock, error) {
-	l.Patience = 0
-	return l.acquire(path, note, nil, 0)
 }
 
 func (l Locker) acquire(path, note string, waiting func(Holder), depth int) (*Lock, error) {
@@ -261,9 +255,7 @@ func (l Locker) takeOver(path string, old, mine Holder, depth int) error {
 	return nil
 }
 
-// Read returns who holds the lock at path; fs.ErrNotExist if nobody does.
-func Read(path string) (Holder, error) { return read(path) }
-
+// read returns who holds the lock at path; fs.ErrNotExist if nobody does.
 func read(path string) (Holder, error) {
 	var h Holder
 	raw, err := readSmall(path)

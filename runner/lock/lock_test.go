@@ -164,7 +164,7 @@ func TestHolderElsewhereIsJudgedByItsBeats(t *testing.T) {
 	}
 	close(stop)
 	beats.Wait()
-	if _, err := lock.New(disk.OS).TryAcquire(path, ""); !errors.As(err, &held) || !held.Unsure {
+	if _, err := patient(0).Acquire(path, "", nil); !errors.As(err, &held) || !held.Unsure {
 		t.Fatalf("without watching: %v", err)
 	}
 	k, err := patient(patience).Acquire(path, "", nil)

@@ -47,7 +47,7 @@ func BenchmarkReference(b *testing.B) {
 					if len(s.Subjects) > 0 {
 						s.Limit = map[string]int{"opencompass": 10, "lm-eval": 13}[name]
 					}
-					items = append(items, score1(b, open(b, suites.Dir(sharedData), s), m, tok)...)
+					items = append(items, score1(b, open(b, rootAt(sharedData), s), m, tok)...)
 				}
 				b.ReportMetric(float64(len(items)), "rows")
 				engine.Close()
@@ -93,7 +93,7 @@ func BenchmarkItems(b *testing.B) {
 		}
 		for _, length := range lengths {
 			for _, limit := range c.limits {
-				s := open(b, suites.Dir(sharedData), schema.Suite{Suite: c.suite, Limit: limit})
+				s := open(b, rootAt(sharedData), schema.Suite{Suite: c.suite, Limit: limit})
 				name := cmp.Or(strings.TrimPrefix(fmt.Sprint(length), "0"), "any")
 				b.Run(fmt.Sprintf("suite=%s/length=%s/items=%d", c.suite, name, s.Len()), func(b *testing.B) {
 					for b.Loop() {

@@ -49,7 +49,7 @@ func TestStudyLayout(t *testing.T) {
 		{"boolq", func(suites.Item) []string { return []string{"boolq accuracy"} }},
 		{"mmlu", func(it suites.Item) []string { return []string{"mmlu " + it.Subset} }},
 	} {
-		s := open(t, suites.Dir(sharedData), schema.Suite{Suite: c.name})
+		s := open(t, rootAt(sharedData), schema.Suite{Suite: c.name})
 		results, notes := s.Figures(answered(s, c.figures, func(it suites.Item) bool { return it.Row%2 == 0 }))
 		if len(notes) > 0 {
 			t.Errorf("%s: notes %q", c.name, notes)

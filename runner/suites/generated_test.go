@@ -81,7 +81,7 @@ func TestGenerate(t *testing.T) {
 // Every gold answer of the published file has its number.
 func TestGSM8KGolds(t *testing.T) {
 	needShared(t, sharedData)
-	s := open(t, suites.Dir(sharedData), schema.Suite{Suite: "gsm8k", Protocol: "generate"})
+	s := open(t, rootAt(sharedData), schema.Suite{Suite: "gsm8k", Protocol: "generate"})
 	if it := s.Item(0); it.Answer != "18" || !strings.HasPrefix(it.Choices[0].Context, "Question: Janet’s ducks lay 16 eggs per day.") {
 		t.Errorf("%+v", it)
 	}

@@ -33,7 +33,7 @@ func TestTokensOfReference(t *testing.T) {
 		if len(s.Subjects) > 0 {
 			s.Limit = 10
 		}
-		n, err := open(t, suites.Dir(sharedData), s).Count(tok, suites.Options{})
+		n, err := open(t, rootAt(sharedData), s).Count(tok, suites.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestOpenCompassScores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := openCompassSuites[name]
 			s.Limit = len(want)
-			suite := open(t, suites.Dir(sharedData), s)
+			suite := open(t, rootAt(sharedData), s)
 			rows, err := suite.Score(t.Context(), tok, modelScorer{m: m}, suites.Options{MaxLength: m.Config.MaxPositions})
 			if err != nil {
 				t.Fatal(err)
@@ -159,7 +159,7 @@ func TestLMEvalScores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := lmEvalSuites[name]
 			s.Limit = len(task.Items)
-			suite := open(t, suites.Dir(sharedData), s)
+			suite := open(t, rootAt(sharedData), s)
 			rows, err := suite.Score(t.Context(), tok, modelScorer{m: m}, suites.Options{MaxLength: m.Config.MaxPositions, Empty: []int32{eos}})
 			if err != nil {
 				t.Fatal(err)

@@ -116,9 +116,6 @@ func (s *Suite) Definition() schema.Definition { return s.prog.def }
 // Len is the number of items.
 func (s *Suite) Len() int { return len(s.items) }
 
-// Files are the files that were read, in order.
-func (s *Suite) Files() []File { return append([]File{}, s.files...) }
-
 // Notes says what is unusual about the files and what was left out.
 func (s *Suite) Notes() []string { return append([]string{}, s.notes...) }
 

@@ -30,9 +30,6 @@ type Root struct {
 	Name string
 }
 
-// Dir is the root at a directory.
-func Dir(dir string) Root { return Root{FS: os.DirFS(dir), Name: dir} }
-
 func (r Root) builtin() bool { return strings.HasPrefix(r.Name, "builtin:") }
 
 // display is a file's name in messages.

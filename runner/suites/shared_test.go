@@ -26,6 +26,9 @@ func needShared(t testing.TB, path string) {
 	}
 }
 
+// rootAt is a directory as the commands open it.
+func rootAt(dir string) suites.Root { return suites.Root{FS: os.DirFS(dir), Name: dir} }
+
 func open(t testing.TB, root suites.Root, s schema.Suite) *suites.Suite {
 	t.Helper()
 	if s.Name == "" {
@@ -60,7 +63,7 @@ func TestPublishedCounts(t *testing.T) {
 		{schema.Suite{Suite: "gsm8k", Protocol: "generate"}, 1319},
 	} {
 		t.Run(c.suite.Suite+c.suite.Variant+c.suite.Protocol, func(t *testing.T) {
-			s := open(t, suites.Dir(sharedData), c.suite)
+			s := open(t, rootAt(sharedData), c.suite)
 			if s.Len() != c.items {
 				t.Errorf("%d items, want %d", s.Len(), c.items)
 			}
@@ -77,8 +80,8 @@ func TestPublishedCounts(t *testing.T) {
 // second cut, and every row loses the label.
 func TestTruncatedContexts(t *testing.T) {
 	needShared(t, sharedData)
-	s := open(t, suites.Dir(sharedData), schema.Suite{Suite: "hellaswag"})
-	full := open(t, suites.Dir(sharedData), schema.Suite{Suite: "hellaswag", Protocol: "lm-eval"})
+	s := open(t, rootAt(sharedData), schema.Suite{Suite: "hellaswag"})
+	full := open(t, rootAt(sharedData), schema.Suite{Suite: "hellaswag", Protocol: "lm-eval"})
 	cut := 0
 	for i := range s.Len() {
 		query := full.Item(i).Choices[0].Context
@@ -147,7 +150,7 @@ func TestOpenCompassPrompts(t *testing.T) {
 	}
 	for name, items := range ref.Suites {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, suites.Dir(sharedData), openCompassSuites[name])
+			s := open(t, rootAt(sharedData), openCompassSuites[name])
 			for _, want := range items {
 				it := s.Item(want.Item)
 				if got := it.Choices[it.Gold].Label; got != text(want.Gold) {
@@ -208,7 +211,7 @@ func TestLMEvalPrompts(t *testing.T) {
 	}
 	for name, task := range ref.Tasks {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, suites.Dir(sharedData), lmEvalSuites[name])
+			s := open(t, rootAt(sharedData), lmEvalSuites[name])
 			for _, want := range task.Items {
 				it := s.Item(want.DocID)
 				if want.Context != nil && it.Choices[0].Context != *want.Context {
@@ -250,7 +253,7 @@ func TestAnnotations(t *testing.T) {
 		{schema.Suite{Suite: "mmlu"}, "map[clean:6271 input:686 input-and-label:3404 not labeled:3681]"},
 		{schema.Suite{Suite: "boolq"}, "map[:3270]"},
 	} {
-		if got := fmt.Sprint(count(open(t, suites.Dir(sharedData), c.suite))); got != c.want {
+		if got := fmt.Sprint(count(open(t, rootAt(sharedData), c.suite))); got != c.want {
 			t.Errorf("%s: %s, want %s", c.suite.Suite, got, c.want)
 		}
 	}
