@@ -15,29 +15,6 @@ func Exp(x float64) float64 {
 	return expSum(dd{x, 0})
 }
 
-// Expm1 returns e**x - 1, correctly rounded in practice.
-func Expm1(x float64) float64 {
-	switch {
-	case x != x || x == 0:
-		return x
-	case math.Abs(x) < 0x1p-80:
-		return x // the next term is below half a last place
-	case x > 709.8:
-		return math.Inf(1)
-	case x < -60:
-		return -1
-	}
-	k, p := expReduced(dd{x, 0})
-	if k == 0 {
-		return p.hi + p.lo
-	}
-	if k > 1000 {
-		return p.addFloat(1).ldexp(k)
-	}
-	s := p.addFloat(1).scale(pow2(k)).addFloat(-1)
-	return s.hi + s.lo
-}
-
 // expSum returns e**x rounded once, for |x| below 1000.
 func expSum(x dd) float64 {
 	k, p := expReduced(x)

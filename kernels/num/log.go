@@ -16,27 +16,6 @@ func Log(x float64) float64 {
 	return s.hi + s.lo
 }
 
-// Log1p returns log(1+x), correctly rounded in practice.
-func Log1p(x float64) float64 {
-	switch {
-	case x != x || x > math.MaxFloat64 || x == 0:
-		return x
-	case x < -1:
-		return math.NaN()
-	case x == -1:
-		return math.Inf(-1)
-	case math.Abs(x) < 0x1p-80:
-		return x // the next term is below half a last place
-	case x > -0.29 && x < 0.41:
-		s := log1pSum(dd{x, 0})
-		return s.hi + s.lo
-	}
-	// log(1+x) = log(hi) + log(1 + lo/hi) with hi + lo = 1+x exactly.
-	v := twoSum(1, x)
-	s := logSum(v.hi).addFloat(v.lo / v.hi)
-	return s.hi + s.lo
-}
-
 // logSum returns log(x) for finite x > 0.
 func logSum(x float64) dd {
 	e := 0

@@ -99,11 +99,6 @@ func TestExpIsCorrectlyRounded(t *testing.T) {
 		}
 		x = max(min(x, 709.7), -745.1)
 		check(t, "Exp", bigExp(bf(x)), num.Exp(x), x)
-		if x > -40 {
-			check(t, "Expm1", newBF().Sub(bigExp(bf(x)), bf(1)), num.Expm1(x), x)
-		}
-		y := math.Ldexp(x, -i%100)
-		check(t, "Expm1", newBF().Sub(bigExp(bf(y)), bf(1)), num.Expm1(y), y)
 	}
 }
 
@@ -123,12 +118,6 @@ func TestLogIsCorrectlyRounded(t *testing.T) {
 		if x != 1 {
 			check(t, "Log", bigLog(bf(x)), num.Log(x), x)
 		}
-		y := math.Ldexp(r.Float64()*2-0.9, -r.IntN(60))
-		if y > -1 && y != 0 {
-			check(t, "Log1p", bigLog(newBF().Add(bf(1), bf(y))), num.Log1p(y), y)
-		}
-		y = math.Exp(40 * r.Float64())
-		check(t, "Log1p", bigLog(newBF().Add(bf(1), bf(y))), num.Log1p(y), y)
 	}
 }
 
@@ -208,14 +197,10 @@ func TestSpecialValues(t *testing.T) {
 	check("Exp(709.79)", num.Exp(709.79), inf)
 	check("Exp(-745.14)", num.Exp(-745.14), 0)
 	check("Exp(-745.13)", num.Exp(-745.13), 5e-324)
-	check("Expm1(-0)", num.Expm1(negZero), negZero)
-	check("Expm1(-Inf)", num.Expm1(-inf), -1)
 	check("Log(0)", num.Log(0), -inf)
 	check("Log(-1)", num.Log(-1), nan)
 	check("Log(Inf)", num.Log(inf), inf)
 	check("Log(1)", num.Log(1), 0)
-	check("Log1p(-0)", num.Log1p(negZero), negZero)
-	check("Log1p(-1)", num.Log1p(-1), -inf)
 	check("Cos(Inf)", num.Cos(inf), nan)
 	check("Sin(-0)", num.Sin(negZero), negZero)
 	check("Sin(denormal)", num.Sin(5e-324), 5e-324)
