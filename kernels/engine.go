@@ -102,6 +102,10 @@ type Engine interface {
 	// bits however it is cut into micro-batches. Where they have not, the
 	// micro-batch is part of a training's content key.
 	MicroBatchInvariant() bool
+	// Pass returns how many tokens a forward pass without gradients should take,
+	// more being no faster, and the bytes that scoring may hold beside the weights
+	// where nobody has said. Neither shows in a bit.
+	Pass() (tokens int, memory int64)
 
 	// New returns a zeroed tensor. Free releases tensors made by New, not views;
 	// what is freed, and views of it, must not be used any more.

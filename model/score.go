@@ -26,8 +26,8 @@ type ScoreOptions struct {
 	Tokens int
 	// Memory bounds, in bytes, what scoring holds beside the weights and the
 	// engine's own buffers: the activations of one pass, and the keys and values
-	// of prefixes that are still to be continued. 0 means 256 MiB. One pass of a
-	// few tokens, and the prefix of the longest sequence, are held whatever it is.
+	// of prefixes that are still to be continued. 0 leaves it to the engine. One
+	// pass of a few tokens, and the prefix of the longest sequence, are held whatever it is.
 	Memory int64
 	// Apart computes each sequence by itself, without sharing prefixes.
 	Apart bool
@@ -48,27 +48,20 @@ type ScoreStats struct {
 	Passes   int // forward passes
 }
 
-// Bounds of the tokens of a pass: below the first the weights are read more
-// often than is worth the memory, above the second activations no longer fit
-// into the caches (2,048 tokens of SmolLM2 took 10 % more processor time).
-const (
-	fewestTokens = 64
-	mostTokens   = 512
-)
-
-// defaultScoreMemory is what ScoreOptions.Memory stands for at 0.
-const defaultScoreMemory = 256 << 20
+// fewestTokens is the least that a pass takes: below it the weights are read
+// more often than is worth the memory.
+const fewestTokens = 64
 
 // plan divides the memory: half of it for a pass, the rest for keys and values.
 // Both are in tokens.
-func (o ScoreOptions) plan(c Config, p kernels.DType) (pass, held int) {
-	memory := o.Memory
-	if memory <= 0 {
-		memory = defaultScoreMemory
+func (o ScoreOptions) plan(e kernels.Engine, c Config, p kernels.DType) (pass, held int) {
+	most, memory := e.Pass()
+	if o.Memory > 0 {
+		memory = o.Memory
 	}
 	pass = o.Tokens
 	if pass <= 0 {
-		pass = int(min(max(memory/2/inferenceBytes(c, p), fewestTokens), mostTokens))
+		pass = int(min(max(memory/2/inferenceBytes(c, p), fewestTokens), int64(most)))
 	}
 	kv := int64(2*c.Layers*c.kvDim()) * int64(p.Size())
 	return pass, int(max(memory-int64(pass)*inferenceBytes(c, p), 0) / kv)
@@ -88,7 +81,7 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 		}
 		stats.Given += len(s.Tokens)
 	}
-	pass, held := o.plan(m.Config, m.Precision)
+	pass, held := o.plan(m.e, m.Config, m.Precision)
 	// One tree, or one for each sequence. All hang below one root without
 	// tokens, so that sequences apart still fill batches together.
 	root := &node{}

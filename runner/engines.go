@@ -96,6 +96,7 @@ type elsewhere struct {
 func (elsewhere) Name() string              { return "cuda" }
 func (e elsewhere) Numerics() string        { return e.numerics }
 func (elsewhere) MicroBatchInvariant() bool { return false }
+func (elsewhere) Pass() (int, int64)        { return 0, 0 }
 func (elsewhere) Close() error              { return nil }
 
 // here reports whether the engine can compute on this machine.

@@ -126,6 +126,16 @@ func Numerics(major, minor int) string { return fmt.Sprintf("cuda/%d sm_%d%d", v
 // counted from the start of the micro-batch.
 func (e *Engine) MicroBatchInvariant() bool { return false }
 
+// Pass returns 8,192 tokens, of which each kernel fills the device several times,
+// and an eighth of the device's memory; the interpreter's devices are given what
+// the CPU engine is.
+func (e *Engine) Pass() (tokens int, memory int64) {
+	if e.device.Emulated {
+		return 512, 256 << 20
+	}
+	return 8192, e.device.Memory / 8
+}
+
 // Device describes the device that the engine runs on.
 func (e *Engine) Device() Device { return e.device }
 
