@@ -2,8 +2,11 @@ package runner
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"regexp"
 
 	"xrun/kernels/cuda"
@@ -26,7 +29,7 @@ the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 		f.set.StringVar(&f.only, "run", "", "`regexp` of the checks to run, such as ^engine/linear")
 	},
 	run: func(e *env, f *flags, args []string) error {
-		o, err := f.selftest()
+		o, err := f.selftest(e.ctx)
 		if err != nil {
 			return err
 		}
@@ -50,7 +53,29 @@ the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 	},
 }
 
-func (f *flags) selftest() (o selftest.Options, err error) {
+// oneCheck is set in the environment of a selftest that another has started.
+const oneCheck = "XRUN_FATAL_CHECK"
+
+// apart runs one check of the GPU by another process of this program.
+func apart(ctx context.Context) func(name string) []string {
+	if os.Getenv(oneCheck) != "" {
+		return nil
+	}
+	return func(name string) []string {
+		program, err := os.Executable()
+		if err != nil {
+			return []string{err.Error()}
+		}
+		child := exec.CommandContext(ctx, program, "selftest", "-engine", "cuda", "-run", "^"+regexp.QuoteMeta(name)+"$")
+		child.Env = append(os.Environ(), oneCheck+"=1")
+		if out, err := child.CombinedOutput(); err != nil {
+			return []string{fmt.Sprintf("%v\n%s", err, out)}
+		}
+		return nil
+	}
+}
+
+func (f *flags) selftest(ctx context.Context) (o selftest.Options, err error) {
 	if err := f.engineChoice(); err != nil {
 		return o, err
 	}
@@ -63,7 +88,7 @@ func (f *flags) selftest() (o selftest.Options, err error) {
 	gpu := func() (cuda.Driver, error) { return nvidia.Open(nvidia.Options{}) }
 	switch f.engine {
 	case "cuda":
-		o.Driver = gpu
+		o.Driver, o.Apart = gpu, apart(ctx)
 	case "emulated":
 		o.Driver = func() (cuda.Driver, error) {
 			c := emulated.Options{}
@@ -72,7 +97,7 @@ func (f *flags) selftest() (o selftest.Options, err error) {
 		}
 	case "auto":
 		if d, err := gpu(); err == nil {
-			o.Driver = gpu
+			o.Driver, o.Apart = gpu, apart(ctx)
 			return o, d.Close()
 		}
 	}

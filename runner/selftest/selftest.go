@@ -27,6 +27,10 @@ import (
 type Options struct {
 	// Driver opens the device; nil tests the CPU engine.
 	Driver func() (cuda.Driver, error)
+	// Apart runs the check of that name in a process of its own and returns what
+	// it found wrong; nil runs all in this one. It is asked for checks after which
+	// a process cannot use the device any more.
+	Apart func(name string) (problems []string)
 	// Only selects checks by name; nil selects all.
 	Only    *regexp.Regexp
 	Threads int
@@ -65,7 +69,6 @@ func Run(ctx context.Context, w io.Writer, o Options) (*Report, error) {
 	t.section("times")
 	t.timing()
 	if o.Driver != nil {
-		// After these a GPU may be of no use to this process.
 		t.section("failing kernels")
 		t.driver(true)
 	}
@@ -153,7 +156,11 @@ func (t *tester) driver(fatal bool) {
 		if c.Fatal != fatal {
 			continue
 		}
-		t.check("driver/"+strings.ReplaceAll(c.Name, " ", "_"), func() (string, []string) {
+		name := "driver/" + strings.ReplaceAll(c.Name, " ", "_")
+		t.check(name, func() (string, []string) {
+			if fatal && t.Apart != nil {
+				return "in a process of its own", t.Apart(name)
+			}
 			d, err := t.Driver()
 			if err != nil {
 				return "", []string{err.Error()}

@@ -10,6 +10,10 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
 	"testing"
 
 	"xrun/kernels/cuda"
@@ -23,8 +27,9 @@ type Check struct {
 	Name string
 	// Strict checks are of mistakes that a real driver need not notice.
 	Strict bool
-	// Fatal checks make a kernel fail. The process may not be able to use the
-	// device afterwards.
+	// Fatal checks make a kernel fail, after which a process cannot use a GPU any
+	// more: "the process must be terminated and relaunched" (CUDA's driver API, of
+	// its result 719).
 	Fatal bool
 	run   func(h *harness)
 }
@@ -68,14 +73,32 @@ func (c Check) Run(d cuda.Driver) (problems []string) {
 	return
 }
 
+// Options of [Run].
+type Options struct {
+	Strict bool // the strict checks too
+	Apart  bool // fatal checks in processes of their own
+}
+
+// apart is set in the environment of a process that is to run one fatal check.
+const apart = "XRUN_FATAL_CHECK"
+
 // Run runs the checks as subtests, each on a driver of its own, which it closes.
-// Strict asks for the strict checks too.
-func Run(t *testing.T, strict bool, open func() (cuda.Driver, error)) {
+func Run(t *testing.T, o Options, open func() (cuda.Driver, error)) {
 	for _, c := range Checks() {
-		if c.Strict && !strict {
+		if c.Strict && !o.Strict {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
+			if c.Fatal && o.Apart && os.Getenv(apart) == "" {
+				name := "^" + strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^") + "$"
+				child := exec.Command(os.Args[0], "-test.v", "-test.run", name)
+				child.Env = append(os.Environ(), apart+"=1")
+				out, err := child.CombinedOutput()
+				if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+					t.Errorf("in a process of its own: %v\n%s", err, out)
+				}
+				return
+			}
 			d, err := open()
 			if err != nil {
 				t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	for seed := range uint64(3) {
-		drivertest.Run(t, true, func() (cuda.Driver, error) {
+		drivertest.Run(t, drivertest.Options{Strict: true}, func() (cuda.Driver, error) {
 			return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Memory: 1 << 30}}), nil
 		})
 	}

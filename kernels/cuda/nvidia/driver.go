@@ -474,14 +474,7 @@ func (d *driver) Close() error {
 		_ = cu.MemFreeHost(unsafe.Pointer(p))
 		runtime.UnlockOSThread()
 	}
-	err := d.device.ReleasePrimaryCtx()
-	if d.failed != nil {
-		// Released alone, a context that was lost is what the next Open of this
-		// process gets (seen with driver 580 on an H200).
-		_ = d.device.ResetPrimaryCtx()
-		return nil
-	}
-	if err != nil {
+	if err := d.device.ReleasePrimaryCtx(); err != nil && d.failed == nil {
 		return failure("closing "+d.info.Name, err)
 	}
 	return nil

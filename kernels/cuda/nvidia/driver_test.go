@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Close()
-	drivertest.Run(t, faked, open)
+	drivertest.Run(t, drivertest.Options{Strict: faked, Apart: true}, open)
 }
 
 // BenchmarkLaunch is the host's cost of one launch, its arguments included.

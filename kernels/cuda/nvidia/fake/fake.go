@@ -45,7 +45,7 @@ var (
 	config   Config
 	device   *emulated.Driver
 	retained int
-	failed   C.CUresult // of a kernel: every later call fails with it
+	failed   C.CUresult // of a kernel: every later call of the process fails with it
 	handles  map[unsafe.Pointer]any
 	hosts    map[unsafe.Pointer][]byte
 )
@@ -196,7 +196,7 @@ func fake_cuDeviceTotalMem_v2(n *C.size_t, _ C.CUdevice) C.CUresult {
 func fake_cuDevicePrimaryCtxRetain(c *C.CUcontext, _ C.CUdevice) C.CUresult {
 	lock.Lock()
 	defer lock.Unlock()
-	if retained == 0 && failed != 0 {
+	if retained == 0 && failed != 0 { // for this process the device is lost
 		return failed
 	}
 	if retained == 0 {
@@ -227,17 +227,6 @@ func fake_cuDevicePrimaryCtxRelease_v2(C.CUdevice) C.CUresult {
 		}
 		device, handles, hosts = nil, nil, nil
 	}
-	return 0
-}
-
-// A context that was lost is lost for the process until it is reset, as NVIDIA's
-// driver 580 has it.
-//
-//export fake_cuDevicePrimaryCtxReset_v2
-func fake_cuDevicePrimaryCtxReset_v2(C.CUdevice) C.CUresult {
-	lock.Lock()
-	defer lock.Unlock()
-	failed = 0
 	return 0
 }
 

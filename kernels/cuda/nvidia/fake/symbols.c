@@ -30,7 +30,6 @@ extern CUresult fake_init(unsigned int flags);
 	X(cuDeviceTotalMem_v2) \
 	X(cuDevicePrimaryCtxRetain) \
 	X(cuDevicePrimaryCtxRelease_v2) \
-	X(cuDevicePrimaryCtxReset_v2) \
 	X(cuModuleLoadDataEx) \
 	X(cuModuleGetFunction) \
 	X(cuFuncSetAttribute) \
