@@ -78,11 +78,13 @@
 //	noasm       portable Go, everywhere, and all there is under the build tag
 //	            noasm
 //
+// avx512 goes before avx512bf16 where two multiply-adds are faster than one
+// VDPBF16PS, which is measured at start-up: on Intel's processors.
+//
 // The assembly is written by kernels/_gen (go generate). What was run: avx2 on
-// Zen 3; noasm; neon under qemu; and the AVX-512 paths, VDPBF16PS among them, on
-// Bochs' model of a Sapphire Rapids (bochs.sh), an interpreter of the instruction
-// set by others: the tests of this package on each path, and experiments/smoke.cue
-// with the bytes of avx2 (both paths, in f32 and in bf16). No processor that has
-// AVX-512 ran them yet, so nothing is known of their speed; the self-check stands
-// between such a processor and a wrong result.
+// Zen 3; noasm; neon under qemu; and the AVX-512 paths, VDPBF16PS among them, on an
+// Intel Xeon of family 6, model 207 (Emerald Rapids), and on Bochs' model of a
+// Sapphire Rapids (bochs.sh), an interpreter of the instruction set by others: the
+// tests of this package on each path, and experiments/smoke.cue with the bytes of
+// avx2. The self-check stands between any other processor and a wrong result.
 package gemm
