@@ -3,7 +3,7 @@
 //
 // It is not where numbers are computed: training and scoring are package
 // model's, statistics package reports'. Most readers need [Main] and, to see how
-// a study becomes stages, newStudy in study.go.
+// a study becomes stages, newStudy in study.go and addCell in stages.go.
 //
 // # Stages and keys
 //
@@ -41,7 +41,7 @@
 //
 // The local executor runs the missing stages in this process, in order. With
 // -executor slurm the same stages are grouped into tasks (tasks.go) and run by
-// `xrun stage` in Slurm jobs, through the same runStage; execute_slurm.go follows
+// `xrun stage` in Slurm jobs, through the same runStage; execute_slurm.go looks after
 // them, and slurm/README.md is for people.
 //
 // # Exit status
