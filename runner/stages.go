@@ -21,10 +21,12 @@ type stage struct {
 	// tokens and flops estimate the work, for plan and progress.
 	tokens int64
 	flops  float64
-	disk   int64       // bytes of the result that matter: weights
-	suite  *suiteInput // of an evaluation
-	model  *modelInput // of an evaluation
-	ask    asking      // of an evaluation
+	// updates is how many parameters the optimizer updates, in all steps.
+	updates int64
+	disk    int64       // bytes of the result that matter: weights
+	suite   *suiteInput // of an evaluation
+	model   *modelInput // of an evaluation
+	ask     asking      // of an evaluation
 	// weights names the model that a stage measures: base:NAME or a cell.
 	weights string
 	run     func(*execution, *stage) error
@@ -143,7 +145,8 @@ func (s *study) trainStage(c schema.Cell, m *modelInput, p *preparation, prep *s
 	tokens, pairs := p.Over(steps, c.Train.Batch*c.Train.Accumulate)
 	return s.stage(&stage{
 		kind: "train", title: "train " + c.Name, key: key, input: input, needs: []*stage{prep},
-		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens, pairs), disk: 4 * int64(m.config.Parameters()), run: runTrain(c, m, p, k),
+		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens, pairs), updates: int64(steps) * m.config.Parameters(),
+		disk: 4 * int64(m.config.Parameters()), run: runTrain(c, m, p, k),
 	}), nil
 }
 
