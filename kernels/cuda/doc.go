@@ -45,8 +45,8 @@
 // # Memory
 //
 // A weight matrix that meets bf16 operands has a rounded copy beside it, 2 bytes
-// an element, until it is written to: made once a step, read by forward,
-// backward and every generated token, where rounding at each use would move
-// four times the bytes. Qwen2.5-0.5B has 1 GB of them, beside 8 GB of weights,
+// an element, until something else than AdamW, which writes both, writes to it:
+// read by forward, backward and every generated token, where rounding at each
+// use would move four times the bytes. Qwen2.5-0.5B has 1 GB of them, beside 8 GB of weights,
 // gradients and moments. Logits take up to 640 MiB.
 package cuda

@@ -90,10 +90,12 @@ KERNEL __launch_bounds__(threads) rmsnorm_bf16(bf16 *dst, const float *x, const 
 template <typename D> DEVICE void normGrad(float *dx, float *inv, const D *dy, const float *x, const float *weight, int cols, float eps) {
   __shared__ float shared[part + 1];
   const i64 row = (i64)ctaX() * cols;
-  float v[held] = {}, y[held] = {}, w[held] = {}, d[held];
+  float v[held] = {}, w[held] = {}, d[held];
+  D y[held] = {}; // as it is in memory: widening it would wait for it
   auto fetch = [&](int first) {
-    each(first, cols, [&](int k, int c) { v[k] = x[row + c], y[k] = load(dy, row + c), w[k] = weight[c], d[k] = dx[row + c]; });
+    each(first, cols, [&](int k, int c) { v[k] = x[row + c], y[k] = dy[row + c], w[k] = weight[c], d[k] = dx[row + c]; });
   };
+  auto gradient = [&](int k) { return load(y, k) * w[k]; };
   fetch(0);
   RowSum squares(shared), products(shared);
   for (int first = 0; first < cols; first += part) {
@@ -103,11 +105,11 @@ template <typename D> DEVICE void normGrad(float *dx, float *inv, const D *dy, c
   const float i = inverseRMS(squares.total(), cols, eps);
   for (int first = 0; first < cols; first += part) {
     if (cols > part) fetch(first);
-    products.add(first, cols, [&](int k) { return y[k] * w[k] * (v[k] * i); });
+    products.add(first, cols, [&](int k) { return gradient(k) * (v[k] * i); });
   }
   const float mean = products.total() / (float)cols;
   for (int first = (cols - 1) / part * part; first >= 0; first -= part) {
-    each(first, cols, [&](int k, int c) { dx[row + c] = fma(fma(v[k] * i, -mean, y[k] * w[k]), i, d[k]); });
+    each(first, cols, [&](int k, int c) { dx[row + c] = fma(fma(v[k] * i, -mean, gradient(k)), i, d[k]); });
     if (first > 0) fetch(first - part);
   }
   if (tidX() == 0) inv[ctaX()] = i;
@@ -139,15 +141,17 @@ DEVICE void columnSums(float *sums, const D *from, const float *x, const float *
   alignas(16) __shared__ float dy[tileCols][tileLine];
   alignas(16) __shared__ float h[Norm ? tileCols : 1][tileLine];
   const int own = tidX() / tileCols, col = ctaX() * tileCols + tidX() % tileCols;
-  float y[rowsEach], v[rowsEach], i[rowsEach];
+  D y[rowsEach]; // as it is in memory: widening it would wait for it
+  float v[rowsEach], i[rowsEach];
   auto fetch = [&](int first) {
     i64 at = (i64)(first + own) * cols + col;
 #pragma unroll
     for (int k = 0; k < rowsEach; k++, at += apart * (i64)cols) {
       const int r = first + own + k * apart;
-      y[k] = -0.0f, v[k] = i[k] = 0.0f; // beyond the end: -0, or -0 times 0, changes no sum
+      store(y, k, -0.0f); // beyond the end: -0, or -0 times 0, changes no sum
+      v[k] = i[k] = 0.0f;
       if (r >= rows || col >= cols) continue;
-      y[k] = load(from, at);
+      y[k] = from[at];
       if (Norm) v[k] = x[at], i[k] = inv[r];
     }
   };
@@ -159,7 +163,7 @@ DEVICE void columnSums(float *sums, const D *from, const float *x, const float *
     barrier(); // the tile before is added up
 #pragma unroll
     for (int k = 0; k < rowsEach; k++) {
-      dy[tidX() % tileCols][own + k * apart] = y[k];
+      dy[tidX() % tileCols][own + k * apart] = load(y, k);
       if (Norm) h[tidX() % tileCols][own + k * apart] = v[k] * i[k];
     }
     barrier();

@@ -24,7 +24,7 @@ struct Step {
   float scale, lrDecay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, sqrtBC2, eps;
 };
 
-template <int W> DEVICE void adamwBy(float *p, const float *g, float *m, float *v, i64 n, const Step &h) {
+template <int W> DEVICE void adamwBy(float *p, const float *g, float *m, float *v, bf16 *rounded, i64 n, const Step &h) {
   for (i64 i = W * ((i64)ctaX() * dimX() + tidX()); i < n; i += W * ((i64)gridX() * dimX())) {
     Values<W> a = get<W>(p, 0, i), b = get<W>(m, 0, i), c = get<W>(v, 0, i);
     const Values<W> d = get<W>(g, 0, i);
@@ -37,13 +37,15 @@ template <int W> DEVICE void adamwBy(float *p, const float *g, float *m, float *
     put<W>(p, 0, i, a);
     put<W>(m, 0, i, b);
     put<W>(v, 0, i, c);
+    if (rounded) put<W>(rounded, 1, i, a);
   }
 }
 
-// kernels.AdamW; wide as in elementwise.cu.
-KERNEL adamw(float *p, const float *g, float *m, float *v, i64 n, float scale, float lrDecay, float oneMinusBeta1, float beta2,
+// kernels.AdamW; wide as in elementwise.cu. rounded, unless it is null, becomes
+// p in bf16, which the next step's products read.
+KERNEL adamw(float *p, const float *g, float *m, float *v, bf16 *rounded, i64 n, float scale, float lrDecay, float oneMinusBeta1, float beta2,
              float oneMinusBeta2, float stepSize, float sqrtBC2, float eps, int wide) {
   const Step h = {scale, lrDecay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, sqrtBC2, eps};
-  if (wide) adamwBy<4>(p, g, m, v, n, h);
-  else adamwBy<1>(p, g, m, v, n, h);
+  if (wide) adamwBy<4>(p, g, m, v, rounded, n, h);
+  else adamwBy<1>(p, g, m, v, rounded, n, h);
 }

@@ -47,11 +47,15 @@ func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 
 // AdamW updates parameter p and moments m and v from gradient g.
 func (e *Engine) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
-	x := e.dst("AdamW", "p", p, kernels.F32, anySize, anySize)
+	x := e.arg("AdamW", "p", p, kernels.F32, anySize, anySize)
 	d := e.arg("AdamW", "g", g, kernels.F32, x.rows, x.cols)
 	m1 := e.dst("AdamW", "m", m, kernels.F32, x.rows, x.cols)
 	m2 := e.dst("AdamW", "v", v, kernels.F32, x.rows, x.cols)
 	n := int64(x.size())
-	e.launchEach(adamwKernel, n, x.addr, d.addr, m1.addr, m2.addr, n, h.Scale, h.LRDecay, h.OneMinusBeta1, h.Beta2,
-		h.OneMinusBeta2, h.StepSize, h.SqrtBC2, h.Eps, flag(wide(x.size(), x, d, m1, m2)))
+	vector, half := []*tensor{x, d, m1, m2}, e.rewritten(x)
+	if half != nil {
+		vector = append(vector, half)
+	}
+	e.launchEach(adamwKernel, n, x.addr, d.addr, m1.addr, m2.addr, half.address(), n, h.Scale, h.LRDecay, h.OneMinusBeta1, h.Beta2,
+		h.OneMinusBeta2, h.StepSize, h.SqrtBC2, h.Eps, flag(wide(x.size(), vector...)))
 }

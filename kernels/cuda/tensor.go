@@ -143,7 +143,7 @@ func (e *Engine) dst(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 // rounded returns where the values of w, rounded to bf16, are. The copy of a
 // weight matrix stays in memory beside it, 2 bytes an element, for the products
 // of forward and backward: rounding anew each time would move four times the
-// bytes. The next write to w ends it.
+// bytes. The next write to w ends it, unless it writes both (Engine.rewritten).
 func (e *Engine) rounded(w *tensor) Address {
 	o := w.owner
 	if o.addr == 0 {
@@ -158,10 +158,28 @@ func (e *Engine) rounded(w *tensor) Address {
 		o.half, o.fresh = b, false
 	}
 	if !o.fresh {
-		e.convert(&tensor{dtype: kernels.BF16, rows: o.rows, cols: o.cols, addr: o.half.addr}, o)
+		e.convert(o.halfOf(o), o)
 		o.fresh = e.err == nil
 	}
-	return o.half.addr + (w.addr-o.addr)/2
+	return o.halfOf(w).addr
+}
+
+// halfOf returns where the copy of o, rounded to bf16, has the elements of w.
+func (o *tensor) halfOf(w *tensor) *tensor {
+	return &tensor{engine: o.engine, dtype: kernels.BF16, rows: w.rows, cols: w.cols, addr: o.half.addr + (w.addr-o.addr)/2}
+}
+
+// rewritten returns the rounded copy of w, nil if there is none, to an operation
+// that writes every element of w and of it. It stays, or becomes, true to w.
+func (e *Engine) rewritten(w *tensor) *tensor {
+	o := w.owner
+	if o.half == nil {
+		return nil
+	}
+	if w.size() == o.size() {
+		o.fresh = e.err == nil
+	}
+	return o.halfOf(w)
 }
 
 // optional is arg for an argument that may be nil.
