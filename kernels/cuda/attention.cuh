@@ -31,13 +31,15 @@ struct Rows {
   Task t;
   Shape s;
   int group, head, count;
+  u64 inverse; // 2^32/group rounded up: multiplied by it, p < 2^32/group is divided exactly
   MEMBER Rows(Task task, Shape shape, int kvHead)
-      : t(task), s(shape), group(shape.group()), head(kvHead * shape.group()), count(task.length * shape.group()) {}
-  MEMBER int query(int p) const { return p / group; }
+      : t(task), s(shape), group(shape.group()), head(kvHead * shape.group()), count(task.length * shape.group()),
+        inverse((u64)(0xffffffffu / (u32)shape.group()) + 1) {}
+  MEMBER int query(int p) const { return (int)((u64)(u32)p * inverse >> 32); }
   // line is which [size] of a [T, heads*size] tensor p is.
-  MEMBER i64 line(int p) const { return (i64)(t.first + p / group) * s.heads + head + p % group; }
+  MEMBER i64 line(int p) const { return (i64)(t.first + query(p)) * s.heads + head + (p - query(p) * group); }
   // visible is how many keys p sees.
-  MEMBER int visible(int p) const { return t.past + min(p / group, t.length - 1) + 1; }
+  MEMBER int visible(int p) const { return t.past + min(query(p), t.length - 1) + 1; }
 };
 
 // Keys walks through the segments of a sequence; keys are asked for in

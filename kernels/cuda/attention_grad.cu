@@ -1,7 +1,8 @@
 // Attention backward (Dao 2023): the scores are computed again from the
 // statistics of the forward pass, once for dq, by blocks of rows, and once for
-// dk and dv, by blocks of keys. So nothing is added by two blocks, and each sum
-// has one order: keys ascending, packed rows ascending (by query, then head).
+// dk and dv, by blocks of keys and of a query head, whose sums over the heads of
+// a group attention_heads adds. So nothing is added by two blocks, and each sum
+// has one order: keys ascending; queries ascending, then heads.
 //
 //	p  = exp(qk*scale - top) * (1/sum)       ds = ((dout·v - delta) * p) * scale
 //
@@ -85,6 +86,15 @@ template <int SIZE, typename LINE> DEVICE void storeStrip(float *dst, const floa
   }
 }
 
+// Queries finds the rows of one head, which blocks of keys have: of a group of
+// gridY, ctaY of those of key-value head ctaZ.
+struct Queries {
+  i64 first;
+  int heads;
+  MEMBER Queries(const Task &t, const Shape &s) : first((i64)t.first * s.heads + ctaZ() * gridY() + ctaY()), heads(s.heads) {}
+  MEMBER i64 line(int p) const { return first + (i64)p * heads; }
+};
+
 constexpr int strip = 64; // rows or keys of a block, 16 a warp
 constexpr int step = 32;  // keys or rows that they meet at once
 
@@ -153,8 +163,8 @@ DEVICE void gradQueries(float *dq, const bf16 *q, const bf16 *k, const bf16 *v, 
   storeStrip<SIZE>(dq, acc, s.size, [&](int l) { return first + l < rows.count ? rows.line(first + l) : -1; });
 }
 
-// attention_dkv: a block has 64 keys, from t.row, and walks through the packed
-// rows that see them.
+// attention_dkv: a block has 64 keys, from t.row, and walks through the queries
+// of one head that see them. Its sums go to lines of that head: [T, heads*size].
 template <int SIZE>
 DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout, const Row *info, const Task *tasks, Shape s,
                      float scale, int fast) {
@@ -163,23 +173,22 @@ DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const b
   constexpr int stageBytes = 2 * TileQ::bytes + step * sizeof(Row);
   const u32 tk = sharedAddress(dynamic), tv = tk + TileK::bytes, stages = tv + TileK::bytes;
   const Task t = tasks[ctaX()];
-  const int kvHead = ctaY();
-  const Rows rows(t, s, kvHead);
+  const Queries queries(t, s);
   const int lane = tidX() % 32, strip0 = tidX() / 32 * 16, key = t.row + strip0 + lane / 4; // the thread has key and key+8
-  const i64 keyLine = (i64)(t.first + t.row) * s.kvHeads + kvHead, ld = (i64)s.kvHeads * s.size;
+  const i64 keyLine = (i64)(t.first + t.row) * s.kvHeads + ctaZ(), ld = (i64)s.kvHeads * s.size;
   const int count = t.length - t.row; // of keys
-  const int from = t.row * rows.group / step, to = ceilDiv(rows.count, step);
+  const int from = t.row / step, to = ceilDiv(t.length, step);
 
   loadTile<TileK, strip>(tk, s.size, k, fast, [&](int l) { return l < count ? k + keyLine * s.size + l * ld : nullptr; });
   loadTile<TileK, strip>(tv, s.size, v, fast, [&](int l) { return l < count ? v + keyLine * s.size + l * ld : nullptr; });
   auto load = [&](int i) {
     const u32 at = stages + i % 2 * stageBytes;
-    loadRows<TileQ, step>(at, q, rows, i * step, fast);
-    loadRows<TileQ, step>(at + TileQ::bytes, dout, rows, i * step, fast);
-    if (tidX() < step) {
-      const int p = i * step + tidX();
-      copy16(at + 2 * TileQ::bytes + tidX() * sizeof(Row), p < rows.count ? info + rows.line(p) : info, p < rows.count ? 16 : 0);
-    }
+    const int left = t.length - i * step;
+    const i64 line = queries.line(i * step);
+    loadTile<TileQ, step>(at, s.size, q, fast, [&](int l) { return l < left ? q + (line + l * s.heads) * s.size : nullptr; });
+    loadTile<TileQ, step>(at + TileQ::bytes, s.size, dout, fast, [&](int l) { return l < left ? dout + (line + l * s.heads) * s.size : nullptr; });
+    if (tidX() < step)
+      copy16(at + 2 * TileQ::bytes + tidX() * sizeof(Row), tidX() < left ? info + line + tidX() * s.heads : info, tidX() < left ? 16 : 0);
     commitCopies();
   };
   float gk[SIZE / 8][4], gv[SIZE / 8][4];
@@ -192,7 +201,7 @@ DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const b
     waitCopies<0>();
     barrier();
     if (i + 1 < to) load(i + 1);
-    if (i < from || strip0 >= count || i * step + step <= (t.row + strip0) * rows.group) continue;
+    if (i < from || strip0 >= count || i * step + step <= t.row + strip0) continue;
     const u32 stage = i % 2 * stageBytes, tq = stages + stage, td = tq + TileQ::bytes;
     const Row *of = (const Row *)(dynamic + 2 * TileK::bytes + stage + 2 * TileQ::bytes);
     float p[step / 8][4], ds[step / 8][4];
@@ -206,7 +215,7 @@ DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const b
         const Row o = of[l];
 #pragma unroll
         for (int e = c; e < 4; e += 2) {
-          const bool seen = at < rows.count && (key + e / 2 * 8) * rows.group <= at; // key <= at/group
+          const bool seen = at < t.length && key + e / 2 * 8 <= at;
           const float x = expScore(p[j][e] * scale - o.top) * o.inverse;
           const float d = ((ds[j][e] - o.delta) * x) * scale;
           p[j][e] = seen ? x : 0.0f;
@@ -222,7 +231,7 @@ DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const b
       accumulate<TileQ, SIZE>(gk, a, tq, j * 16);
     }
   }
-  auto line = [&](int l) { return strip0 + l < count ? keyLine + (i64)(strip0 + l) * s.kvHeads : -1; };
+  auto line = [&](int l) { return strip0 + l < count ? queries.line(t.row + strip0 + l) : -1; };
   storeStrip<SIZE>(dk, gk, s.size, line);
   storeStrip<SIZE>(dv, gv, s.size, line);
 }
@@ -334,17 +343,16 @@ DEVICE void gradKeysF(float *dk, float *dv, const float *q, const float *k, cons
   constexpr int LD = SIZE + 4;
   float *tk = (float *)dynamic, *tv = tk + own * LD, *tq = tv + own * LD, *td = tq + met * LD, *grads = td + met * LD, *probs = grads + own * (met + 1);
   const Task t = tasks[ctaX()];
-  const int kvHead = ctaY();
-  const Rows rows(t, s, kvHead);
+  const Queries queries(t, s);
   const int r = tidX() / 4, key = t.row + r;
-  auto keyLine = [&](int l) -> i64 { return t.row + l < t.length ? (i64)(t.first + t.row + l) * s.kvHeads + kvHead : -1; };
+  auto keyLine = [&](int l) -> i64 { return t.row + l < t.length ? (i64)(t.first + t.row + l) * s.kvHeads + ctaZ() : -1; };
   loadF<own, SIZE>(tk, k, s.size, keyLine);
   loadF<own, SIZE>(tv, v, s.size, keyLine);
   float gk[SIZE / 4] = {}, gv[SIZE / 4] = {};
 #pragma unroll 1
-  for (int first = t.row * rows.group / met * met; first < rows.count; first += met) {
+  for (int first = t.row / met * met; first < t.length; first += met) {
     barrier();
-    auto rowLine = [&](int l) -> i64 { return first + l < rows.count ? rows.line(first + l) : -1; };
+    auto rowLine = [&](int l) -> i64 { return first + l < t.length ? queries.line(first + l) : -1; };
     loadF<met, SIZE>(tq, q, s.size, rowLine);
     loadF<met, SIZE>(td, dout, s.size, rowLine);
     barrier();
@@ -355,21 +363,21 @@ DEVICE void gradKeysF(float *dk, float *dv, const float *q, const float *k, cons
     for (int j = 0; j < met / 4; j++) {
       const int l = j * 4 + tidX() % 4;
       Row o = {0, 0, 0, 0};
-      if (first + l < rows.count) o = info[rows.line(first + l)];
+      if (first + l < t.length) o = info[queries.line(first + l)];
       const float p = exponential(x[j] * scale - o.top) * o.inverse;
       probs[r * (met + 1) + l] = p;
       grads[r * (met + 1) + l] = ((d[j] - o.delta) * p) * scale;
     }
     warpBarrier();
 #pragma unroll 1
-    for (int j = max(0, key * rows.group - first); j < min(met, rows.count - first); j++) {
+    for (int j = max(0, key - first); j < min(met, t.length - first); j++) {
       addLine<SIZE>(gv, probs[r * (met + 1) + j], td, j);
       addLine<SIZE>(gk, grads[r * (met + 1) + j], tq, j);
     }
   }
   if (key >= t.length) return;
-  storeLine<SIZE>(dk, gk, keyLine(r), s.size);
-  storeLine<SIZE>(dv, gv, keyLine(r), s.size);
+  storeLine<SIZE>(dk, gk, queries.line(key), s.size);
+  storeLine<SIZE>(dv, gv, queries.line(key), s.size);
 }
 
 #define GRADS_F32(SIZE)                                                                                                                              \
@@ -386,3 +394,41 @@ DEVICE void gradKeysF(float *dk, float *dv, const float *q, const float *k, cons
 GRADS_F32(32)
 GRADS_F32(64)
 GRADS_F32(128)
+
+// ---- Sums over the heads of a group
+
+template <int W> DEVICE void addHeads(float *sums, const float *parts, const Task &t, Shape s, int keys) {
+  constexpr int many = 8; // heads that are asked for at once
+  const int group = s.group(), n = min(keys, t.length - t.row) * s.size;
+  for (int i = W * tidX(); i < n; i += W * dimX()) {
+    const int c = i % s.size;
+    const i64 line = (i64)(t.first + t.row + i / s.size) * s.kvHeads + ctaY(); // of which there are group in parts
+    Values<W> none, x[many];
+#pragma unroll
+    for (int k = 0; k < W; k++) none.v[k] = -0.0f; // changes no sum
+    Values<W> sum = none;
+    for (int h = 0; h < group; h += many) {
+#pragma unroll
+      for (int j = 0; j < many; j++) {
+        x[j] = none;
+        if (h + j < group) x[j] = get<W>(parts, 0, (line * group + h + j) * s.size + c);
+      }
+#pragma unroll
+      for (int j = 0; j < many; j++)
+#pragma unroll
+        for (int k = 0; k < W; k++) sum.v[k] = sum.v[k] + x[j].v[k];
+    }
+    put<W>(sums, 0, line * s.size + c, sum);
+  }
+}
+
+// attention_heads adds what attention_dkv left of each query head to dk and dv
+// in the order of heads: for the keys of task ctaX and key-value head ctaY, dk
+// or, where ctaZ is 1, dv. wide as in elementwise.cu.
+KERNEL attention_heads(float *dk, float *dv, const float *partsK, const float *partsV, const Task *tasks, int heads, int kvHeads, int size, int keys,
+                       int wide) {
+  float *sums = ctaZ() ? dv : dk;
+  const float *parts = ctaZ() ? partsV : partsK;
+  if (wide) addHeads<4>(sums, parts, tasks[ctaX()], {heads, kvHeads, size}, keys);
+  else addHeads<1>(sums, parts, tasks[ctaX()], {heads, kvHeads, size}, keys);
+}

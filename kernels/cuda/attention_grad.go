@@ -1,10 +1,15 @@
 package cuda
 
 import (
+	"slices"
+
 	"xrun/kernels"
 )
 
-const attentionRowBytes = 16 // of Row in attention_grad.cu
+const (
+	attentionRowBytes = 16 // of Row in attention_grad.cu
+	attentionSumKeys  = 16 // of a block of attention_heads
+)
 
 // AttentionGrad sets dq, dk and dv.
 func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape) {
@@ -32,9 +37,11 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	if len(w.tasks) == 0 {
 		return
 	}
-	var keyTasks []attentionTask // early keys are seen by most
+	var keyTasks, sumTasks []attentionTask // early keys are seen by most
 	for _, seq := range seqs {
-		keyTasks = attentionTask{first: int32(seq.First), length: int32(seq.Len)}.cut(keyTasks, seq.Len, own)
+		t := attentionTask{first: int32(seq.First), length: int32(seq.Len)}
+		keyTasks = t.cut(keyTasks, seq.Len, own)
+		sumTasks = t.cut(sumTasks, seq.Len, attentionSumKeys)
 	}
 
 	if d.dtype != x.dtype { // products need operands of one type
@@ -48,16 +55,30 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	e.launch(kernel{module: "attention_grad", name: "attention_rows"}.of(d.dtype, o.dtype), Dim{X: (lines + 7) / 8}, Dim{X: attentionThreads},
 		info, st.addr, d.addr, o.addr, int32(lines), int32(s.HeadDim))
 
-	at := e.upload(raw(w.tasks), raw(keyTasks))
-	shape := []any{int32(s.Heads), int32(s.KVHeads), int32(s.HeadDim), scoreScale(s.HeadDim), flag(w.fast && x.addr%16 == 0 && d.addr%16 == 0)}
-	run := func(name string, tasks Address, n int, args ...any) {
+	at := e.upload(raw(w.tasks), raw(keyTasks), raw(sumTasks))
+	shape := []any{int32(s.Heads), int32(s.KVHeads), int32(s.HeadDim)}
+	how := []any{scoreScale(s.HeadDim), flag(w.fast && x.addr%16 == 0 && d.addr%16 == 0)}
+	run := func(name string, grid Dim, tasks Address, results ...any) {
 		kn := attentionKernel("attention_grad", name, x.dtype, s.HeadDim)
 		kn.shared = attentionGradShared(name, x.dtype, paddedHead(s.HeadDim))
-		args = append(args, x.addr, kt.addr, vt.addr, d.addr, info, tasks)
-		e.launch(kn, Dim{X: n, Y: s.KVHeads}, Dim{X: attentionThreads}, append(args, shape...)...)
+		operands := []any{x.addr, kt.addr, vt.addr, d.addr, info, tasks}
+		e.launch(kn, grid, Dim{X: attentionThreads}, slices.Concat(results, operands, shape, how)...)
 	}
-	run("attention_dq", at[0], len(w.tasks), gq.addr)
-	run("attention_dkv", at[1], len(keyTasks), gk.addr, gv.addr)
+	run("attention_dq", Dim{X: len(w.tasks), Y: s.KVHeads}, at[0], gq.addr)
+
+	// Of a head each: dk and dv, where it alone is in its group, or else a part of them.
+	group, partK, partV := s.Heads/s.KVHeads, gk.addr, gv.addr
+	if group > 1 {
+		bytes := int64(x.size()) * 4
+		partK = e.scratch("attention heads", 2*bytes)
+		partV = partK + Address(bytes)
+	}
+	run("attention_dkv", Dim{X: len(keyTasks), Y: group, Z: s.KVHeads}, at[1], partK, partV)
+	if group > 1 {
+		aligned := s.HeadDim%4 == 0 && gk.addr%16 == 0 && gv.addr%16 == 0
+		e.launch(kernel{module: "attention_grad", name: "attention_heads"}, Dim{X: len(sumTasks), Y: s.KVHeads, Z: 2}, Dim{X: blockSize},
+			slices.Concat([]any{gk.addr, gv.addr, partK, partV, at[2]}, shape, []any{int32(attentionSumKeys), flag(aligned)})...)
+	}
 }
 
 // attentionGradShared is the dynamic shared memory of a kernel of

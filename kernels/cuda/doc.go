@@ -35,9 +35,10 @@
 // sum (Milakov & Gimelshein 2018; Dao et al. 2022). What a row does not see is
 // not in its result: a value that is not finite reaches the rows that see it and
 // no others, where one that is infinite counts as NaN in the tile that a row
-// sees part of. Gradients sum over keys ascending (dq) and over queries, then
-// heads of the group (dk, dv). Exponentials of bf16 scores are the hardware's
-// (ex2.approx), whose bits may differ between compute capabilities.
+// sees part of. Gradients sum over keys ascending (dq), and over queries
+// ascending and then the heads of the group (dk, dv). Exponentials of bf16 scores
+// are the hardware's (ex2.approx), whose bits may differ between compute
+// capabilities.
 //
 // Losses: see loss.cu; bits depend on a row alone, so LogProb has those of
 // CrossEntropy.

@@ -68,6 +68,22 @@ func TestAttentionDoesNotDependOnNeighbours(t *testing.T) {
 		if !slices.Equal(bitsOf(e, alone), want) {
 			t.Errorf("%v: a sequence alone differs from the same among others", dt)
 		}
+		grads := func(q, k, v kernels.Tensor, seqs ...kernels.Sequence) (g [3]kernels.Tensor) {
+			n := q.Rows()
+			for i, cols := range []int{120, 40, 40} {
+				g[i] = e.New(kernels.F32, n, cols)
+			}
+			y, stats := e.New(dt, n, 120), e.New(kernels.F32, n, 6)
+			e.Attention(y, stats, q, k, v, seqs, s)
+			e.AttentionGrad(g[0], g[1], g[2], q, y, stats, q, k, v, seqs, s) // dout is q: any will do
+			return g
+		}
+		among := grads(q.Tensor, k.Tensor, v.Tensor, kernels.Sequence{First: 0, Len: before}, kernels.Sequence{First: before, Len: length})
+		for i, g := range grads(part(q, 0, length), part(k, 0, length), part(v, 0, length), kernels.Sequence{Len: length}) {
+			if !slices.Equal(bitsOf(e, g), bitsOf(e, among[i].Slice(before, before+length))) {
+				t.Errorf("%v: d%c of a sequence alone differs from the same among others", dt, "qkv"[i])
+			}
+		}
 		rest := e.New(dt, length-cut, 120)
 		past := []kernels.Span{{K: part(k, 0, 20), V: part(v, 0, 20)}, {K: part(k, 20, cut), V: part(v, 20, cut)}}
 		e.Attention(rest, nil, part(q, cut, length), part(k, cut, length), part(v, cut, length), []kernels.Sequence{{Len: length - cut, Past: past}}, s)

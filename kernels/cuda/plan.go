@@ -59,7 +59,8 @@ func (t Training) Overhead() Overhead {
 		need(product{layout: nn, dtype: t.DType, m: rows, n: m[1], k: m[0]})
 		need(product{layout: tn, dtype: t.DType, m: m[0], n: m[1], k: rows})
 	}
-	o.Scratch = partial + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + 4*int64(t.Tokens) + 16*int64(t.Labels) + elements/sumBlock*8
+	heads := 2 * int64(t.Tokens) * int64(t.Hidden) * 4 // dk and dv of each query head
+	o.Scratch = partial + heads + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + 4*int64(t.Tokens) + 16*int64(t.Labels) + elements/sumBlock*8
 	return o
 }
 
