@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"xrun/kernels"
 	"xrun/kernels/cuda"
 	"xrun/kernels/cuda/emulated"
 	"xrun/kernels/enginetest"
+	"xrun/kernels/num"
 	"xrun/kernels/ptx"
 )
 
@@ -78,5 +80,68 @@ func TestCloseSaysAFailureOnce(t *testing.T) {
 	err = e.Close()
 	if err == nil || strings.Count(err.Error(), "answer") != 1 || !strings.Contains(err.Error(), "the first of 20 ") {
 		t.Errorf("closing: %v; want one error and how many there were", err)
+	}
+}
+
+// copies counts what a driver copies to its device.
+type copies struct {
+	cuda.Driver
+	n int
+}
+
+func (c *copies) CopyIn(s cuda.Stream, dst cuda.Address, src []byte) error {
+	c.n++
+	return c.Driver.CopyIn(s, dst, src)
+}
+
+// TestUploadsAreReused asks for rows by the same lists in changing order: what
+// is on the device already is not copied again, and no list is overwritten while
+// a kernel may still read it, in a ring of a few of them.
+func TestUploadsAreReused(t *testing.T) {
+	t.Parallel()
+	for seed, o := range map[uint64]cuda.Options{1: {}, 2: {SegmentBytes: 1 << 20, StagingBytes: 4 << 10}} {
+		d := &copies{Driver: exact(seed)}
+		e, err := cuda.New(d, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const rows, lists, n = 50, 9, 100
+		src := e.New(f32, rows, 1)
+		values := make([]float32, rows)
+		for i := range values {
+			values[i] = float32(i)
+		}
+		e.Write(src, values)
+		r := num.NewPhilox(3, uint32(seed), 0)
+		ids := make([][]int32, lists)
+		for i := range ids {
+			ids[i] = make([]int32, n)
+			for j := range ids[i] {
+				ids[i][j] = int32(r.Below(rows))
+			}
+		}
+		var want [][]int32
+		var got []kernels.Tensor
+		for i := range 60 {
+			list := ids[r.Below(min(lists, uint64(i/2+1)))]
+			want, got = append(want, list), append(got, e.New(f32, n, 1))
+			e.GatherRows(got[i], src, list)
+		}
+		if d.n > 45 {
+			t.Errorf("%d copies for 60 uses of %d lists", d.n, lists)
+		}
+		for i, x := range got {
+			back := make([]float32, n)
+			e.Read(back, x)
+			for j, v := range back {
+				if v != float32(want[i][j]) {
+					t.Fatalf("%+v: use %d: row %d is %v, want %v", o, i, j, v, want[i][j])
+				}
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%+v: %d copies", o, d.n)
 	}
 }

@@ -1,8 +1,10 @@
 package cuda
 
 import (
+	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"unsafe"
 
 	"xrun/kernels"
@@ -19,16 +21,18 @@ type uploads struct {
 	host   []byte
 	device Address // a ring of the same size; 0 where each upload has memory of its own
 	at     int
-	slots  []upload // that may be in use, oldest first
+	slots  []*upload // that may be in use, oldest first
+	latest *upload   // what the kernels launched last may read
 	spare  []Event
 }
 
-// upload is one copy in flight, host[from:to].
+// upload is one copy in flight, of n bytes from host[from:to].
 type upload struct {
-	from, to int
-	own      Address // its device memory, if there is no ring
-	copied   Event
-	consumed Event // after the last kernel that reads it
+	n, from, to int
+	device      Address
+	own         bool // device is memory of its own, not of the ring
+	copied      Event
+	consumed    Event // after the last kernel that reads it
 }
 
 func (u *uploads) start(e *Engine, o Options) (err error) {
@@ -66,7 +70,7 @@ func (u *uploads) release(e *Engine, errs *tally) {
 	if u.device != 0 {
 		errs.add(e.driver.Free(u.device))
 	}
-	u.host, u.device, u.at = nil, 0, 0
+	u.host, u.device, u.at, u.latest = nil, 0, 0, nil
 }
 
 // retire forgets the oldest upload, whose kernels have run.
@@ -74,8 +78,8 @@ func (u *uploads) retire(e *Engine) error {
 	s := u.slots[0]
 	u.slots = u.slots[1:]
 	u.spare = append(u.spare, s.copied, s.consumed)
-	if s.own != 0 {
-		return e.driver.Free(s.own)
+	if s.own {
+		return e.driver.Free(s.device)
 	}
 	return nil
 }
@@ -91,7 +95,8 @@ func (u *uploads) event(e *Engine) (Event, error) {
 
 // upload copies the parts to the device and returns the address of each,
 // aligned to 16 bytes. They stay until the next upload: the kernels that read
-// them are launched before.
+// them are launched before. What is there already is not copied again: every
+// layer asks for the same positions.
 func (e *Engine) upload(parts ...[]byte) []Address {
 	at := make([]Address, len(parts))
 	if e.err != nil {
@@ -105,11 +110,21 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 	if n == 0 {
 		return at
 	}
-	base, err := e.uploads.push(e, n, func(host []byte) {
+	base, err := e.uploads.find(e, n, func(host []byte) bool {
 		for i, p := range parts {
-			copy(host[at[i]:], p)
+			if !bytes.Equal(host[at[i]:][:len(p)], p) {
+				return false
+			}
 		}
+		return true
 	})
+	if base == 0 && err == nil {
+		base, err = e.uploads.push(e, n, func(host []byte) {
+			for i, p := range parts {
+				copy(host[at[i]:], p)
+			}
+		})
+	}
 	var oom *OutOfMemoryError
 	switch {
 	case errors.As(err, &oom):
@@ -123,14 +138,43 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 	return at
 }
 
+// How far back, and up to how many bytes, find looks.
+const (
+	findSlots = 16
+	findBytes = 64 << 10
+)
+
+// find returns where on the device n bytes are that same recognizes, or 0.
+func (u *uploads) find(e *Engine, n int, same func(host []byte) bool) (Address, error) {
+	if n > findBytes {
+		return 0, nil
+	}
+	for _, s := range slices.Backward(u.slots[max(0, len(u.slots)-findSlots):]) {
+		if s.n == n && same(u.host[s.from:][:n]) {
+			return s.device, u.read(e, s)
+		}
+	}
+	return 0, nil
+}
+
+// read makes s what the kernels launched from now on read; those launched so far
+// read what was the latest before.
+func (u *uploads) read(e *Engine, s *upload) error {
+	if before := u.latest; before != nil && before != s {
+		if err := e.driver.Record(before.consumed, e.compute); err != nil {
+			return err
+		}
+	}
+	u.latest = s
+	return nil
+}
+
 // push queues the copy of n bytes that fill writes, and returns where on the
 // device they will be.
 func (u *uploads) push(e *Engine, n int, fill func(host []byte)) (Address, error) {
 	d := e.driver
-	if k := len(u.slots); k > 0 {
-		if err := d.Record(u.slots[k-1].consumed, e.compute); err != nil {
-			return 0, err
-		}
+	if err := u.read(e, nil); err != nil {
+		return 0, err
 	}
 	from, to, err := u.reserve(e, n)
 	if err != nil {
@@ -138,23 +182,22 @@ func (u *uploads) push(e *Engine, n int, fill func(host []byte)) (Address, error
 	}
 	fill(u.host[from:to])
 
-	s := upload{from: from, to: to}
+	s := &upload{n: n, from: from, to: to, device: u.device + Address(from)}
 	if s.copied, err = u.event(e); err != nil {
 		return 0, err
 	}
 	if s.consumed, err = u.event(e); err != nil {
 		return 0, err
 	}
-	at := u.device + Address(from)
 	if u.device == 0 {
-		if s.own, err = d.Alloc(int64(n)); err != nil {
+		if s.device, err = d.Alloc(int64(n)); err != nil {
 			return 0, err
 		}
-		at = s.own
+		s.own = true
 	}
-	u.slots = append(u.slots, s)
-	return at, errors.Join(
-		d.CopyIn(u.stream, at, u.host[from:from+n]),
+	u.slots, u.latest = append(u.slots, s), s
+	return s.device, errors.Join(
+		d.CopyIn(u.stream, s.device, u.host[from:from+n]),
 		d.Record(s.copied, u.stream),
 		d.Wait(e.compute, s.copied))
 }
