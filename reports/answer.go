@@ -88,12 +88,18 @@ func (r *renderer) answer() {
 	r.baseTable()
 }
 
+// settingsTable shows each setting, unless every score is equal in all of them.
 func (r *renderer) settingsTable(m *match) {
 	var rows [][]string
+	same := true
 	for _, c := range m.settings {
 		t := r.tally(c)
+		same = same && t.equal == t.all && t.missing == 0
 		rows = append(rows, []string{escape(c.context), withNames(t.toldBetter, t.betterOn), withNames(t.toldWorse, t.worseOn), cannotTell(t),
 			fmt.Sprint(t.better), fmt.Sprint(t.worse), fmt.Sprint(t.tied)})
+	}
+	if same {
+		return
 	}
 	r.md.table("<<<>>>>", []string{"with", "better on", "worse on", "cannot tell", "ahead by sign alone", "behind", "level"}, rows)
 }

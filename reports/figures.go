@@ -85,9 +85,11 @@ func (r *renderer) figuresSection() {
 	notes := &footnotes{}
 	r.figureTables(open, notes)
 	notes.write(&r.md)
-	r.picture(betweenPlot, "Differences between the cells with 95 % intervals, a line a figure")
-	r.picture(basePlot, "Differences from the base model with 95 % intervals, a line a figure")
-	if r.report.Plots[betweenPlot] != nil || r.report.Plots[basePlot] != nil {
+	shown := false
+	for _, p := range r.pictures(open, "") {
+		shown = r.show(p.name, p.alt) || shown
+	}
+	if shown {
 		r.md.para("Filled marks: the data can tell. Hollow: they cannot. Thick lines: averages.")
 	}
 	for _, b := range r.blocks() {
@@ -103,8 +105,9 @@ func (r *renderer) figuresSection() {
 	}
 	if len(folded) > 0 && len(r.between)+len(r.base) > 0 {
 		r.md.details(fmt.Sprintf("Pictures of the %d folded figures", len(folded)), func() {
-			r.picture(betweenFoldedPlot, "Differences between the cells on the folded figures")
-			r.picture(baseFoldedPlot, "Differences from the base model on the folded figures")
+			for _, p := range r.pictures(folded, "_subjects") {
+				r.show(p.name, p.alt)
+			}
 		})
 	}
 	r.statistics()
@@ -125,22 +128,24 @@ func (r *renderer) foldedSummary(b *block, rows []int) string {
 	return strings.Join(parts, "; ")
 }
 
-// wide is the number of difference columns that stand beside the values.
-const wide = 3
+// The most columns of differences beside the values, and of values in a table.
+const wide, wideValues = 3, 6
 
 // figureTables writes values and differences of some figures: one table where
-// the columns fit, else values first and then a table of differences per axis.
+// the columns fit, else values first and then the differences axis by axis.
 func (r *renderer) figureTables(rows []int, notes *footnotes) {
 	contrasts := append(slices.Clone(r.between), r.base...)
 	if len(contrasts) <= wide {
 		r.figureTable(rows, r.columns(), contrasts, notes)
 		return
 	}
-	r.figureTable(rows, r.columns(), nil, notes)
-	for len(contrasts) > 0 {
-		n := min(wide, len(contrasts))
-		r.figureTable(rows, nil, contrasts[:n], notes)
-		contrasts = contrasts[n:]
+	for columns := range slices.Chunk(r.columns(), wideValues) {
+		r.figureTable(rows, columns, nil, notes)
+	}
+	for _, list := range byAxis(contrasts) {
+		for some := range slices.Chunk(list, wide) {
+			r.figureTable(rows, nil, some, notes)
+		}
 	}
 }
 
@@ -153,7 +158,7 @@ func (r *renderer) figureTable(rows []int, columns []column, contrasts []*contra
 		head, align = append(head, escape(c.name)), align+">"
 	}
 	for _, c := range contrasts {
-		head, align = append(head, escape(strings.Replace(c.name, " - ", " − ", 1))), align+"<"
+		head, align = append(head, escape(contrastLabel(c.name))), align+"<"
 	}
 	var body [][]string
 	for _, i := range rows {
@@ -255,7 +260,7 @@ func detectableText(d *Difference, decimals int) string {
 // statistics shows what the marks rest on, comparison by comparison.
 func (r *renderer) statistics() {
 	for _, c := range append(slices.Clone(r.between), r.base...) {
-		r.md.details("Statistics of "+c.name, func() {
+		r.md.details("Statistics of "+contrastLabel(c.name), func() {
 			var rows [][]string
 			for _, d := range c.rows {
 				rows = append(rows, []string{escape(d.Figure), grouped(int64(d.Items)), grouped(int64(d.Units)), grouped(int64(d.OnlyB)), grouped(int64(d.OnlyA)),
@@ -285,7 +290,7 @@ func (r *renderer) seedTable() {
 				fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), fixed(d.SeedStdErr, 2), fmt.Sprintf("%s to %s", signed(d.SeedLow, 2), signed(d.SeedHigh, 2)), strings.ReplaceAll(d.Sign, "-", "−")})
 		}
 		if len(rows) > 0 {
-			r.md.details(c.name+", by items and by seeds", func() {
+			r.md.details(contrastLabel(c.name)+", by items and by seeds", func() {
 				r.md.table("<>>>>>:", []string{"figure", "seeds", "difference", "by items", "s.e. over seeds", "by seeds", ""}, rows)
 			})
 		}

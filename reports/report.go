@@ -79,36 +79,63 @@ type renderer struct {
 	between, base []*contrast
 }
 
-// The names of the plots. Figures that tables fold away have their own.
+// The names of the plots.
 const (
-	betweenPlot       = "differences.svg"
-	betweenFoldedPlot = "differences_subjects.svg"
-	basePlot          = "against_base.svg"
-	baseFoldedPlot    = "against_base_subjects.svg"
-	lossPlot          = "loss.svg"
-	heldoutPlot       = "heldout.svg"
+	betweenPlot = "differences.svg"
+	basePlot    = "against_base.svg"
+	lossPlot    = "loss.svg"
+	heldoutPlot = "heldout.svg"
 )
 
-func (r *renderer) plots() error {
-	open, folded := r.split()
-	forest := func(list []*contrast, rows []int, label string) func() ([]byte, error) {
-		return func() ([]byte, error) { return r.forestPlot(list, rows, label) }
-	}
+// picture is a plot of differences.
+type picture struct {
+	name, alt, label string
+	contrasts        []*contrast
+	rows             []int
+}
+
+// pictures lists the plots of differences of some figures: one of the cells among
+// themselves, or where it would hold more marks a figure than there are colours one
+// of each axis, and one against the base models. Figures that tables fold away have
+// their own, with folded in the name.
+func (r *renderer) pictures(rows []int, folded string) (out []picture) {
 	const (
 		between = "difference in percentage points (right of 0: the first named is better)"
 		base    = "difference in percentage points (right of 0: better than the base model)"
 	)
-	for _, p := range []struct {
+	if len(r.between) <= len(palette) {
+		out = append(out, picture{"differences" + folded + ".svg", "Differences between the cells with 95 % intervals, a line a figure", between, r.between, rows})
+	} else {
+		for _, list := range byAxis(r.between) {
+			axis := list[0].axis
+			out = append(out, picture{"differences_" + fileName(axis) + folded + ".svg", "Differences along " + axis + " with 95 % intervals, a line a figure", between, list, rows})
+		}
+	}
+	return append(out, picture{"against_base" + folded + ".svg", "Differences from the base model with 95 % intervals, a line a figure", base, r.base, rows})
+}
+
+// byAxis cuts comparisons where the axis changes.
+func byAxis(list []*contrast) (out [][]*contrast) {
+	for i, c := range list {
+		if i == 0 || c.axis != list[i-1].axis {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], c)
+	}
+	return out
+}
+
+func (r *renderer) plots() error {
+	type plot struct {
 		name string
 		draw func() ([]byte, error)
-	}{
-		{betweenPlot, forest(r.between, open, between)},
-		{betweenFoldedPlot, forest(r.between, folded, between)},
-		{basePlot, forest(r.base, open, base)},
-		{baseFoldedPlot, forest(r.base, folded, base)},
-		{lossPlot, r.lossPlot},
-		{heldoutPlot, r.heldOutPlot},
-	} {
+	}
+	plots := []plot{{lossPlot, r.lossPlot}, {heldoutPlot, r.heldOutPlot}}
+	open, folded := r.split()
+	for _, p := range append(r.pictures(open, ""), r.pictures(folded, "_subjects")...) {
+		plots = append(plots, plot{p.name, func() ([]byte, error) { return r.forestPlot(p.contrasts, p.rows, p.label) }})
+	}
+	for _, p := range plots {
 		svg, err := p.draw()
 		if err != nil {
 			return fmt.Errorf("drawing %s: %w", p.name, err)
@@ -120,10 +147,13 @@ func (r *renderer) plots() error {
 	return nil
 }
 
-func (r *renderer) picture(name, alt string) {
-	if r.report.Plots[name] != nil {
-		r.md.para("![%s](plots/%s)", alt, name)
+// show puts a plot into the report and says whether there is one.
+func (r *renderer) show(name, alt string) bool {
+	if r.report.Plots[name] == nil {
+		return false
 	}
+	r.md.para("![%s](plots/%s)", escape(alt), name)
+	return true
 }
 
 func (r *renderer) top() {

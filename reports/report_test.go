@@ -116,6 +116,7 @@ func TestReports(t *testing.T) {
 		"broken":      broken,
 		"study":       studyRun(),
 		"two_axes":    twoAxes(),
+		"many_axes":   manyAxes(),
 		"two_cells":   syntheticRun(1),
 		"seeds":       syntheticRun(3),
 		"failed_cell": failed,

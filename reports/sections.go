@@ -66,7 +66,7 @@ func (r *renderer) classes(mark string) {
 		head, align = append(head, escape(c.name)), align+">"
 	}
 	for _, c := range r.between {
-		head, align = append(head, escape(strings.Replace(c.name, " - ", " − ", 1))), align+"<"
+		head, align = append(head, escape(contrastLabel(c.name))), align+"<"
 	}
 	var rows [][]string
 	for i, f := range r.figures {
@@ -94,7 +94,7 @@ func (r *renderer) curves() {
 	}
 	r.md.para("## Losses")
 	if r.report.Plots[lossPlot] != nil {
-		r.picture(lossPlot, "Training loss of each cell over the steps")
+		r.show(lossPlot, "Training loss of each cell over the steps")
 		r.md.para("Strong: means of the log windows, the last of which holds the steps that remained; pale: every step. Losses of cells with different labels measure different things: with labels on every token the mean counts prompt tokens too, which are easier or harder to foretell than answers. These curves show whether training went well, not which cell is better.")
 		var rows [][]string
 		for _, c := range r.cells {
@@ -122,7 +122,7 @@ func (r *renderer) curves() {
 	r.paddingLine()
 	if r.report.Plots[heldoutPlot] != nil {
 		r.md.para("On the held-out items, which no cell trains on, every model is measured alike, on outputs and on prompts, whatever its labels:")
-		r.picture(heldoutPlot, "Loss on the held-out items' outputs (left) and prompts (right)")
+		r.show(heldoutPlot, "Loss on the held-out items' outputs (left) and prompts (right)")
 	}
 	r.md.table("<>>>", []string{"model", "step", "nats per output token", "nats per prompt token"}, r.heldOutRows())
 }

@@ -1,0 +1,95 @@
+package reports
+
+import (
+	"strings"
+	"testing"
+)
+
+// manyAxes is a study of three axes, twelve arms: those that train on the prompt
+// too are better on "easy", nothing else makes a difference.
+func manyAxes() *Run {
+	one, run := syntheticRun(1), &Run{}
+	fact := func(section, cell, key, value string) {
+		run.Facts = append(run.Facts, Fact{Section: section, Cell: cell, Key: key, Value: value, Order: int32(len(run.Facts))})
+	}
+	add := func(from, to string) {
+		for _, r := range one.Results {
+			if r.Cell == from {
+				r.Cell = to
+				run.Results = append(run.Results, r)
+			}
+		}
+		for _, it := range one.Items {
+			if it.Cell == from {
+				it.Cell = to
+				run.Items = append(run.Items, it)
+			}
+		}
+		for _, s := range one.Steps {
+			if s.Cell == from {
+				s.Cell = to
+				run.Steps = append(run.Steps, s)
+			}
+		}
+	}
+	fact("study", "", "name", "many")
+	fact("study", "", "question", "What matters?")
+	add("base:m", "base:m")
+	for _, labels := range []string{"output", "all", "0.5"} {
+		for _, schedule := range []string{"linear", "cosine_with_min_lr(minLrRate=0.1)"} {
+			for _, padding := range []string{"left", "right"} {
+				name := "padding=" + padding + ",labels=" + labels + ",schedule=" + schedule
+				for _, v := range [][2]string{{"model", "m"}, {"padding", padding}, {"labels", labels}, {"schedule", schedule}, {"seed", "1"}} {
+					fact("cells", name, v[0], v[1])
+				}
+				from := "labels=all"
+				if labels == "output" {
+					from = "labels=output"
+				}
+				add(from, name)
+			}
+		}
+	}
+	return run
+}
+
+// Twenty comparisons stand in a picture for each axis, in tables of a few columns
+// that hold one axis each, and in a verdict of a line for each two values.
+func TestManyAxesStayReadable(t *testing.T) {
+	r, err := Render(manyAxes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, axis := range []string{"padding", "labels", "schedule"} {
+		if r.Plots["differences_"+axis+".svg"] == nil {
+			t.Errorf("no picture of %s", axis)
+		}
+	}
+	if r.Plots[betweenPlot] != nil || r.Plots[basePlot] == nil {
+		t.Error("want a picture for each axis and one against the base")
+	}
+	if n := strings.Count(r.Verdict, "\n"); n != 3 {
+		t.Errorf("the verdict has %d lines; want 4:\n%s", n+1, r.Verdict)
+	}
+	axes := []string{"padding=right", "labels=all", "labels=0.5", "schedule=cosine"}
+	for _, line := range strings.Split(string(r.Markdown), "\n") {
+		if !strings.HasPrefix(line, "| figure | ") {
+			continue
+		}
+		if n := strings.Count(line, "|") - 2; n > 1+wideValues+1 {
+			if !strings.Contains(line, "95 % interval") {
+				t.Errorf("a table of %d columns: %s", n, line)
+			}
+		}
+		found := map[string]bool{}
+		for _, a := range axes {
+			if strings.Contains(line, "| "+a) {
+				axis, _, _ := strings.Cut(a, "=")
+				found[axis] = true
+			}
+		}
+		if len(found) > 1 {
+			t.Errorf("a table of several axes: %s", line)
+		}
+	}
+}
