@@ -121,7 +121,7 @@ func TestLossAxis(t *testing.T) {
 	if label != "loss, log scale" || math.Abs(at[1]-0.5) > 1e-9 || math.Abs(at[0]+at[2]-1) > 1e-9 || at[0] < 0.9 || at[0] > 1 || at[3] >= 0 || at[4] >= 0 {
 		t.Errorf("%s: %v", label, at)
 	}
-	if label, at = axis(span{0.06, 6}, span{1e-6, 7}, 0.06); at[0] > 0.25 {
+	if _, at = axis(span{0.06, 6}, span{1e-6, 7}, 0.06); at[0] > 0.25 {
 		t.Errorf("one step at 1e-6 moves the foot of the curves to %g of the height", at[0])
 	}
 	if label, at = axis(span{1.5, 3}, span{1, 4}, 2.5); label != "loss" || math.Abs(at[0]-0.5) > 1e-9 {
