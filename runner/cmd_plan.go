@@ -252,7 +252,7 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 	}
 	speed, update := measureSpeed(engine.Engine, precisionOf(s.spec.Train.Precision))
 	const share = 0.6 // of the matrix products' speed that a whole training step reaches
-	left := time.Duration((flops/(speed*share) + float64(updates)*update) * float64(time.Second))
+	left := time.Duration((flops/(speed*share) + float64(float64(updates)*update)) * float64(time.Second))
 	fmt.Fprintf(t, "  time here\tabout %s, at %s/s in %s products measured now\n", shortTime(left), flopText(speed), s.spec.Train.Precision)
 	t.Flush()
 }
