@@ -99,8 +99,7 @@ const (
 	bufOut
 	bufDOut
 	bufRow
-	bufDK
-	bufDV
+	bufCount
 )
 
 func attentionPiece(e *Engine, w *worker, i int) {
@@ -150,7 +149,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 			}
 			gemm.MulLower(out, hd, scores, ld, 1, v, hd, m, hd, full)
 			for r := range m {
-				o.average(w, out[r*hd:(r+1)*hd], sums[r], first+r, h)
+				o.average(out[r*hd:(r+1)*hd], sums[r], first+r, h)
 			}
 		}
 	}
@@ -159,12 +158,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 // exponentials turns the scores of a row and head into exponentials and returns
 // their sum.
 func (o *operands) exponentials(scores []float32, scale float32, row, head int) (sum float32) {
-	top := vec.ScaleMax(scores, scale)
-	if o.c.dtype == kernels.BF16 {
-		sum = vec.ExpSumRound(scores, top)
-	} else {
-		sum = vec.ExpSum(scores, top)
-	}
+	top, sum := vec.Softmax(scores, scale, o.c.dtype == kernels.BF16)
 	if o.b != nil {
 		st := o.b.f[row*o.b.cols+2*head:]
 		st[0], st[1] = top, sum
@@ -174,11 +168,13 @@ func (o *operands) exponentials(scores []float32, scale float32, row, head int) 
 
 // average stores the weighted sum of values of a row and head over the sum of
 // weights.
-func (o *operands) average(w *worker, values []float32, sum float32, row, head int) {
+func (o *operands) average(values []float32, sum float32, row, head int) {
 	to := row*o.a.cols + head*len(values)
-	dst := o.a.target(w, bufQuery, to, to+len(values))
-	vec.Divide(dst, values, sum)
-	o.a.store(dst, to)
+	if o.a.dtype == kernels.F32 {
+		vec.Divide(o.a.f[to:to+len(values)], values, sum)
+	} else {
+		vec.DivideRound(o.a.b[to:to+len(values)], values, sum)
+	}
 }
 
 // attendToken is attentionPiece for a sequence of one row, as in generation: it
@@ -235,7 +231,7 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	}
 	add(o.f, row, 1)
 	for h := range heads {
-		o.average(w, out[h*hd:(h+1)*hd], sums[h], row, head+h)
+		o.average(out[h*hd:(h+1)*hd], sums[h], row, head+h)
 	}
 }
 

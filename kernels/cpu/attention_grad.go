@@ -41,6 +41,9 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	o := &e.op
 	t := e.tasks[i]
 	first, n, s := o.seqs[t.seq].First, t.hi, o.heads
+	if n == 0 {
+		return
+	}
 	hd, bf16 := s.HeadDim, o.h.dtype == kernels.BF16
 	col := t.kvHead * hd
 	ld := rowStride(n)
@@ -50,9 +53,12 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	clearPast(kt, ld, hd, n)
 	clearPast(vt, ld, hd, n)
 	pack(keys, o.k, first, n, col, hd)
-	dk, dv := w.scratch(bufDK, n*hd), w.scratch(bufDV, n*hd)
-	clear(dk)
-	clear(dv)
+	lkv := o.b.cols
+	dk, dv := o.b.f[first*lkv+col:], o.c.f[first*lkv+col:]
+	for r := range n {
+		clear(dk[r*lkv:][:hd])
+		clear(dv[r*lkv:][:hd])
+	}
 
 	scale := scoreScale(hd)
 	p, ds := w.scratch(bufScores, strip*ld), w.scratch(bufGrads, strip*ld)
@@ -62,7 +68,8 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 			m := min(strip, n-lo)
 			full := lo + 1 // the keys that the first row of the strip sees
 			q, ldq := o.h.strip(w, bufQuery, first+lo, m, h*hd, hd)
-			dout := w.scratch(bufDOut, m*hd)
+			out, dout := w.scratch(bufOut, m*hd), w.scratch(bufDOut, m*hd)
+			pack(out, o.f, first+lo, m, h*hd, hd)
 			pack(dout, o.d, first+lo, m, h*hd, hd)
 			if bf16 && o.d.dtype == kernels.F32 {
 				vec.RoundTo(dout, dout)
@@ -74,29 +81,23 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 				gemm.MulChain(ds[g*ld:], ld, dout[g*hd:], hd, 1, vt, ld, n, seen, hd, false)
 			}
 			for r := range m {
-				at := (first+lo+r)*o.f.cols + h*hd
-				d := vec.Dot(dout[r*hd:(r+1)*hd], o.f.load(w, bufRow, at, at+hd))
+				d := vec.Dot(dout[r*hd:(r+1)*hd], out[r*hd:])
 				st := o.g.f[(first+lo+r)*o.g.cols+2*h:]
 				vis := full + r
 				vec.ScoreGrad(padded(p[r*ld:], vis), ds[r*ld:(r+1)*ld], st[0], st[1], d, scale, bf16)
 			}
 			dq := o.a.f[(first+lo)*o.a.cols+h*hd:]
 			gemm.MulLower(dq, o.a.cols, ds, ld, 1, keys, hd, m, hd, full)
-			chainSeen(dv, hd, p, ld, dout, hd, lo, m)
-			chainSeen(dk, hd, ds, ld, q, ldq, lo, m)
+			chainSeen(dv, lkv, p, ld, dout, hd, lo, m, hd)
+			chainSeen(dk, lkv, ds, ld, q, ldq, lo, m, hd)
 		}
-	}
-	for r := range n {
-		at := (first+r)*o.b.cols + col
-		copy(o.b.f[at:at+hd], dk[r*hd:])
-		copy(o.c.f[at:at+hd], dv[r*hd:])
 	}
 }
 
 // chainSeen goes on with the chains of keys 0 to lo+m, rows of c with n values,
 // over those of m queries that see them: query r, row r of b, sees the keys up
 // to lo+r, and a[r*lda+key] is its value for one.
-func chainSeen(c []float32, n int, a []float32, lda int, b []float32, ldb, lo, m int) {
-	gemm.MulChain(c, n, a, 1, lda, b, ldb, lo, n, m, true)
-	gemm.MulUpper(c[lo*n:], n, a[lo:], 1, lda, b, ldb, m, n, m)
+func chainSeen(c []float32, ldc int, a []float32, lda int, b []float32, ldb, lo, m, n int) {
+	gemm.MulChain(c, ldc, a, 1, lda, b, ldb, lo, n, m, true)
+	gemm.MulUpper(c[lo*ldc:], ldc, a[lo:], 1, lda, b, ldb, m, n, m)
 }

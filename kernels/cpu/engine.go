@@ -159,7 +159,7 @@ func rowsPerPiece(cols int) int { return max(1, pieceSize/max(cols, 1)) }
 
 // worker is the scratch memory of one thread.
 type worker struct {
-	buf [12][]float32
+	buf [bufCount][]float32
 }
 
 // scratch returns buffer k with n elements of unspecified values.

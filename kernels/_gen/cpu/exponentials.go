@@ -148,6 +148,58 @@ func (k *constants) gates(name, signature, doc string, names []string, read func
 	done()
 }
 
+// expSum sets the parameter x to exp(x - m), rounded or not, and adds it to the
+// lanes l before it is.
+func (k *constants) expSum(m f, l []f, round bool) {
+	less := func(at func(string, int) Mem, h int) f { return sub(load(at("x", 8*h)), m) }
+	pipeline(16, []string{"x"},
+		func(at func(string, int) Mem, _ []f) []f {
+			return append(k.reduce(less(at, 0)), k.reduce(less(at, 1))...)
+		},
+		func(at func(string, int) Mem, in []f) []f {
+			for h := range l {
+				e := k.expOf(less(at, h), in[2*h:2*h+2])
+				VADDPS(e, l[h], l[h])
+				if round {
+					e = k.roundWide(e)
+				}
+				VMOVUPS(e, at("x", 8*h))
+			}
+			return nil
+		})
+}
+
+// scaledMax multiplies the parameter x by scale, and returns the largest product in
+// all elements: NaN is ignored, zero is +0.
+func (k *constants) scaledMax() f {
+	scale := broadcast("scale")
+	x, n, l := GP64(), GP64(), vectors(2)
+	Load(Param("x"), x)
+	Load(Param("n"), n)
+	for _, r := range l {
+		VMOVUPS(k.float(float32(math.Inf(-1))), r)
+	}
+	Label("scale")
+	for h := range l {
+		v := mul(Mem{Base: x, Disp: 32 * h}, scale)
+		VMOVUPS(v, Mem{Base: x, Disp: 32 * h})
+		VMAXPS(l[h], v, l[h]) // NaN gives the second source, the lane
+	}
+	ADDQ(U8(64), x)
+	SUBQ(U8(16), n)
+	JNZ(LabelRef("scale"))
+	m, half := l[0], YMM()
+	VMAXPS(l[1], m, m)
+	for _, fold := range folds {
+		fold(m, half)
+		VMAXPS(half.AsX(), m.AsX(), m.AsX())
+	}
+	VXORPS(half, half, half)
+	VADDSS(half.AsX(), m.AsX(), m.AsX())
+	VBROADCASTSS(m.AsX(), m)
+	return m
+}
+
 func (k *constants) exponentials() {
 	for _, v := range []struct {
 		name  string
@@ -157,24 +209,29 @@ func (k *constants) exponentials() {
 		k.hold(often...)
 		m := broadcast("m")
 		l, store := lanes()
-		less := func(at func(string, int) Mem, h int) f { return sub(load(at("x", 8*h)), m) }
-		pipeline(16, []string{"x"},
-			func(at func(string, int) Mem, _ []f) []f {
-				return append(k.reduce(less(at, 0)), k.reduce(less(at, 1))...)
-			},
-			func(at func(string, int) Mem, in []f) []f {
-				for h := range l {
-					e := k.expOf(less(at, h), in[2*h:2*h+2])
-					VADDPS(e, l[h], l[h])
-					if v.round {
-						e = k.roundWide(e)
-					}
-					VMOVUPS(e, at("x", 8*h))
-				}
-				return nil
-			})
+		k.expSum(m, l[:], v.round)
 		store()
 		k.release()
+		done()
+	}
+
+	for _, v := range []struct {
+		name  string
+		round bool
+	}{{"softmaxAVX2", false}, {"softmaxRoundAVX2", true}} {
+		function(v.name, "func(x *float32, n int, scale float32, to *[2]float32)", "is Softmax of whole blocks of 16.")
+		m := k.scaledMax()
+		to := GP64()
+		Load(Param("to"), to)
+		VMOVSS(m.AsX(), Mem{Base: to})
+		k.hold(often...)
+		l := vectors(2)
+		for _, r := range l {
+			VXORPS(r, r, r)
+		}
+		k.expSum(m, l, v.round)
+		k.release()
+		VMOVSS(tree(l).AsX(), Mem{Base: to, Disp: 4})
 		done()
 	}
 
@@ -262,6 +319,13 @@ func widen(m Mem) f {
 }
 
 func (k *constants) rounding() {
+	function("divideRoundAVX2", "func(dst *uint16, x *float32, n int, s float32)", "is the blocks of 8 of DivideRound.")
+	by := broadcast("s")
+	loop(8, []string{"dst", "x"}, func(at func(string, int) Mem) {
+		k.storeRound(div(load(at("x", 0)), by), at("dst", 0))
+	})
+	done()
+
 	function("roundAVX2", "func(dst *uint16, x *float32, n int)", "is the blocks of 16 of Round.")
 	src, dst, n := GP64(), GP64(), GP64()
 	Load(Param("x"), src)

@@ -151,6 +151,33 @@ func broadcast(param string) f {
 	return r
 }
 
+// vectors returns n registers.
+func vectors(n int) []f {
+	v := make([]f, n)
+	for i := range v {
+		v[i] = YMM()
+	}
+	return v
+}
+
+// folds move the upper half of what is left of a vector to the lower one.
+var folds = []func(from, to f){
+	func(from, to f) { VEXTRACTF128(U8(1), from, to.AsX()) },
+	func(from, to f) { VPSHUFD(U8(0xee), from.AsX(), to.AsX()) },
+	func(from, to f) { VPSHUFD(U8(0x55), from.AsX(), to.AsX()) },
+}
+
+// tree returns the tree of the 16 lanes of two registers.
+func tree(l []f) f {
+	half := YMM()
+	VADDPS(l[1], l[0], l[0])
+	for _, fold := range folds {
+		fold(l[0], half)
+		VADDPS(half.AsX(), l[0].AsX(), l[0].AsX())
+	}
+	return l[0]
+}
+
 // load returns a register with 8 elements of memory.
 func load(m Mem) f {
 	r := YMM()

@@ -61,6 +61,19 @@ func reductions() {
 	store()
 	done()
 
+	function("dotWholeAVX2", "func(a *float32, b *float32, n int) float32", "is Dot of whole blocks of 16.")
+	sum := vectors(2)
+	for _, r := range sum {
+		VXORPS(r, r, r)
+	}
+	loop(16, []string{"a", "b"}, func(at func(string, int) Mem) {
+		for h := range sum {
+			VADDPS(mul(at("b", 8*h), load(at("a", 8*h))), sum[h], sum[h])
+		}
+	})
+	Store(tree(sum).AsX(), ReturnIndex(0))
+	done()
+
 	function("normDotAVX2", "func(dy *float32, x *float32, w *float32, n int, inv float32, l *[16]float32)", "is the blocks of 16 of NormDot.")
 	inv := broadcast("inv")
 	l, store = lanes()

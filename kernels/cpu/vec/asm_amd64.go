@@ -14,6 +14,16 @@ func expSumAVX2(x *float32, n int, m float32, l *[16]float32)
 //go:noescape
 func expSumRoundAVX2(x *float32, n int, m float32, l *[16]float32)
 
+// softmaxAVX2 is Softmax of whole blocks of 16.
+//
+//go:noescape
+func softmaxAVX2(x *float32, n int, scale float32, to *[2]float32)
+
+// softmaxRoundAVX2 is Softmax of whole blocks of 16.
+//
+//go:noescape
+func softmaxRoundAVX2(x *float32, n int, scale float32, to *[2]float32)
+
 // scoreGradAVX2 is the blocks of 8 of ScoreGrad.
 //
 //go:noescape
@@ -43,6 +53,11 @@ func swigluGradAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up
 //
 //go:noescape
 func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)
+
+// divideRoundAVX2 is the blocks of 8 of DivideRound.
+//
+//go:noescape
+func divideRoundAVX2(dst *uint16, x *float32, n int, s float32)
 
 // roundAVX2 is the blocks of 16 of Round.
 //
@@ -88,6 +103,11 @@ func sumSquares32AVX2(x *float32, n int, l *[16]float32)
 //
 //go:noescape
 func dotAVX2(a *float32, b *float32, n int, l *[16]float32)
+
+// dotWholeAVX2 is Dot of whole blocks of 16.
+//
+//go:noescape
+func dotWholeAVX2(a *float32, b *float32, n int) float32
 
 // normDotAVX2 is the blocks of 16 of NormDot.
 //

@@ -116,15 +116,23 @@ DATA vectors<>+432(SB)/4, $0xffff0000
 DATA vectors<>+436(SB)/4, $0xffff0000
 DATA vectors<>+440(SB)/4, $0xffff0000
 DATA vectors<>+444(SB)/4, $0xffff0000
-DATA vectors<>+448(SB)/4, $0x80000000
-DATA vectors<>+452(SB)/4, $0x80000000
-DATA vectors<>+456(SB)/4, $0x80000000
-DATA vectors<>+460(SB)/4, $0x80000000
-DATA vectors<>+464(SB)/4, $0x80000000
-DATA vectors<>+468(SB)/4, $0x80000000
-DATA vectors<>+472(SB)/4, $0x80000000
-DATA vectors<>+476(SB)/4, $0x80000000
-GLOBL vectors<>(SB), RODATA|NOPTR, $480
+DATA vectors<>+448(SB)/4, $0xff800000
+DATA vectors<>+452(SB)/4, $0xff800000
+DATA vectors<>+456(SB)/4, $0xff800000
+DATA vectors<>+460(SB)/4, $0xff800000
+DATA vectors<>+464(SB)/4, $0xff800000
+DATA vectors<>+468(SB)/4, $0xff800000
+DATA vectors<>+472(SB)/4, $0xff800000
+DATA vectors<>+476(SB)/4, $0xff800000
+DATA vectors<>+480(SB)/4, $0x80000000
+DATA vectors<>+484(SB)/4, $0x80000000
+DATA vectors<>+488(SB)/4, $0x80000000
+DATA vectors<>+492(SB)/4, $0x80000000
+DATA vectors<>+496(SB)/4, $0x80000000
+DATA vectors<>+500(SB)/4, $0x80000000
+DATA vectors<>+504(SB)/4, $0x80000000
+DATA vectors<>+508(SB)/4, $0x80000000
+GLOBL vectors<>(SB), RODATA|NOPTR, $512
 
 // func expSumAVX2(x *float32, n int, m float32, l *[16]float32)
 // Requires: AVX, AVX2, CMOV, FMA3
@@ -333,6 +341,280 @@ loop:
 	JLE          loop
 	VMOVUPS      Y3, (AX)
 	VMOVUPS      Y4, 32(AX)
+	VZEROUPPER
+	RET
+
+// func softmaxAVX2(x *float32, n int, scale float32, to *[2]float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS scale+16(FP), Y0
+	MOVQ         x+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VMOVUPS      vectors<>+448(SB), Y1
+	VMOVUPS      vectors<>+448(SB), Y2
+
+scale:
+	VMULPS       (AX), Y0, Y3
+	VMOVUPS      Y3, (AX)
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       32(AX), Y0, Y3
+	VMOVUPS      Y3, 32(AX)
+	VMAXPS       Y2, Y3, Y2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, CX
+	JNZ          scale
+	VMAXPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPSHUFD      $0xee, X1, X0
+	VMAXPS       X0, X1, X1
+	VPSHUFD      $0x55, X1, X0
+	VMAXPS       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VADDSS       X0, X1, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         to+24(FP), AX
+	VMOVSS       X1, (AX)
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         x+0(FP), CX
+	MOVQ         n+8(FP), DX
+	SUBQ         $0x10, DX
+	XORQ         BX, BX
+	XORQ         SI, SI
+	VMOVUPS      (CX)(BX*4), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y0, Y6
+	VFMADD231PS  vectors<>+64(SB), Y5, Y6
+	VSUBPS       Y0, Y6, Y7
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y7, Y5
+	VFNMADD231PS vectors<>+128(SB), Y7, Y5
+	VMOVUPS      32(CX)(BX*4), Y7
+	VSUBPS       Y1, Y7, Y7
+	VMOVUPS      Y0, Y8
+	VFMADD231PS  vectors<>+64(SB), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS vectors<>+96(SB), Y9, Y7
+	VFNMADD231PS vectors<>+128(SB), Y9, Y7
+	ADDQ         $0x10, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+
+loop:
+	VMOVUPS      (CX)(BX*4), Y9
+	VSUBPS       Y1, Y9, Y9
+	VMOVUPS      Y0, Y10
+	VFMADD231PS  vectors<>+64(SB), Y9, Y10
+	VSUBPS       Y0, Y10, Y11
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS vectors<>+96(SB), Y11, Y9
+	VFNMADD231PS vectors<>+128(SB), Y11, Y9
+	VMOVUPS      32(CX)(BX*4), Y11
+	VSUBPS       Y1, Y11, Y11
+	VMOVUPS      Y0, Y12
+	VFMADD231PS  vectors<>+64(SB), Y11, Y12
+	VSUBPS       Y0, Y12, Y13
+	VMOVAPS      Y11, Y11
+	VFNMADD231PS vectors<>+96(SB), Y13, Y11
+	VFNMADD231PS vectors<>+128(SB), Y13, Y11
+	VMOVUPS      (CX)(SI*4), Y13
+	VSUBPS       Y1, Y13, Y13
+	VMOVUPS      vectors<>+160(SB), Y14
+	VFMADD213PS  vectors<>+192(SB), Y5, Y14
+	VFMADD213PS  vectors<>+224(SB), Y5, Y14
+	VFMADD213PS  vectors<>+256(SB), Y5, Y14
+	VFMADD213PS  vectors<>+288(SB), Y5, Y14
+	VFMADD213PS  Y2, Y5, Y14
+	VFMADD213PS  Y2, Y5, Y14
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y2, Y6, Y6
+	VMULPS       Y6, Y14, Y14
+	VCMPPS       $0x11, vectors<>+320(SB), Y13, Y5
+	VANDNPS      Y14, Y5, Y14
+	VADDPS       Y14, Y3, Y3
+	VMOVUPS      Y14, (CX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y7, Y6
+	VFMADD213PS  vectors<>+224(SB), Y7, Y6
+	VFMADD213PS  vectors<>+256(SB), Y7, Y6
+	VFMADD213PS  vectors<>+288(SB), Y7, Y6
+	VFMADD213PS  Y2, Y7, Y6
+	VFMADD213PS  Y2, Y7, Y6
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y2, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y5
+	VANDNPS      Y6, Y5, Y6
+	VADDPS       Y6, Y4, Y4
+	VMOVUPS      Y6, 32(CX)(SI*4)
+	VMOVAPS      Y10, Y6
+	VMOVAPS      Y9, Y5
+	VMOVAPS      Y12, Y8
+	VMOVAPS      Y11, Y7
+	ADDQ         $0x10, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	ADDQ         $0x10, SI
+	CMPQ         SI, DX
+	JLE          loop
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X0, X3, X3
+	VPSHUFD      $0xee, X3, X0
+	VADDPS       X0, X3, X3
+	VPSHUFD      $0x55, X3, X0
+	VADDPS       X0, X3, X3
+	VMOVSS       X3, 4(AX)
+	VZEROUPPER
+	RET
+
+// func softmaxRoundAVX2(x *float32, n int, scale float32, to *[2]float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softmaxRoundAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS scale+16(FP), Y0
+	MOVQ         x+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VMOVUPS      vectors<>+448(SB), Y1
+	VMOVUPS      vectors<>+448(SB), Y2
+
+scale:
+	VMULPS       (AX), Y0, Y3
+	VMOVUPS      Y3, (AX)
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       32(AX), Y0, Y3
+	VMOVUPS      Y3, 32(AX)
+	VMAXPS       Y2, Y3, Y2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, CX
+	JNZ          scale
+	VMAXPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPSHUFD      $0xee, X1, X0
+	VMAXPS       X0, X1, X1
+	VPSHUFD      $0x55, X1, X0
+	VMAXPS       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VADDSS       X0, X1, X1
+	VBROADCASTSS X1, Y1
+	MOVQ         to+24(FP), AX
+	VMOVSS       X1, (AX)
+	VMOVUPS      vectors<>+0(SB), Y0
+	VMOVUPS      vectors<>+32(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         x+0(FP), CX
+	MOVQ         n+8(FP), DX
+	SUBQ         $0x10, DX
+	XORQ         BX, BX
+	XORQ         SI, SI
+	VMOVUPS      (CX)(BX*4), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y0, Y6
+	VFMADD231PS  vectors<>+64(SB), Y5, Y6
+	VSUBPS       Y0, Y6, Y7
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS vectors<>+96(SB), Y7, Y5
+	VFNMADD231PS vectors<>+128(SB), Y7, Y5
+	VMOVUPS      32(CX)(BX*4), Y7
+	VSUBPS       Y1, Y7, Y7
+	VMOVUPS      Y0, Y8
+	VFMADD231PS  vectors<>+64(SB), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS vectors<>+96(SB), Y9, Y7
+	VFNMADD231PS vectors<>+128(SB), Y9, Y7
+	ADDQ         $0x10, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+
+loop:
+	VMOVUPS      (CX)(BX*4), Y9
+	VSUBPS       Y1, Y9, Y9
+	VMOVUPS      Y0, Y10
+	VFMADD231PS  vectors<>+64(SB), Y9, Y10
+	VSUBPS       Y0, Y10, Y11
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS vectors<>+96(SB), Y11, Y9
+	VFNMADD231PS vectors<>+128(SB), Y11, Y9
+	VMOVUPS      32(CX)(BX*4), Y11
+	VSUBPS       Y1, Y11, Y11
+	VMOVUPS      Y0, Y12
+	VFMADD231PS  vectors<>+64(SB), Y11, Y12
+	VSUBPS       Y0, Y12, Y13
+	VMOVAPS      Y11, Y11
+	VFNMADD231PS vectors<>+96(SB), Y13, Y11
+	VFNMADD231PS vectors<>+128(SB), Y13, Y11
+	VMOVUPS      (CX)(SI*4), Y13
+	VSUBPS       Y1, Y13, Y13
+	VMOVUPS      vectors<>+160(SB), Y14
+	VFMADD213PS  vectors<>+192(SB), Y5, Y14
+	VFMADD213PS  vectors<>+224(SB), Y5, Y14
+	VFMADD213PS  vectors<>+256(SB), Y5, Y14
+	VFMADD213PS  vectors<>+288(SB), Y5, Y14
+	VFMADD213PS  Y2, Y5, Y14
+	VFMADD213PS  Y2, Y5, Y14
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y2, Y6, Y6
+	VMULPS       Y6, Y14, Y14
+	VCMPPS       $0x11, vectors<>+320(SB), Y13, Y5
+	VANDNPS      Y14, Y5, Y14
+	VADDPS       Y14, Y3, Y3
+	VPSRLD       $0x10, Y14, Y5
+	VPAND        vectors<>+352(SB), Y5, Y5
+	VPADDD       vectors<>+384(SB), Y5, Y5
+	VPADDD       Y14, Y5, Y5
+	VCMPPS       $0x03, Y14, Y14, Y6
+	VORPS        Y6, Y5, Y5
+	VANDPS       vectors<>+416(SB), Y5, Y5
+	VMOVUPS      Y5, (CX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      vectors<>+160(SB), Y6
+	VFMADD213PS  vectors<>+192(SB), Y7, Y6
+	VFMADD213PS  vectors<>+224(SB), Y7, Y6
+	VFMADD213PS  vectors<>+256(SB), Y7, Y6
+	VFMADD213PS  vectors<>+288(SB), Y7, Y6
+	VFMADD213PS  Y2, Y7, Y6
+	VFMADD213PS  Y2, Y7, Y6
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y2, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VCMPPS       $0x11, vectors<>+320(SB), Y5, Y5
+	VANDNPS      Y6, Y5, Y6
+	VADDPS       Y6, Y4, Y4
+	VPSRLD       $0x10, Y6, Y5
+	VPAND        vectors<>+352(SB), Y5, Y5
+	VPADDD       vectors<>+384(SB), Y5, Y5
+	VPADDD       Y6, Y5, Y5
+	VCMPPS       $0x03, Y6, Y6, Y6
+	VORPS        Y6, Y5, Y5
+	VANDPS       vectors<>+416(SB), Y5, Y5
+	VMOVUPS      Y5, 32(CX)(SI*4)
+	VMOVAPS      Y10, Y6
+	VMOVAPS      Y9, Y5
+	VMOVAPS      Y12, Y8
+	VMOVAPS      Y11, Y7
+	ADDQ         $0x10, BX
+	CMPQ         BX, DX
+	CMOVQGT      DX, BX
+	ADDQ         $0x10, SI
+	CMPQ         SI, DX
+	JLE          loop
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X0, X3, X3
+	VPSHUFD      $0xee, X3, X0
+	VADDPS       X0, X3, X3
+	VPSHUFD      $0x55, X3, X0
+	VADDPS       X0, X3, X3
+	VMOVSS       X3, 4(AX)
 	VZEROUPPER
 	RET
 
@@ -561,7 +843,7 @@ loop:
 TEXT ·swigluAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS      vectors<>+0(SB), Y0
 	VMOVUPS      vectors<>+32(SB), Y1
-	VMOVUPS      vectors<>+448(SB), Y2
+	VMOVUPS      vectors<>+480(SB), Y2
 	MOVQ         dst+0(FP), AX
 	MOVQ         gate+8(FP), CX
 	MOVQ         up+16(FP), DX
@@ -665,7 +947,7 @@ loop:
 TEXT ·swigluBF16AVX2(SB), NOSPLIT, $0-32
 	VMOVUPS      vectors<>+0(SB), Y0
 	VMOVUPS      vectors<>+32(SB), Y1
-	VMOVUPS      vectors<>+448(SB), Y2
+	VMOVUPS      vectors<>+480(SB), Y2
 	MOVQ         dst+0(FP), AX
 	MOVQ         gate+8(FP), CX
 	MOVQ         up+16(FP), DX
@@ -786,7 +1068,7 @@ loop:
 TEXT ·swigluGradAVX2(SB), NOSPLIT, $0-48
 	VMOVUPS      vectors<>+0(SB), Y0
 	VMOVUPS      vectors<>+32(SB), Y1
-	VMOVUPS      vectors<>+448(SB), Y2
+	VMOVUPS      vectors<>+480(SB), Y2
 	MOVQ         dgate+0(FP), AX
 	MOVQ         dup+8(FP), CX
 	MOVQ         dy+16(FP), DX
@@ -898,7 +1180,7 @@ loop:
 TEXT ·swigluGradBF16AVX2(SB), NOSPLIT, $0-48
 	VMOVUPS      vectors<>+0(SB), Y0
 	VMOVUPS      vectors<>+32(SB), Y1
-	VMOVUPS      vectors<>+448(SB), Y2
+	VMOVUPS      vectors<>+480(SB), Y2
 	MOVQ         dgate+0(FP), AX
 	MOVQ         dup+8(FP), CX
 	MOVQ         dy+16(FP), DX
@@ -1028,6 +1310,37 @@ loop:
 	ADDQ         $0x08, R10
 	CMPQ         R10, DI
 	JLE          loop
+	VZEROUPPER
+	RET
+
+// func divideRoundAVX2(dst *uint16, x *float32, n int, s float32)
+// Requires: AVX, AVX2
+TEXT ·divideRoundAVX2(SB), NOSPLIT, $0-28
+	VBROADCASTSS s+24(FP), Y0
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	XORQ         BX, BX
+	JMP          test
+
+loop:
+	VMOVUPS      (CX)(BX*4), Y1
+	VDIVPS       Y0, Y1, Y1
+	VPSRLD       $0x10, Y1, Y2
+	VPAND        vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+384(SB), Y2, Y2
+	VPADDD       Y1, Y2, Y2
+	VCMPPS       $0x03, Y1, Y1, Y1
+	VORPS        Y1, Y2, Y2
+	VPSRLD       $0x10, Y2, Y2
+	VEXTRACTI128 $0x01, Y2, X1
+	VPACKUSDW    X1, X2, X2
+	VMOVDQU      X2, (AX)(BX*2)
+	ADDQ         $0x08, BX
+
+test:
+	CMPQ BX, DX
+	JLT  loop
 	VZEROUPPER
 	RET
 
@@ -1282,6 +1595,40 @@ test:
 	JLT     loop
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dotWholeAVX2(a *float32, b *float32, n int) float32
+// Requires: AVX, SSE
+TEXT ·dotWholeAVX2(SB), NOSPLIT, $0-28
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	MOVQ   n+16(FP), DX
+	XORQ   BX, BX
+	JMP    test
+
+loop:
+	VMOVUPS (AX)(BX*4), Y2
+	VMULPS  (CX)(BX*4), Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(AX)(BX*4), Y2
+	VMULPS  32(CX)(BX*4), Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    $0x10, BX
+
+test:
+	CMPQ         BX, DX
+	JLT          loop
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0xee, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x55, X0, X1
+	VADDPS       X1, X0, X0
+	MOVSS        X0, ret+24(FP)
 	VZEROUPPER
 	RET
 

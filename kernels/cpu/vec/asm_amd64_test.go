@@ -17,6 +17,20 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 	"ExpSumRound": func(x, y, z, w []float32, s float32) [][]float32 {
 		return [][]float32{{ExpSumRound(below(x, s), s)}, x}
 	},
+	"Softmax": func(x, y, z, w []float32, s float32) [][]float32 {
+		top, sum := Softmax(x, s, false)
+		return [][]float32{{top, sum}, x}
+	},
+	"Softmax rounded": func(x, y, z, w []float32, s float32) [][]float32 {
+		top, sum := Softmax(x, s, true)
+		return [][]float32{{top, sum}, x}
+	},
+	"DivideRound": func(x, y, z, w []float32, s float32) [][]float32 {
+		b := make([]uint16, len(x))
+		DivideRound(b, x, s)
+		Widen(y, b)
+		return [][]float32{y}
+	},
 	"ScoreGrad": func(x, y, z, w []float32, s float32) [][]float32 {
 		ScoreGrad(below(x, s), y, s, 3.7, 0.3, 0.125, false)
 		return [][]float32{x, y}

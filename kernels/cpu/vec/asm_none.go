@@ -19,7 +19,10 @@ func swigluAVX2(dst *float32, gate *float32, up *float32, n int) { panic("vec: n
 func swigluGradAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int) {
 	panic("vec: no assembly")
 }
-func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int) { panic("vec: no assembly") }
+func softmaxAVX2(x *float32, n int, scale float32, to *[2]float32)      { panic("vec: no assembly") }
+func softmaxRoundAVX2(x *float32, n int, scale float32, to *[2]float32) { panic("vec: no assembly") }
+func divideRoundAVX2(dst *uint16, x *float32, n int, s float32)         { panic("vec: no assembly") }
+func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int)       { panic("vec: no assembly") }
 func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int) {
 	panic("vec: no assembly")
 }
@@ -52,3 +55,4 @@ func adamwAVX2(h *[8]float32, p *float32, grad *float32, m *float32, v *float32,
 	panic("vec: no assembly")
 }
 func transposeAVX2(dst *float32, ldd int, src *float32, lds int, n int) { panic("vec: no assembly") }
+func dotWholeAVX2(a *float32, b *float32, n int) float32                { panic("vec: no assembly") }

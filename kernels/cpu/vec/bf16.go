@@ -30,6 +30,18 @@ func Round(dst []uint16, x []float32) {
 	}
 }
 
+// DivideRound sets dst to float32(x/s) rounded to bfloat16.
+func DivideRound(dst []uint16, x []float32, s float32) {
+	dst = dst[:len(x)]
+	n := blocks(len(x), 8)
+	if n > 0 {
+		divideRoundAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n, s)
+	}
+	for i := n; i < len(x); i++ {
+		dst[i] = round(x[i] / s)
+	}
+}
+
 // Widen sets dst to the values of the bfloat16 x, which is exact.
 func Widen(dst []float32, x []uint16) {
 	dst = dst[:len(x)]

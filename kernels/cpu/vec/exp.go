@@ -38,6 +38,26 @@ func ExpSumRound(x []float32, m float32) float32 {
 	return tree(&l)
 }
 
+// Softmax multiplies x by scale and sets it to exp32(x - top), top being the largest
+// product as [ScaleMax] returns it. It returns top and the tree of the exponentials,
+// which then, with rounded, are rounded to bfloat16.
+func Softmax(x []float32, scale float32, rounded bool) (top, sum float32) {
+	if n := blocks(len(x), lanes); n > 0 && n == len(x) {
+		var to [2]float32
+		if rounded {
+			softmaxRoundAVX2(unsafe.SliceData(x), n, scale, &to)
+		} else {
+			softmaxAVX2(unsafe.SliceData(x), n, scale, &to)
+		}
+		return to[0], to[1]
+	}
+	top = ScaleMax(x, scale)
+	if rounded {
+		return top, ExpSumRound(x, top)
+	}
+	return top, ExpSum(x, top)
+}
+
 // ScoreGrad turns a row of products of a query with keys, in p, and a row of
 // products of its output's gradient with values, in ds, into probabilities
 // and the gradient of the products:

@@ -53,6 +53,9 @@ func Dot(a, b []float32) float32 {
 	var l [lanes]float32
 	b = b[:len(a)]
 	n := blocks(len(a), lanes)
+	if n > 0 && n == len(a) {
+		return dotWholeAVX2(unsafe.SliceData(a), unsafe.SliceData(b), n)
+	}
 	if n > 0 {
 		dotAVX2(unsafe.SliceData(a), unsafe.SliceData(b), n, &l)
 	}
