@@ -60,20 +60,24 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
   Keys<bf16> walk(segments + t.segment, s, kvHead);
   auto load = [&](int step) {
     const u32 to = stages + step % 2 * 2 * TileK::bytes;
-    // The keys of a tile are walked twice, for k and for v.
-    Keys<bf16> again = walk;
-    loadTile<TileK, KEYS>(to, s.size, q, fast, [&](int l) -> const bf16 * {
-      const int key = step * KEYS + l;
-      if (key >= keys) return nullptr;
-      const i64 at = again.find(key);
-      return again.at.k + at;
-    });
-    loadTile<TileK, KEYS>(to + TileK::bytes, s.size, q, fast, [&](int l) -> const bf16 * {
-      const int key = step * KEYS + l;
-      if (key >= keys) return nullptr;
-      const i64 at = walk.find(key);
-      return walk.at.v + at;
-    });
+    const int key = step * KEYS, count = keys - key;
+    const i64 at = walk.find(key);
+    if (min(key + KEYS, keys) <= walk.at.end) { // all in one segment, as most are
+      loadTile<TileK, KEYS>(to, s.size, q, fast, [&](int l) { return l < count ? walk.at.k + at + l * walk.step : nullptr; });
+      loadTile<TileK, KEYS>(to + TileK::bytes, s.size, q, fast, [&](int l) { return l < count ? walk.at.v + at + l * walk.step : nullptr; });
+    } else {
+      Keys<bf16> forK = walk, forV = walk;
+      loadTile<TileK, KEYS>(to, s.size, q, fast, [&](int l) -> const bf16 * {
+        if (l >= count) return nullptr;
+        const i64 i = forK.find(key + l);
+        return forK.at.k + i;
+      });
+      loadTile<TileK, KEYS>(to + TileK::bytes, s.size, q, fast, [&](int l) -> const bf16 * {
+        if (l >= count) return nullptr;
+        const i64 i = forV.find(key + l);
+        return forV.at.v + i;
+      });
+    }
     commitCopies();
   };
   loadRows<TileQ, ROWS>(tq, q, rows, t.row, fast);
