@@ -201,6 +201,7 @@ type Engine interface {
 	// SumSquares sets dst[i] = Σ x² over xs[i] in float64: blocks of 65,536
 	// elements row-major, the 16-lane tree in a block, blocks in order.
 	SumSquares(dst []float64, xs ...Tensor)
-	// AdamW updates parameter p and moments m and v from gradient g.
-	AdamW(p, g, m, v Tensor, h AdamW)
+	// AdamW updates parameters p and moments m and v from gradients g: tensors are
+	// p, g, m and v of one parameter, then of the next.
+	AdamW(h AdamW, tensors ...Tensor)
 }

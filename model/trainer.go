@@ -51,6 +51,7 @@ type Trainer struct {
 	gradOf, m1Of, m2Of []Param          // in the model's order of parameters
 	byName             []kernels.Tensor // gradients, names in byte order
 	squares            []float64        // of them, summed
+	decayed, others    []kernels.Tensor // p, g, m, v of parameters with and without weight decay
 	buffers            trainBuffers
 	lookup             kernels.Tensor // [ids of a step, hidden] gradient of the lookup
 	plan               stepPlan
@@ -90,6 +91,13 @@ func NewTrainer(m *Model, r Recipe) (*Trainer, error) {
 		t.byName = append(t.byName, p.Tensor)
 	}
 	t.squares = make([]float64, len(t.byName))
+	for i, p := range m.params {
+		of := &t.decayed
+		if r.Decay == DecayMatrices && len(p.Shape) == 1 {
+			of = &t.others
+		}
+		*of = append(*of, p.Tensor, t.gradOf[i].Tensor, t.m1Of[i].Tensor, t.m2Of[i].Tensor)
+	}
 	if err := m.e.Sync(); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("preparing training: %w", err)
@@ -373,11 +381,7 @@ func (t *Trainer) adamW(lr, norm float64) {
 		SqrtBC2:       float32(math.Sqrt(1 - num.Pow(r.Beta2, n))),
 		Eps:           float32(r.Eps),
 	}
-	for i, p := range t.m.params {
-		k := h
-		if r.Decay == DecayMatrices && len(p.Shape) == 1 {
-			k.LRDecay = 0
-		}
-		t.m.e.AdamW(p.Tensor, t.gradOf[i].Tensor, t.m1Of[i].Tensor, t.m2Of[i].Tensor, k)
-	}
+	t.m.e.AdamW(h, t.decayed...)
+	h.LRDecay = 0
+	t.m.e.AdamW(h, t.others...)
 }

@@ -291,7 +291,7 @@ func measureSpeed(e kernels.Engine, t kernels.DType) (speed, update float64) {
 	speed = 2 * float64(rows) * float64(n) * float64(k) / best(func() { e.Linear(y, x, w, nil, nil) })
 	if ok {
 		g, m, v := tensor(kernels.F32, n, k), tensor(kernels.F32, n, k), tensor(kernels.F32, n, k)
-		update = best(func() { e.AdamW(w, g, m, v, kernels.AdamW{Scale: 1, SqrtBC2: 1, Eps: 1}) }) / float64(n*k)
+		update = best(func() { e.AdamW(kernels.AdamW{Scale: 1, SqrtBC2: 1, Eps: 1}, w, g, m, v) }) / float64(n*k)
 	}
 	return speed, update
 }

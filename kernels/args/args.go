@@ -56,6 +56,14 @@ func Count(op, name string, got, want int) error {
 	return nil
 }
 
+// Groups checks that n tensors are groups of so many.
+func Groups(op string, n, size int) error {
+	if n%size != 0 {
+		return fmt.Errorf("%s: %d tensors, want groups of %d", op, n, size)
+	}
+	return nil
+}
+
 // Starts checks that the first rows of sequences ascend from 0 to rows.
 func Starts(op string, starts []int32, rows int) error {
 	if len(starts) == 0 || starts[0] != 0 || int(starts[len(starts)-1]) != rows {

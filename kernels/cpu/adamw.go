@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 )
 
@@ -34,8 +35,15 @@ func sumSquaresPiece(e *Engine, w *worker, i int) {
 	e.sums[i] = vec.SumSquares(e.op.a.f[lo:hi])
 }
 
-// AdamW updates parameter p and moments m and v from gradient g.
-func (e *Engine) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
+// AdamW updates parameters and moments from gradients.
+func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
+	e.must(args.Groups("AdamW", len(tensors), 4))
+	for i := 0; i < len(tensors); i += 4 {
+		e.adamw(h, tensors[i], tensors[i+1], tensors[i+2], tensors[i+3])
+	}
+}
+
+func (e *Engine) adamw(h kernels.AdamW, p, g, m, v kernels.Tensor) {
 	x := e.arg("AdamW", "p", p, kernels.F32, anySize, anySize)
 	e.op.a = x
 	e.op.b = e.arg("AdamW", "g", g, kernels.F32, x.rows, x.cols)

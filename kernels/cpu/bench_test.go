@@ -101,7 +101,7 @@ func BenchmarkOptimizer(b *testing.B) {
 	p, g, m, v := e.New(f32, 1, n), e.New(f32, 1, n), e.New(f32, 1, n), e.New(f32, 1, n)
 	sum := make([]float64, 1)
 	h := kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95, OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8}
-	b.Run("op=adamw", func(b *testing.B) { measure(b, 28*n, 0, func() { e.AdamW(p, g, m, v, h) }) })
+	b.Run("op=adamw", func(b *testing.B) { measure(b, 28*n, 0, func() { e.AdamW(h, p, g, m, v) }) })
 	b.Run("op=sum_squares", func(b *testing.B) { measure(b, 4*n, 0, func() { e.SumSquares(sum, g) }) })
 	b.Run("op=add", func(b *testing.B) { measure(b, 12*n, 0, func() { e.Add(p, g) }) })
 }

@@ -130,8 +130,8 @@ func operations() map[string]func(*bench) {
 		"adamw": func(b *bench) {
 			p, m, v := b.in(f32, 3, 7001, 1), b.New(f32, 3, 7001), b.New(f32, 3, 7001)
 			for range 3 {
-				b.AdamW(p, b.in(f32, 3, 7001, 1), m, v, kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95,
-					OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8})
+				b.AdamW(kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95,
+					OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8}, p, b.in(f32, 3, 7001, 1), m, v)
 			}
 			b.out(p, m, v)
 		},

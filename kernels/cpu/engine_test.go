@@ -65,7 +65,7 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 			"CrossEntropy":     func() { b.CrossEntropy(ce, x, dhead, y, head, ids, coef, starts, true) },
 			"LogProb":          func() { b.LogProb(ce[:1], best[:1], y, head, rows, rows) },
 			"SumSquares":       func() { b.SumSquares(sums, xs...) },
-			"AdamW":            func() { b.AdamW(head, dhead, dhead, dhead, kernels.AdamW{Scale: 1}) },
+			"AdamW":            func() { b.AdamW(kernels.AdamW{Scale: 1}, head, dhead, dhead, dhead) },
 		}
 		for name, op := range ops {
 			if n := testing.AllocsPerRun(20, op); n != 0 {

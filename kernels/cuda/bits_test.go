@@ -186,8 +186,8 @@ var equal = map[string]func(b *bench, rows, cols int){
 	"AdamW": func(b *bench, rows, cols int) {
 		p, m, v := b.in(f32, rows, cols), b.in(f32, rows, cols), b.New(f32, rows, cols)
 		for range 2 {
-			b.AdamW(p, b.in(f32, rows, cols), m, v, kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95,
-				OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8})
+			b.AdamW(kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95,
+				OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8}, p, b.in(f32, rows, cols), m, v)
 		}
 		b.out(p, m, v)
 	},

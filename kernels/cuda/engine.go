@@ -44,6 +44,7 @@ type Engine struct {
 	ints      []int32 // what one upload is made from
 	starts    []int32
 	blocks    []squares
+	updates   []update
 	sums      []float64
 
 	laps   *laps   // while Profile runs

@@ -25,7 +25,7 @@ var mutations = []mutation{
 	{name: "an approximate division", module: "optimizer", kernel: "adamw", old: `div\.rn\.f32`, new: "div.full.f32", probe: sameBits("AdamW", 131, 36)},
 	{name: "a product rounded to zero", module: "optimizer", kernel: "adamw", old: `fma\.rn\.f32`, new: "fma.rz.f32", probe: sameBits("AdamW", 131, 36)},
 	{name: "decay of the wrong sign", module: "optimizer", kernel: "adamw", old: `neg\.f32(\s+%f1,)`, new: "mov.f32$1", probe: sameBits("AdamW", 5, 132)},
-	{name: "swapped elements of a vector", module: "optimizer", kernel: "adamw", old: `(st\.global\.v4\.f32\s+\[%rd\d+(?:\+-?\d+)?\]), \{(%f\d+), (%f\d+),`, nth: 1, new: "$1, {$3, $2,", probe: sameBits("AdamW", 5, 132)},
+	{name: "swapped elements of a vector", module: "optimizer", kernel: "adamw", old: `(st\.v4\.f32\s+\[%rd\d+(?:\+-?\d+)?\]), \{(%f\d+), (%f\d+),`, nth: 1, new: "$1, {$3, $2,", probe: sameBits("AdamW", 5, 132)},
 	{name: "weights rounded to zero", module: "optimizer", kernel: "adamw", old: `cvt\.rn\.bf16x2\.f32`, new: "cvt.rz.bf16x2.f32", probe: steps},
 	{name: "a sum in another order", module: "optimizer", kernel: "sum_squares", old: `add\.s64(\s+%rd54, %rd54), 64;`, new: "add.s64$1, 60;", probe: sameBits("SumSquares", 17, 65)},
 	{name: "sums rounded down", module: "optimizer", kernel: "sum_squares", old: `add\.rn\.f64`, nth: 1, new: "add.rm.f64", probe: sameBits("SumSquares", 131, 36)},

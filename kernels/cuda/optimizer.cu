@@ -24,28 +24,39 @@ struct Step {
   float scale, lrDecay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, sqrtBC2, eps;
 };
 
-template <int W> DEVICE void adamwBy(float *p, const float *g, float *m, float *v, bf16 *rounded, i64 n, const Step &h) {
-  for (i64 i = W * ((i64)ctaX() * dimX() + tidX()); i < n; i += W * ((i64)gridX() * dimX())) {
-    Values<W> a = get<W>(p, 0, i), b = get<W>(m, 0, i), c = get<W>(v, 0, i);
-    const Values<W> d = get<W>(g, 0, i);
+// Update is a part of a parameter: n elements, of which rounded, unless it is
+// null, becomes the copy in bf16 that the next step's products read. wide as in
+// elementwise.cu.
+struct Update {
+  float *p;
+  const float *g;
+  float *m, *v;
+  bf16 *rounded;
+  int n, wide;
+};
+
+template <int W> DEVICE void adamwBy(const Update &u, const Step &h) {
+  for (int i = W * tidX(); i < u.n; i += W * dimX()) {
+    Values<W> a = get<W>(u.p, 0, i), b = get<W>(u.m, 0, i), c = get<W>(u.v, 0, i);
+    const Values<W> d = get<W>(u.g, 0, i);
     for (int k = 0; k < W; k++) {
       const float gi = d.v[k] * h.scale, x = fma(-h.lrDecay, a.v[k], a.v[k]);
       b.v[k] = fma(h.oneMinusBeta1, gi - b.v[k], b.v[k]);
       c.v[k] = fma(h.oneMinusBeta2, gi * gi, h.beta2 * c.v[k]);
       a.v[k] = fma(-h.stepSize, b.v[k] / (sqrt(c.v[k]) / h.sqrtBC2 + h.eps), x);
     }
-    put<W>(p, 0, i, a);
-    put<W>(m, 0, i, b);
-    put<W>(v, 0, i, c);
-    if (rounded) put<W>(rounded, 1, i, a);
+    put<W>(u.p, 0, i, a);
+    put<W>(u.m, 0, i, b);
+    put<W>(u.v, 0, i, c);
+    if (u.rounded) put<W>(u.rounded, 1, i, a);
   }
 }
 
-// kernels.AdamW; wide as in elementwise.cu. rounded, unless it is null, becomes
-// p in bf16, which the next step's products read.
-KERNEL adamw(float *p, const float *g, float *m, float *v, bf16 *rounded, i64 n, float scale, float lrDecay, float oneMinusBeta1, float beta2,
-             float oneMinusBeta2, float stepSize, float sqrtBC2, float eps, int wide) {
+// kernels.AdamW; a block has a part of a parameter.
+KERNEL adamw(const Update *updates, float scale, float lrDecay, float oneMinusBeta1, float beta2, float oneMinusBeta2, float stepSize, float sqrtBC2,
+             float eps) {
   const Step h = {scale, lrDecay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, sqrtBC2, eps};
-  if (wide) adamwBy<4>(p, g, m, v, rounded, n, h);
-  else adamwBy<1>(p, g, m, v, rounded, n, h);
+  const Update u = updates[ctaX()];
+  if (u.wide) adamwBy<4>(u, h);
+  else adamwBy<1>(u, h);
 }

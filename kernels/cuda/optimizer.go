@@ -1,6 +1,9 @@
 package cuda
 
-import "xrun/kernels"
+import (
+	"xrun/kernels"
+	"xrun/kernels/args"
+)
 
 // The kernels of optimizer.cu.
 var (
@@ -11,6 +14,9 @@ var (
 // sumBlock is the number of elements of a block of SumSquares, a constant of
 // the numeric contract.
 const sumBlock = 65536
+
+// updateBlock is the number of elements that a block of AdamW updates.
+const updateBlock = 32768
 
 // squares is a block of SumSquares, as the kernel reads it.
 type squares struct {
@@ -45,17 +51,39 @@ func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	}
 }
 
-// AdamW updates parameter p and moments m and v from gradient g.
-func (e *Engine) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
-	x := e.arg("AdamW", "p", p, kernels.F32, anySize, anySize)
-	d := e.arg("AdamW", "g", g, kernels.F32, x.rows, x.cols)
-	m1 := e.dst("AdamW", "m", m, kernels.F32, x.rows, x.cols)
-	m2 := e.dst("AdamW", "v", v, kernels.F32, x.rows, x.cols)
-	n := int64(x.size())
-	vector, half := []*tensor{x, d, m1, m2}, e.rewritten(x)
-	if half != nil {
-		vector = append(vector, half)
+// update is a part of a parameter, as the kernel of AdamW reads it.
+type update struct {
+	p, g, m, v, rounded Address
+	n                   int32
+	wide                int32
+}
+
+// AdamW updates parameters and moments from gradients, all in one launch: most
+// tensors of a model are too small to fill a device.
+func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
+	e.must(args.Groups("AdamW", len(tensors), 4))
+	e.updates = e.updates[:0]
+	for i := 0; i < len(tensors); i += 4 {
+		x := e.arg("AdamW", "p", tensors[i], kernels.F32, anySize, anySize)
+		d := e.arg("AdamW", "g", tensors[i+1], kernels.F32, x.rows, x.cols)
+		m := e.dst("AdamW", "m", tensors[i+2], kernels.F32, x.rows, x.cols)
+		v := e.dst("AdamW", "v", tensors[i+3], kernels.F32, x.rows, x.cols)
+		all, half := []*tensor{x, d, m, v}, e.rewritten(x)
+		if half != nil {
+			all = append(all, half)
+		}
+		for at := 0; at < x.size(); at += updateBlock {
+			u := update{p: x.element(at), g: d.element(at), m: m.element(at), v: v.element(at), n: int32(min(updateBlock, x.size()-at)), wide: flag(wide(x.size(), all...))}
+			if half != nil {
+				u.rounded = half.element(at)
+			}
+			e.updates = append(e.updates, u)
+		}
 	}
-	e.launchEach(adamwKernel, n, x.addr, d.addr, m1.addr, m2.addr, half.address(), n, h.Scale, h.LRDecay, h.OneMinusBeta1, h.Beta2,
-		h.OneMinusBeta2, h.StepSize, h.SqrtBC2, h.Eps, flag(wide(x.size(), vector...)))
+	if len(e.updates) == 0 {
+		return
+	}
+	at := e.upload(raw(e.updates))[0]
+	e.launch(adamwKernel, Dim{X: len(e.updates)}, Dim{X: blockSize}, at, h.Scale, h.LRDecay, h.OneMinusBeta1, h.Beta2,
+		h.OneMinusBeta2, h.StepSize, h.SqrtBC2, h.Eps)
 }

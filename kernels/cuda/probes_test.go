@@ -270,8 +270,8 @@ func steps(e *cuda.Engine, r kernels.Engine) error {
 	m, v, out := b.uniform(kernels.F32, 12, 8), b.of(kernels.F32, 12, 8, make([]float32, 12*8)), b.uniform(kernels.F32, 3, 12)
 	h := kernels.AdamW{Scale: 0.3, OneMinusBeta1: 0.1, Beta2: 0.95, OneMinusBeta2: 0.05, StepSize: 0.1, SqrtBC2: 0.7, Eps: 1e-8}
 	e.Linear(out.d, x.d, w.d, nil, nil)
-	e.AdamW(w.d, g.d, m.d, v.d, h)
-	r.AdamW(w.r, g.r, m.r, v.r, h)
+	e.AdamW(h, w.d, g.d, m.d, v.d)
+	r.AdamW(h, w.r, g.r, m.r, v.r)
 	e.Linear(out.d, x.d, w.d, nil, nil)
 	r.Linear(out.r, x.r, w.r, nil, nil)
 	b.near("w", w, 0)

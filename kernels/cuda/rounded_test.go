@@ -66,10 +66,10 @@ func TestAdamWKeepsRoundedCopies(t *testing.T) {
 			}
 		}
 		step := func(lo, hi int) {
-			e.AdamW(w.Slice(lo, hi), g.Slice(lo, hi), m.Slice(lo, hi), v.Slice(lo, hi), h)
+			e.AdamW(h, w.Slice(lo, hi), g.Slice(lo, hi), m.Slice(lo, hi), v.Slice(lo, hi))
 		}
 		linear("at first", 1)
-		e.AdamW(w.Tensor, g.Tensor, m, v, h)
+		e.AdamW(h, w.Tensor, g.Tensor, m, v)
 		linear("after a step", 0)
 		step(0, cut)
 		step(cut, n)

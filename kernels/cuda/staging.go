@@ -141,7 +141,7 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 // How far back, and up to how many bytes, find looks.
 const (
 	findSlots = 16
-	findBytes = 64 << 10
+	findBytes = 1 << 20
 )
 
 // find returns where on the device n bytes are that same recognizes, or 0.

@@ -27,7 +27,7 @@ type defective struct {
 	loss      func(ce []float64, dx, dw, x, w kernels.Tensor, targets []int32, coef []float32, starts []int32, carry bool)
 	logProb   func(dst []float64, best []int32, x, w kernels.Tensor, rows, targets []int32)
 	sums      func(dst []float64)
-	adamw     func(p, g, m, v kernels.Tensor, h kernels.AdamW)
+	adamw     func(h kernels.AdamW, tensors ...kernels.Tensor)
 	sync      func() error
 }
 
@@ -158,12 +158,12 @@ func (d *defective) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	}
 }
 
-func (d *defective) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
+func (d *defective) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 	if d.adamw != nil {
-		d.adamw(p, g, m, v, h)
+		d.adamw(h, tensors...)
 		return
 	}
-	d.Engine.AdamW(p, g, m, v, h)
+	d.Engine.AdamW(h, tensors...)
 }
 
 func (d *defective) Sync() error {
@@ -297,10 +297,13 @@ func TestChecksFindDefects(t *testing.T) {
 			d.sums = func(dst []float64) { dst[0] = float64(float32(dst[0])) }
 		}},
 		"unscaled gradient": {"adamw", func(d *defective, e e) {
-			d.adamw = func(p, g, m, v kernels.Tensor, h kernels.AdamW) {
+			d.adamw = func(h kernels.AdamW, tensors ...kernels.Tensor) {
 				h.Scale = 1
-				e.AdamW(p, g, m, v, h)
+				e.AdamW(h, tensors...)
 			}
+		}},
+		"the first parameter alone": {"adamw_of_many", func(d *defective, e e) {
+			d.adamw = func(h kernels.AdamW, tensors ...kernels.Tensor) { e.AdamW(h, tensors[:min(4, len(tensors))]...) }
 		}},
 		"swallowed NaN": {"nan", func(d *defective, e e) {
 			d.norm = func(dst, x, w kernels.Tensor, eps float32) { e.Write(dst, make([]float32, dst.Rows()*dst.Cols())) }

@@ -74,6 +74,7 @@ func Checks() []Check {
 		{"log_prob", checkLogProb},
 		{"sum_squares", checkSumSquares},
 		{"adamw", checkAdamW},
+		{"adamw_of_many", checkAdamWOfMany},
 		{"nan", checkNaN},
 		{"out_of_range", checkOutOfRange},
 		{"misuse", checkMisuse},

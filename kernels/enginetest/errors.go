@@ -72,8 +72,8 @@ func checkNaN(h *harness) {
 	}
 	p := h.uniform(kernels.F32, 3, 33, 1)
 	zero := make([]float32, 99)
-	h.AdamW(p.t, poison(kernels.F32, 3, 33, 1, 2).t, h.tensor(kernels.F32, 3, 33, zero).t, h.tensor(kernels.F32, 3, 33, zero).t,
-		kernels.AdamW{Scale: 1, OneMinusBeta1: 0.1, Beta2: 0.9, OneMinusBeta2: 0.1, StepSize: 1, SqrtBC2: 1, Eps: 1e-8})
+	h.AdamW(kernels.AdamW{Scale: 1, OneMinusBeta1: 0.1, Beta2: 0.9, OneMinusBeta2: 0.1, StepSize: 1, SqrtBC2: 1, Eps: 1e-8},
+		p.t, poison(kernels.F32, 3, 33, 1, 2).t, h.tensor(kernels.F32, 3, 33, zero).t, h.tensor(kernels.F32, 3, 33, zero).t)
 	only("adamw", p.t, func(r, c int) bool { return r == 1 && c == 2 })
 }
 
@@ -153,7 +153,8 @@ func checkMisuse(h *harness) {
 		"half a gradient": func() {
 			h.CrossEntropy(make([]float64, 1), f32(1, 3).t, nil, f32(1, 3).t, f32(9, 3).t, []int32{0}, []float32{1}, []int32{0, 1}, false)
 		},
-		"nil": func() { h.Add(f32(1, 1).t, nil) },
+		"AdamW without a moment": func() { h.AdamW(kernels.AdamW{}, f32(1, 1).t, f32(1, 1).t, f32(1, 1).t) },
+		"nil":                    func() { h.Add(f32(1, 1).t, nil) },
 	} {
 		h.in("%s", name)
 		func() {

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"math"
+	"slices"
 
 	"xrun/kernels"
 )
@@ -36,6 +37,32 @@ func (h *harness) sumSquares(x matrix) float64 {
 	return sum[0]
 }
 
+// checkAdamWOfMany asks that parameters of many sizes updated in one call have
+// the bits of one call each.
+func checkAdamWOfMany(h *harness) {
+	k := kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95, OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8}
+	var all, alone []kernels.Tensor
+	for _, s := range [][2]int{{3, 5}, {0, 4}, {260, 256}, {1, 1}, {64, 64}, {2, 9}} {
+		for range 4 {
+			x := h.uniform(kernels.F32, s[0], s[1], 1)
+			if len(all)%4 == 3 { // a second moment is not negative
+				h.Write(x.t, make([]float32, s[0]*s[1]))
+			}
+			copied := h.tensor(kernels.F32, s[0], s[1], make([]float32, s[0]*s[1]))
+			h.Convert(copied.t, x.t)
+			all, alone = append(all, x.t), append(alone, copied.t)
+		}
+		h.AdamW(k, alone[len(alone)-4:]...)
+	}
+	h.AdamW(k, all...)
+	for i := range all {
+		if !slices.Equal(h.read(all[i]), h.read(alone[i])) {
+			h.errorf("tensor %d of parameter %d has other bits than alone", i%4, i/4)
+		}
+	}
+	h.AdamW(k) // of nothing
+}
+
 // checkAdamW takes three steps, with a gradient scale, a zero gradient, and a
 // first moment that must start at zero.
 func checkAdamW(h *harness) {
@@ -61,8 +88,8 @@ func checkAdamW(h *harness) {
 				g = h.tensor(kernels.F32, s[0], s[1], f)
 			}
 			bc1, bc2 := 1-math.Pow(b1, float64(step)), math.Sqrt(1-math.Pow(b2, float64(step)))
-			h.AdamW(p.t, g.t, m.t, v.t, kernels.AdamW{Scale: float32(scale), LRDecay: lr * decay, OneMinusBeta1: float32(1 - b1), Beta2: b2,
-				OneMinusBeta2: float32(1 - b2), StepSize: float32(lr / bc1), SqrtBC2: float32(bc2), Eps: eps})
+			h.AdamW(kernels.AdamW{Scale: float32(scale), LRDecay: lr * decay, OneMinusBeta1: float32(1 - b1), Beta2: b2,
+				OneMinusBeta2: float32(1 - b2), StepSize: float32(lr / bc1), SqrtBC2: float32(bc2), Eps: eps}, p.t, g.t, m.t, v.t)
 			for i := range want.v {
 				x := g.v[i] * scale
 				moment[i] = b1*moment[i] + (1-b1)*x

@@ -209,7 +209,7 @@ func (b *kernelBench) optimizer() {
 	shape := fmt.Sprintf("n=%d", rows*cols)
 	p, g, m, v := b.new(kernels.F32, rows, cols), b.new(kernels.F32, rows, cols), b.new(kernels.F32, rows, cols), b.new(kernels.F32, rows, cols)
 	h := kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95, OneMinusBeta2: 0.05, StepSize: 1e-6, SqrtBC2: 0.7, Eps: 1e-8}
-	b.measure("adamw", shape, 0, size(p, p, m, m, v, v, g), func() { b.e.AdamW(p, g, m, v, h) })
+	b.measure("adamw", shape, 0, size(p, p, m, m, v, v, g), func() { b.e.AdamW(h, p, g, m, v) })
 	sum := make([]float64, 1)
 	b.measure("sum_squares", shape, 0, size(g), func() { b.e.SumSquares(sum, g) })
 	b.drop()

@@ -215,8 +215,12 @@ func (t *timed) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	t.since(start, "sum_squares", 0, size(xs...))
 }
 
-func (t *timed) AdamW(p, g, m, v kernels.Tensor, h kernels.AdamW) {
+func (t *timed) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 	start := time.Now()
-	t.Engine.AdamW(p, g, m, v, h)
-	t.since(start, "adamw", 0, size(p, p, m, m, v, v, g))
+	t.Engine.AdamW(h, tensors...)
+	bytes := 2 * size(tensors...)
+	for i := 1; i < len(tensors); i += 4 { // gradients are only read
+		bytes -= size(tensors[i])
+	}
+	t.since(start, "adamw", 0, bytes)
 }

@@ -95,7 +95,7 @@ func count(w *tabwriter.Writer, e kernels.Engine, counts func() ptx.Stats, p ker
 		{"swiglu", "128 × 128", func() { e.SwiGLU(y, x, x) }},
 		{"cross_entropy", "128 rows of 512", func() { e.CrossEntropy(make([]float64, n), grad, headGrad, x, head, targets, ones, starts, false) }},
 		{"adamw", "16,384", func() {
-			e.AdamW(residual, grad, moment1, moment2, kernels.AdamW{Scale: 1, StepSize: 1e-3, SqrtBC2: 1, Eps: 1e-8})
+			e.AdamW(kernels.AdamW{Scale: 1, StepSize: 1e-3, SqrtBC2: 1, Eps: 1e-8}, residual, grad, moment1, moment2)
 		}},
 	} {
 		if err := e.Sync(); err != nil {
