@@ -78,6 +78,36 @@ func BenchmarkOperation(b *testing.B) {
 	}
 }
 
+// BenchmarkAttention measures four sequences of one length, with the heads of
+// SmolLM2-135M and of Qwen2.5-0.5B.
+func BenchmarkAttention(b *testing.B) {
+	for _, dt := range []kernels.DType{f32, bf16} {
+		for _, s := range []kernels.HeadShape{benchHeads, {Heads: 14, KVHeads: 2, HeadDim: 64}} {
+			for _, n := range []int{50, 120, 250} {
+				e := newBench(b, 2)
+				e.digest(func(*bench) {})
+				wide, narrow := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
+				var seqs []kernels.Sequence
+				for i := range 4 {
+					seqs = append(seqs, kernels.Sequence{First: i * n, Len: n})
+				}
+				T := 4 * n
+				q, k, v := e.in(dt, T, wide, 2), e.in(dt, T, narrow, 2), e.in(dt, T, narrow, 1)
+				out, stats, dout := e.New(dt, T, wide), e.New(f32, T, 2*s.Heads), e.in(dt, T, wide, 1)
+				dq, dk, dv := e.New(f32, T, wide), e.New(f32, T, narrow), e.New(f32, T, narrow)
+				pairs := float64(4 * n * (n + 1) / 2 * wide)
+				name := fmt.Sprintf("dtype=%v/heads=%dx%d/n=%d", dt, s.Heads, s.KVHeads, n)
+				b.Run("op=forward/"+name, func(b *testing.B) {
+					measure(b, 0, 4*pairs, func() { e.Attention(out, stats, q, k, v, seqs, s) })
+				})
+				b.Run("op=grad/"+name, func(b *testing.B) {
+					measure(b, 0, 10*pairs, func() { e.AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v, seqs, s) })
+				})
+			}
+		}
+	}
+}
+
 // BenchmarkAttentionToken measures the attention of one generated token: its keys
 // and values are read once.
 func BenchmarkAttentionToken(b *testing.B) {
