@@ -1,8 +1,8 @@
 // Package gemm multiplies matrices with a fixed order of summation.
 //
 // It is not a BLAS: there are only the three products of a linear layer
-// ([Forward], [GradInput], [GradWeight]) and the small one of attention
-// ([MulChain]), each defined to the bit. Most readers need the first and the
+// ([Forward], [GradInput], [GradWeight]) and the small ones of attention
+// ([MulChain] and its kin), each defined to the bit. Most readers need the first and the
 // third, which take the worker pool to run on.
 //
 // # Order
