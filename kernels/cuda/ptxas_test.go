@@ -187,8 +187,7 @@ func assemblerTable(all map[string]map[string]usage) []byte {
 Written by TestAssembler from ptxas 12.9.86 (XRUN_UPDATE=1); CI compares. No
 kernel spills. Each column is registers a thread, then the share of a
 multiprocessor's warps that can be resident, from registers, threads and shared
-memory. No GPU has run these kernels: the table says what they can occupy, not
-how fast they are.
+memory: what they can occupy, not how fast they are (measured.md).
 
 | kernel | threads | shared bytes |`)
 	for _, a := range architectures {
