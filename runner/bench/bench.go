@@ -99,7 +99,11 @@ func (r *Report) Print(w io.Writer) {
 		flush(t)
 	}
 	if len(r.Kernels) > 0 {
-		t := table(w, "kernels (share of the product loop, or of the copy; above 100 % is the caches)")
+		title := "kernels"
+		if r.Limits != nil {
+			title += " (share of the product loop, or of the copy; above 100 % is the caches)"
+		}
+		t := table(w, title)
 		for _, k := range r.Kernels {
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", k.Name, k.Precision, k.Shape, rate(k.GFLOPS, k.GBps), percent(k.Share))
 		}
@@ -110,15 +114,11 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(t, "  real tokens\t%.1f a second\n", s.TokensPerSecond)
 		fmt.Fprintf(t, "  with pads counted\t%.1f a second\n", s.PaddedPerSecond)
 		fmt.Fprintf(t, "  a step\t%.3f s, the first %.3f s\n", s.Seconds/float64(s.Steps), s.FirstSeconds)
-		fmt.Fprintf(t, "  arithmetic\t%.1f GFLOP/s\t%s\n", s.GFLOPS, percent(s.Share))
+		fmt.Fprintf(t, "  arithmetic\t%s\t%s\n", rate(s.GFLOPS, 0), percent(s.Share))
 		if s.PeakBytes > 0 {
 			fmt.Fprintf(t, "  peak memory\t%.0f MiB, planned %.0f\n", mib(s.PeakBytes), mib(s.PlannedBytes))
 		}
-		ops := s.Ops
-		if len(s.Kernels) > 0 { // what the host took to queue them would mislead
-			ops = nil
-		}
-		for _, o := range ops {
+		for _, o := range r.timed(s.Ops) {
 			fmt.Fprintf(t, "  %s\t%.1f %% of the time\t%s\t%s\n", o.Op, 100*o.Seconds/s.Seconds, rate(o.FLOPs/o.Seconds/1e9, o.Bytes/o.Seconds/1e9), percent(o.Share))
 		}
 		for _, k := range s.Kernels {
@@ -133,11 +133,20 @@ func (r *Report) Print(w io.Writer) {
 		if g.ReadGBps > 0 {
 			fmt.Fprintf(t, "  reading and xoring, between tokens\t%.1f GB/s\n", g.ReadGBps)
 		}
-		for _, o := range g.Ops {
+		for _, o := range r.timed(g.Ops) {
 			fmt.Fprintf(t, "  %s\t%.3f s\t%.1f GB/s\t%s\n", o.Op, o.Seconds, o.Bytes/o.Seconds/1e9, percent(o.Share))
 		}
 		flush(t)
 	}
+}
+
+// timed returns the operations if their times are those of their work: on a GPU
+// they are what the host took to queue it.
+func (r *Report) timed(ops []*OpTime) []*OpTime {
+	if r.Engine == "cpu" {
+		return ops
+	}
+	return nil
 }
 
 func table(w io.Writer, title string) *tabwriter.Writer {
@@ -151,6 +160,9 @@ func flush(t *tabwriter.Writer) {
 }
 
 func rate(gflops, gbps float64) string {
+	if gflops >= 10_000 {
+		return fmt.Sprintf("%.1f TFLOP/s", gflops/1000)
+	}
 	if gflops > 0 {
 		return fmt.Sprintf("%.1f GFLOP/s", gflops)
 	}
