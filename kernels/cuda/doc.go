@@ -28,7 +28,7 @@
 // of the weights alone, and add them in order; the weight gradient's k is the
 // tokens of a micro-batch, which therefore shows.
 // A carried gradient is added to the finished product.
-// GateUp, one kernel, has the bits of the two products and SwiGLU.
+// GateUp has the bits of the two products and SwiGLU.
 //
 // Attention: tiles of 64 keys (32 for heads above 64; 16 in float32), counted
 // from a sequence's first key through its segments, with a running maximum and

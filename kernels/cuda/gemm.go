@@ -85,12 +85,12 @@ const fill = 96
 // splits is into how many parts k is cut, which are computed beside each
 // other and added in order. It shows in the bits, and depends on the shape of
 // the weights alone: gradients of weights are cut where c is too small to fill
-// a device, other products where k is a vocabulary or long for few columns, whose
-// blocks a short batch makes too few of: its 4,864 steps one after the other took
-// 43 µs at 400 tokens.
+// a device, other products where k is a vocabulary or long for few columns: a
+// short batch makes few blocks of them, and a k of 4,864 in one chain took 43 µs at
+// 400 tokens.
 func (p *product) splits() int {
 	switch {
-	case p.dtype == kernels.F32:
+	case p.dtype == kernels.F32 || p.ldc != 0: // partial sums are dense, and so is what they add up to
 		return 1
 	case p.layout == tn:
 		return max(1, min(8, fill/narrowTile.of(p.m, p.n)))
@@ -115,12 +115,13 @@ func (p *product) parts(splits int) (depth, n int) {
 }
 
 // multiply queues p.
-func (e *Engine) multiply(p product) { e.multiplyWith(p, p.tile(e.device.Multiprocessor), p.splits()) }
+func (e *Engine) multiply(p product) {
+	if p.m > 0 && p.n > 0 {
+		e.multiplyWith(p, p.tile(e.device.Multiprocessor), p.splits())
+	}
+}
 
 func (e *Engine) multiplyWith(p product, t tile, splits int) {
-	if p.m == 0 || p.n == 0 {
-		return
-	}
 	if p.ldc == 0 {
 		p.ldc = p.n
 	}

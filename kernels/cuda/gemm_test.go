@@ -137,3 +137,33 @@ func checkProduct(t *testing.T, e *cuda.Engine, r *num.Philox, dt kernels.DType,
 		}
 	}
 }
+
+// TestHeadOfLongRows: rows of logits lie apart, and a k that other products are
+// cut along is one chain there.
+func TestHeadOfLongRows(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, 2, cuda.Options{})
+	defer e.Close()
+	const rows, vocab, hidden = 3, 13, 4096
+	r := num.NewPhilox(5, 0, 0)
+	x, w := uniform(e, r, kernels.BF16, rows, hidden), uniform(e, r, kernels.BF16, vocab, hidden)
+	got := make([]float64, rows)
+	e.LogProb(got, nil, x.Tensor, w.Tensor, []int32{0, 1, 2}, []int32{12, 0, 5})
+	if err := e.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	for i, target := range []int{12, 0, 5} {
+		logits, sum := make([]float64, vocab), 0.0
+		for j := range logits {
+			for k := range hidden {
+				logits[j] += x.v[i*hidden+k] * w.v[j*hidden+k]
+			}
+		}
+		for _, l := range logits {
+			sum += math.Exp(l - logits[target])
+		}
+		if want := -math.Log(sum); math.Abs(got[i]-want) > 1e-3 { // some 2^-24 · sqrt(4096) · 40
+			t.Errorf("row %d: log-probability %v, want %v", i, got[i], want)
+		}
+	}
+}
