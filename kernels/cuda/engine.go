@@ -128,13 +128,13 @@ func Numerics(major, minor int) string { return fmt.Sprintf("cuda/%d sm_%d%d", v
 func (e *Engine) MicroBatchInvariant() bool { return false }
 
 // Pass returns 8,192 tokens, of which each kernel fills the device several times,
-// and an eighth of the device's memory; the interpreter's devices are given what
-// the CPU engine is.
+// and an eighth of the device's memory, or half of what is left of it; the
+// interpreter's devices are given what the CPU engine is.
 func (e *Engine) Pass() (tokens int, memory int64) {
 	if e.device.Emulated {
 		return 512, 256 << 20
 	}
-	return 8192, e.device.Memory / 8
+	return 8192, min(e.device.Memory/8, max(0, e.device.Memory-e.memory.reserved)/2)
 }
 
 // Device describes the device that the engine runs on.

@@ -68,7 +68,7 @@ func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 		d := e.arg("AdamW", "g", tensors[i+1], kernels.F32, x.rows, x.cols)
 		m := e.dst("AdamW", "m", tensors[i+2], kernels.F32, x.rows, x.cols)
 		v := e.dst("AdamW", "v", tensors[i+3], kernels.F32, x.rows, x.cols)
-		all, half := []*tensor{x, d, m, v}, e.rewritten(x)
+		all, half := []*tensor{x, d, m, v}, e.copyOf(x)
 		if half != nil {
 			all = append(all, half)
 		}
@@ -86,4 +86,7 @@ func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 	at := e.upload(raw(e.updates))[0]
 	e.launch(adamwKernel, Dim{X: len(e.updates)}, Dim{X: blockSize}, at, h.Scale, h.LRDecay, h.OneMinusBeta1, h.Beta2,
 		h.OneMinusBeta2, h.StepSize, h.SqrtBC2, h.Eps)
+	for i := 0; i < len(tensors); i += 4 {
+		e.rewrote(tensors[i].(*tensor))
+	}
 }

@@ -169,17 +169,21 @@ func (o *tensor) halfOf(w *tensor) *tensor {
 	return &tensor{engine: o.engine, dtype: kernels.BF16, rows: w.rows, cols: w.cols, addr: o.half.addr + (w.addr-o.addr)/2}
 }
 
-// rewritten returns the rounded copy of w, nil if there is none, to an operation
-// that writes every element of w and of it. It stays, or becomes, true to w.
-func (e *Engine) rewritten(w *tensor) *tensor {
-	o := w.owner
-	if o.half == nil {
+// copyOf returns the part of the rounded copy of w's owner that w is, nil if there
+// is none.
+func (e *Engine) copyOf(w *tensor) *tensor {
+	if w.owner.half == nil {
 		return nil
 	}
-	if w.size() == o.size() {
-		o.fresh = e.err == nil
+	return w.owner.halfOf(w)
+}
+
+// rewrote notes that an operation wrote every element of w and of its copy, unless
+// it failed: then the copy cannot be trusted.
+func (e *Engine) rewrote(w *tensor) {
+	if o := w.owner; o.half != nil {
+		o.fresh = e.err == nil && (o.fresh || w.size() == o.size())
 	}
-	return o.halfOf(w)
 }
 
 // optional is arg for an argument that may be nil.
