@@ -2,6 +2,7 @@ package runner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ else should run meanwhile.`,
 		f.set.IntVar(&f.steps, "steps", 4, "measured training `steps`")
 		f.set.IntVar(&f.batch, "batch", 4, "`rows` of a step")
 		f.set.IntVar(&f.length, "length", 1024, "most `tokens` of a row")
-		f.set.IntVar(&f.tokens, "tokens", 512, "`tokens` that the kernels work on at once")
+		f.set.IntVar(&f.tokens, "tokens", 512, "`tokens` that the kernels work on at once, at most the model's positions")
 		f.set.StringVar(&f.labels, "labels", "output", "`output|all`: tokens that the loss counts")
 		f.set.BoolVar(&f.recompute, "recompute", false, "compute activations again in the backward pass")
 		f.set.StringVar(&f.data, "data", "", "instruction `file` whose rows are trained on, in Alpaca's template")
@@ -62,6 +63,9 @@ func (e *env) bench(f *flags, args []string) error {
 	if err := oneOf("labels", f.labels, "output", "all"); err != nil {
 		return err
 	}
+	if f.steps > 10_000 || f.batch > 10_000 {
+		return usagef("-steps %d -batch %d: want at most 10,000 each", f.steps, f.batch)
+	}
 	if f.steps < 1 || f.batch < 1 || f.length < 2 || f.tokens < 8 {
 		return usagef("-steps %d -batch %d -length %d -tokens %d: want at least 1 step of 1 row of 2 tokens, kernels on 8", f.steps, f.batch, f.length, f.tokens)
 	}
@@ -76,18 +80,19 @@ func (e *env) bench(f *flags, args []string) error {
 			return err
 		}
 	}
-	engine, err := newEngine(f, 0)
-	if err != nil {
-		return err
-	}
-	defer engine.Close()
-	r := &bench.Report{Engine: engine.Name(), Model: name}
-	r.AddLimits(engine.Engine)
+	r := &bench.Report{Model: name}
 	for _, precision := range precisions {
-		if err := e.benchPrecision(f, r, engine.Engine, c, load, rows, parts, precisionOf(precision)); err != nil {
+		engine, err := newEngine(f, 0) // of its own: its memory is measured
+		if err != nil {
 			return err
 		}
+		r.Engine, r.Where = engine.Name(), engine.String()
 		r.AddLimits(engine.Engine)
+		err = e.benchPrecision(f, r, engine.Engine, c, load, rows, parts, precisionOf(precision))
+		r.AddLimits(engine.Engine)
+		if err := errors.Join(err, engine.Close()); err != nil {
+			return err
+		}
 	}
 	r.SetShares()
 	if !f.json {
@@ -124,7 +129,8 @@ func (e *env) benchPrecision(f *flags, r *bench.Report, engine kernels.Engine, c
 		case *cpu.Engine:
 			o.Planned += e.Overhead(overheadOf(c, extent, extent.Labels))
 		case *cuda.Engine:
-			o.Planned += cudaTraining(c, p.String(), extent, extent.Labels).Overhead().Total()
+			over := cudaTraining(c, p.String(), extent, extent.Labels).Overhead()
+			o.Planned += over.Total() - over.Context - over.Staging // which are no tensors
 		}
 		s, err := bench.MeasureSteps(engine, load, rows, o)
 		if err != nil {

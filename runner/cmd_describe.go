@@ -71,12 +71,12 @@ func (e *env) describeData(f *flags, path string) error {
 	if len(s.preparations) == 0 {
 		return s.missingError()
 	}
-	s.printLedgers(e.stdout)
 	c := s.cells[0]
 	p := s.prepares[c.Name]
 	if f.item < 1 || f.item > p.Ledger.Items {
 		return usagef("-item %d: the data set has the items 1 to %d", f.item, p.Ledger.Items)
 	}
+	s.printLedgers(e.stdout)
 	row, why := rowOf(p.Prepared, f.item)
 	fmt.Fprintf(e.stdout, "item %d of %d; %s\n", f.item, p.Ledger.Items, why)
 	if row != nil {

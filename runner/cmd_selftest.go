@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ var selftestCommand = &command{
 	help: `
 Tests this machine's engine: the conformance tests of the GPU's driver and of the
 engine, each against a float64 reference, training beside the CPU engine, and
-last, on a GPU, kernels that fail on purpose. Prints each check with its time (on
+last kernels that fail on purpose. Prints each check with its time (on
 the interpreter, -engine emulated, with what it executed) and writes the same to
 the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 	define: func(f *flags) {
@@ -47,7 +48,7 @@ the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 			return withHint(fmt.Errorf("%s failed: %v", plural(n, "check"), report.Failed), "please open an issue with this report; -o FILE writes it to a file")
 		}
 		if report.Checks == 0 {
-			return usagef("-run %s: no check has such a name", f.only)
+			return usagef("-run %s: no check of this engine has such a name; driver/ is of -engine cuda or emulated", f.only)
 		}
 		return nil
 	},
@@ -79,6 +80,9 @@ func (f *flags) selftest(ctx context.Context) (o selftest.Options, err error) {
 	if err := f.engineChoice(); err != nil {
 		return o, err
 	}
+	if f.capability != "" {
+		return o, usagef("-engine cuda:%s: the selftest is of the GPU that is here: write -engine cuda", f.capability)
+	}
 	o.Threads, o.Version = f.threads, revision()
 	if f.only != "" {
 		if o.Only, err = regexp.Compile(f.only); err != nil {
@@ -96,10 +100,17 @@ func (f *flags) selftest(ctx context.Context) (o selftest.Options, err error) {
 			return emulated.Open(c), nil
 		}
 	case "auto":
-		if d, err := gpu(); err == nil {
-			o.Driver, o.Apart = gpu, apart(ctx)
-			return o, d.Close()
+		d, err := gpu()
+		var none *nvidia.UnavailableError
+		if errors.As(err, &none) {
+			o.Reason = none.Reason
+			return o, nil
 		}
+		if err != nil {
+			return o, err
+		}
+		o.Driver, o.Apart = gpu, apart(ctx)
+		return o, d.Close()
 	}
 	return o, nil
 }

@@ -19,6 +19,7 @@ import (
 // Report is what `xrun bench` measured.
 type Report struct {
 	Engine  string `json:"engine"`
+	Where   string `json:"where"` // the engine's device, or why it is the processor
 	Threads int    `json:"threads,omitempty"`
 	Model   string `json:"model"`
 	// Limits are this machine's; nil where the engine cannot measure them, and
@@ -83,7 +84,7 @@ func (r *Report) SetShares() {
 
 // Print writes the report as tables for people.
 func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "%s on engine %s", r.Model, r.Engine)
+	fmt.Fprintf(w, "%s on engine %s", r.Model, r.Where)
 	if r.Threads > 0 {
 		fmt.Fprintf(w, ", %d threads", r.Threads)
 	}

@@ -1,8 +1,8 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -31,6 +31,7 @@ type kernelBench struct {
 	out    []Kernel
 	seed   uint64
 	tensor []kernels.Tensor
+	err    error // the first failure, after which nothing is measured
 }
 
 // MeasureKernels measures every operation of a training step of tokens tokens
@@ -43,7 +44,7 @@ func MeasureKernels(e kernels.Engine, c model.Config, p kernels.DType, tokens in
 	b.rows(c, tokens)
 	b.loss(c, tokens)
 	b.optimizer()
-	return b.out, e.Sync()
+	return b.out, errors.Join(b.err, e.Sync())
 }
 
 // new returns a tensor of normal-like values.
@@ -79,13 +80,16 @@ func (b *kernelBench) drop() {
 // run does. A GPU is given a queue of some milliseconds at a time, as training
 // gives it: waiting for each run would measure the waiting.
 func (b *kernelBench) measure(name, shape string, flops, bytes float64, f func()) {
+	if b.err != nil {
+		return
+	}
 	timed := func(n int) float64 {
 		start := time.Now()
 		for range n {
 			f()
 		}
-		if b.e.Name() != "cpu" && b.e.Sync() != nil { // the cpu engine is done when it returns
-			return math.Inf(1)
+		if b.e.Name() != "cpu" && b.err == nil { // the cpu engine is done when it returns
+			b.err = b.e.Sync()
 		}
 		return time.Since(start).Seconds() / float64(n)
 	}
@@ -95,8 +99,12 @@ func (b *kernelBench) measure(name, shape string, flops, bytes float64, f func()
 		queue = 1 + int(5e-3/timed(1))
 	}
 	var times []float64
-	for began := time.Now(); len(times) < 3 || time.Since(began) < 50*time.Millisecond; {
+	for began := time.Now(); b.err == nil && (len(times) < 3 || time.Since(began) < 50*time.Millisecond); {
 		times = append(times, timed(queue))
+	}
+	if b.err != nil {
+		b.err = fmt.Errorf("%s, %s: %w", name, shape, b.err)
+		return
 	}
 	slices.Sort(times)
 	k := Kernel{Name: name, Precision: b.p.String(), Shape: shape, Seconds: times[len(times)/2]}
@@ -150,7 +158,7 @@ func (b *kernelBench) attention(c model.Config, T int) {
 	q, k, v, out := b.new(b.p, T, qDim), b.new(b.p, T, kv), b.new(b.p, T, kv), b.new(b.p, T, qDim)
 	stats, dout := b.new(kernels.F32, T, 2*c.Heads), b.new(b.p, T, qDim)
 	dq, dk, dv := b.new(kernels.F32, T, qDim), b.new(kernels.F32, T, kv), b.new(kernels.F32, T, kv)
-	shape := fmt.Sprintf("%d sequences of %d tokens", len(seqs), T)
+	shape := fmt.Sprintf("%d sequences, %d tokens", len(seqs), T)
 	b.measure("attention", shape, 4*pairs(seqs, s), 0, func() { b.e.Attention(out, stats, q, k, v, seqs, s) })
 	b.measure("attention_grad", shape, 10*pairs(seqs, s), 0, func() { b.e.AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v, seqs, s) })
 	b.drop()

@@ -27,6 +27,7 @@ import (
 type Options struct {
 	// Driver opens the device; nil tests the CPU engine.
 	Driver func() (cuda.Driver, error)
+	Reason string // why no device was taken, if one was looked for
 	// Apart runs the check of that name in a process of its own and returns what
 	// it found wrong; nil runs all in this one. It is asked for checks after which
 	// a process cannot use the device any more.
@@ -90,6 +91,9 @@ func (t *tester) machine() error {
 	defer e.Close()
 	fmt.Fprintf(t.w, "# xrun selftest\n\n- xrun %s, %s, %s/%s, %d processors\n- engine %s, numerics %s\n",
 		t.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), e.Name(), e.Numerics())
+	if t.Reason != "" {
+		fmt.Fprintf(t.w, "- no GPU: %s\n", t.Reason)
+	}
 	if g, ok := e.(*cuda.Engine); ok {
 		d := g.Device()
 		fmt.Fprintf(t.w, "- device %s: compute capability %d.%d, %d multiprocessors, %d KiB of shared memory a block, %.1f GiB\n",
