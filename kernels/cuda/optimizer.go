@@ -72,8 +72,9 @@ func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 		if half != nil {
 			all = append(all, half)
 		}
+		together := flag(wide(x.size(), all...))
 		for at := 0; at < x.size(); at += updateBlock {
-			u := update{p: x.element(at), g: d.element(at), m: m.element(at), v: v.element(at), n: int32(min(updateBlock, x.size()-at)), wide: flag(wide(x.size(), all...))}
+			u := update{p: x.element(at), g: d.element(at), m: m.element(at), v: v.element(at), n: int32(min(updateBlock, x.size()-at)), wide: together}
 			if half != nil {
 				u.rounded = half.element(at)
 			}
