@@ -264,7 +264,8 @@ func (s *study) printCost(w io.Writer, engine *engine) {
 func measureSpeed(e kernels.Engine, t kernels.DType) (speed, update float64) {
 	rows, n, k, queue := 256, 512, 512, 1
 	gpu, ok := e.(*cuda.Engine)
-	if ok = ok && !gpu.Device().Emulated; ok {
+	queued := ok && !gpu.Device().Emulated
+	if queued {
 		rows, n, k, queue = 512, 4096, 1024, 16 // waiting for each would be most of it
 	}
 	var made []kernels.Tensor
@@ -289,7 +290,7 @@ func measureSpeed(e kernels.Engine, t kernels.DType) (speed, update float64) {
 	}
 	x, w, y := tensor(t, rows, k), tensor(kernels.F32, n, k), tensor(t, rows, n)
 	speed = 2 * float64(rows) * float64(n) * float64(k) / best(func() { e.Linear(y, x, w, nil, nil) })
-	if ok {
+	if queued {
 		g, m, v := tensor(kernels.F32, n, k), tensor(kernels.F32, n, k), tensor(kernels.F32, n, k)
 		update = best(func() { e.AdamW(kernels.AdamW{Scale: 1, SqrtBC2: 1, Eps: 1}, w, g, m, v) }) / float64(n*k)
 	}
