@@ -11,6 +11,7 @@ import (
 	"regexp"
 
 	"xrun/kernels/cuda"
+	"xrun/kernels/cuda/drivertest"
 	"xrun/kernels/cuda/emulated"
 	"xrun/kernels/cuda/nvidia"
 	"xrun/runner/selftest"
@@ -54,12 +55,9 @@ the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 	},
 }
 
-// oneCheck is set in the environment of a selftest that another has started.
-const oneCheck = "XRUN_FATAL_CHECK"
-
 // apart runs one check of the GPU by another process of this program.
 func apart(ctx context.Context) func(name string) []string {
-	if os.Getenv(oneCheck) != "" {
+	if os.Getenv(drivertest.ApartVariable) != "" {
 		return nil
 	}
 	return func(name string) []string {
@@ -68,7 +66,7 @@ func apart(ctx context.Context) func(name string) []string {
 			return []string{err.Error()}
 		}
 		child := exec.CommandContext(ctx, program, "selftest", "-engine", "cuda", "-run", "^"+regexp.QuoteMeta(name)+"$")
-		child.Env = append(os.Environ(), oneCheck+"=1")
+		child.Env = append(os.Environ(), drivertest.ApartVariable+"=1")
 		if out, err := child.CombinedOutput(); err != nil {
 			return []string{fmt.Sprintf("%v\n%s", err, out)}
 		}

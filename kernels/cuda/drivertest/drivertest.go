@@ -79,8 +79,9 @@ type Options struct {
 	Apart  bool // fatal checks in processes of their own
 }
 
-// apart is set in the environment of a process that is to run one fatal check.
-const apart = "XRUN_FATAL_CHECK"
+// ApartVariable is set in the environment of a process that is to run one fatal
+// check itself.
+const ApartVariable = "XRUN_FATAL_CHECK"
 
 // Run runs the checks as subtests, each on a driver of its own, which it closes.
 func Run(t *testing.T, o Options, open func() (cuda.Driver, error)) {
@@ -89,10 +90,10 @@ func Run(t *testing.T, o Options, open func() (cuda.Driver, error)) {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
-			if c.Fatal && o.Apart && os.Getenv(apart) == "" {
+			if c.Fatal && o.Apart && os.Getenv(ApartVariable) == "" {
 				name := "^" + strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^") + "$"
 				child := exec.Command(os.Args[0], "-test.v", "-test.run", name)
-				child.Env = append(os.Environ(), apart+"=1")
+				child.Env = append(os.Environ(), ApartVariable+"=1")
 				out, err := child.CombinedOutput()
 				if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 					t.Errorf("in a process of its own: %v\n%s", err, out)
