@@ -155,13 +155,33 @@ func TestSplitsByOverlapGoByTheirTest(t *testing.T) {
 		{Figure: "nine of ten better", P: 0.02, Delta: 30, Low: 5, High: 50, SeedLow: none, SeedHigh: none},
 		{Figure: "average", P: none, Delta: -9, Low: -17, High: -1, SeedLow: none, SeedHigh: none},
 	}
-	settle(rows, 0.05)
+	settle(rows, make([]power, len(rows)), 0.05)
 	for i, want := range []struct {
 		sign string
 		holm float64
 	}{{"+", 0.03}, {"~", 0.125}, {"+", 0.04}, {"-", none}} {
 		if got := rows[i]; got.Sign != want.sign || got.Holm != want.holm && !math.IsNaN(want.holm) {
 			t.Errorf("%s: %s with p %g, want %s with %g", got.Figure, got.Sign, got.Holm, want.sign, want.holm)
+		}
+	}
+}
+
+// Seeds that agree less than items do are what the correction counts: of three
+// figures on which items leave no doubt, the seeds tell one, though every interval
+// over seeds leaves out 0.
+func TestHolmTakesTheLargerOfItemsAndSeeds(t *testing.T) {
+	var rows []Difference
+	for _, p := range []float64{0.03, 0.004, 0.04} {
+		rows = append(rows, Difference{Leaf: true, P: 1e-9, SeedP: p, Seeds: 3, SeedStdErr: 1, Delta: 5, SeedLow: 1, SeedHigh: 9})
+	}
+	settle(rows, make([]power, len(rows)), 0.05)
+	for i, want := range []string{"~", "+", "~"} {
+		if rows[i].Sign != want {
+			t.Errorf("seeds' p %g: %s with p %g, want %s", rows[i].SeedP, rows[i].Sign, rows[i].Holm, want)
+		}
+		// scipy: t.isf(0.05/3/2, 2) + t.isf(0.2, 2)
+		if want := 7.648804 + 1.060660; math.Abs(rows[i].Detectable-want) > 1e-5 {
+			t.Errorf("detectable %g, want %g", rows[i].Detectable, want)
 		}
 	}
 }

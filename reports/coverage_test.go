@@ -23,12 +23,32 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 		[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1})
 }
 
-// Oracle: scipy 1.17.1 stats.t.ppf(0.975, n).
-func TestStudentQuantile(t *testing.T) {
-	for nu, want := range map[int]float64{1: 12.7062047, 2: 4.3026527, 3: 3.1824463, 4: 2.7764451, 5: 2.5705818, 6: 2.4469119, 11: 2.2009852, 30: 2.0422725, 100: 1.9839715} {
-		if got := t975(nu); math.Abs(got-want) > 0.002 {
-			t.Errorf("t975(%d) = %g; want %g", nu, got, want)
+// Oracle: scipy 1.17.1, stats.t.isf(p/2, n), 2·stats.t.sf(t, n), stats.norm.isf(p/2).
+func TestStudentAndNormal(t *testing.T) {
+	near := func(what string, got, want, tol float64) {
+		t.Helper()
+		if math.IsNaN(got) || math.Abs(got-want) > tol {
+			t.Errorf("%s = %.14g; want %.14g", what, got, want)
 		}
+	}
+	for _, c := range []struct {
+		nu                 int
+		half, deep, beyond float64 // t of p = 0.05, of 0.05/69; p of t = 2.5
+	}{
+		{1, 12.706204736175, 878.534906447827, 0.242237883181687}, {2, 4.302652729749, 37.128158872008, 0.129611720221511},
+		{3, 3.182446305284, 14.408649977646, 0.0877066470080656}, {10, 2.228138851986, 4.799075104699, 0.0314468442366088},
+		{199, 1.971956544252, 3.433597739673, 0.0132272599665077}, {201, 1.971836506780, 3.433057759521, 0.0132191264538021},
+		{14041, 1.960132952011, 3.380831577568, 0.0124306459307234},
+	} {
+		near(fmt.Sprintf("t975(%d)", c.nu), t975(c.nu), c.half, 1e-9)
+		near(fmt.Sprintf("studentT(0.05/69, %d)", c.nu), studentT(0.05/69, c.nu), c.deep, 1e-9*c.deep)
+		near(fmt.Sprintf("studentP(2.5, %d)", c.nu), studentP(2.5, c.nu), c.beyond, 1e-13)
+	}
+	near("normalZ(0.4)", normalZ(0.4), z800, 1e-12)
+	near("normalZ(0.05)", normalZ(0.05), z975, 1e-12)
+	near("normalZ(0.05/200)", normalZ(0.05/200), 3.6622599308877, 1e-9)
+	if p := studentP(math.Inf(1), 1); p != 0 {
+		t.Errorf("p of an infinite t is %g", p)
 	}
 }
 
@@ -116,28 +136,43 @@ func TestSignFlipSampledKeepsItsLevel(t *testing.T) {
 	}
 }
 
-// An effect of the stated size is found in 80 of 100 repetitions, ± 6 for the
-// normal approximation.
+// An effect of the stated size is found in 80 of 100 repetitions or a little more,
+// at the level of a family of figures too, where few items must all differ one way,
+// and over clusters.
 func TestDetectableEffectHasItsPower(t *testing.T) {
-	const n, discordant = 400, 0.2
-	effect := detectable(math.Sqrt(discordant/n), 1.0/n)
 	rng := newPhilox("power")
-	found, studies := 0, 500
-	for range studies {
-		b, c := 0, 0
-		for range n {
-			switch u := float64(rng.uint32()) / (1 << 32); {
-			case u < (discordant+effect)/2:
-				b++
-			case u < discordant:
-				c++
+	for _, c := range []struct {
+		n          int
+		discordant float64
+		family     int
+		least      float64
+		most       float64
+	}{{400, 0.2, 1, 0.74, 0.88}, {400, 0.2, 13, 0.74, 0.88}, {60, 0, 13, 0.76, 0.84}, {24, 0, 1, 0.76, 0.84}, {24, 0.1, 69, 0.76, 0.84}, {2000, 0.1, 69, 0.74, 0.86}} {
+		level := 0.05 / float64(c.family)
+		effect := power{se: math.Sqrt(c.discordant / float64(c.n)), units: c.n, items: c.n, factor: 1}.detectable(level)
+		discordant := max(c.discordant, effect)
+		found, studies := 0, 1000
+		for range studies {
+			b, k := 0, 0
+			for range c.n {
+				switch u := float64(rng.uint32()) / (1 << 32); {
+				case u < (discordant+effect)/2:
+					b++
+				case u < discordant:
+					k++
+				}
+			}
+			if McNemar(b, k) <= level {
+				found++
 			}
 		}
-		if McNemar(b, c) <= 0.05 {
-			found++
+		share := float64(found) / float64(studies)
+		t.Logf("%+v: %.4f found in %.3f", c, effect, share)
+		if share < c.least || share > c.most {
+			t.Errorf("%+v: an effect of %.4f was found in %.3f of the studies; want 0.80", c, effect, share)
 		}
 	}
-	if share := float64(found) / float64(studies); share < 0.74 || share > 0.88 {
-		t.Errorf("an effect of %.4f was found in %.3f of the studies; want 0.80", effect, share)
+	if d := (power{units: 5, items: 5, factor: 100}).detectable(0.05); !math.IsInf(d, 1) {
+		t.Errorf("five items tell %g points at 0.05; no outcome of theirs does", d)
 	}
 }

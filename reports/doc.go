@@ -40,7 +40,7 @@
 // Differences are paired by item. For right and wrong, p is exact: [McNemar], or
 // [SignFlip] over clusters where items share a passage; for other scores it is
 // sampled. [Holm] adjusts it over the leaf figures of a comparison, and over those
-// that split them by overlap as another family; averages of figures stand in
+// that split their items again as another family; averages of figures stand in
 // neither. Intervals are [TangoInterval] for single items
 // and else a bootstrap over clusters, or over the members of an average. Random
 // numbers are Philox4x32-10 keyed by the figure's name, so that equal items give
@@ -50,5 +50,9 @@
 //
 // With several seeds an item's score is its mean over seeds, and the uncertainty
 // from the choice of seeds is shown apart (Student's t over the seeds'
-// differences): a difference is told only where both intervals leave out 0.
+// differences). A figure's p is then the larger of that over items and that over
+// seeds, so that a difference is told only where neither could have made it.
+//
+// recompute.py, beside this package, computes every figure, difference and p of a
+// run directory again from its items with pandas and scipy, by other code.
 package reports

@@ -76,7 +76,7 @@ func (r *renderer) figuresSection() {
 	text += "; ± is the standard error."
 	if len(r.between)+len(r.base) > 0 {
 		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over the column's leaf figures." +
-			" `~`: they cannot; the number behind it is the smallest difference that this many items would have shown with 80 % power. `=`: every score is equal. `?`: not comparable."
+			" `~`: they cannot; the number behind it is the smallest difference that " + r.asked() + " would have told with some 80 % power, whatever the column's other figures say. `=`: every score is equal. `?`: not comparable."
 	}
 	if t := r.fact("study", "eval template"); t != "" {
 		text += fmt.Sprintf(" Every model was asked under the template %s, the one that the cells were tuned with; suites whose candidates are whole sentences were asked bare.", inCode(t))
@@ -112,6 +112,14 @@ func (r *renderer) figuresSection() {
 	}
 	r.statistics()
 	r.seedTable()
+}
+
+// asked says what a difference could have been seen with.
+func (r *renderer) asked() string {
+	if r.seeds > 1 {
+		return "this many items and seeds"
+	}
+	return "this many items"
 }
 
 func (r *renderer) foldedSummary(b *block, rows []int) string {
@@ -248,7 +256,7 @@ func deltaText(d *Difference) string {
 	return text
 }
 
-// detectableText is the smallest difference that the data would show; ">100"
+// detectableText is the smallest difference that the data would tell; ">100"
 // where not even all of the percentage points would do.
 func detectableText(d *Difference, decimals int) string {
 	if d.Unit == "%" && d.Detectable > 100 {
@@ -279,7 +287,7 @@ func (r *renderer) seedTable() {
 	}
 	r.md.para("### Seeds")
 	r.md.para("Two kinds of uncertainty, kept apart: had other *items* been asked (the seeds as they are), and had other *seeds* been drawn (the items as they are; Student's t)." +
-		" A difference counts as told only if both intervals lie on one side of 0.")
+		" A difference counts as told only if both say so: Holm's correction takes the larger of the two p-values; of an average, both intervals lie on one side of 0.")
 	for _, c := range append(slices.Clone(r.between), r.base...) {
 		var rows [][]string
 		for i, d := range c.rows {
@@ -287,11 +295,11 @@ func (r *renderer) seedTable() {
 				continue
 			}
 			rows = append(rows, []string{escape(d.Figure), fmt.Sprint(d.Seeds), signed(d.Delta, 2),
-				fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), fixed(d.SeedStdErr, 2), fmt.Sprintf("%s to %s", signed(d.SeedLow, 2), signed(d.SeedHigh, 2)), strings.ReplaceAll(d.Sign, "-", "−")})
+				fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), fixed(d.SeedStdErr, 2), fmt.Sprintf("%s to %s", signed(d.SeedLow, 2), signed(d.SeedHigh, 2)), pValue(d.P), pValue(d.SeedP), strings.ReplaceAll(d.Sign, "-", "−")})
 		}
 		if len(rows) > 0 {
 			r.md.details(contrastLabel(c.name)+", by items and by seeds", func() {
-				r.md.table("<>>>>>:", []string{"figure", "seeds", "difference", "by items", "s.e. over seeds", "by seeds", ""}, rows)
+				r.md.table("<>>>>>>>:", []string{"figure", "seeds", "difference", "by items", "s.e. over seeds", "by seeds", "p, items", "p, seeds", ""}, rows)
 			})
 		}
 	}

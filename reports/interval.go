@@ -141,28 +141,6 @@ func stretch(low, high, estimate float64, n int) (float64, float64) {
 	return estimate + float64((low-estimate)*f), estimate + float64((high-estimate)*f)
 }
 
-// t975 returns the 97.5 percentile of Student's t with ν degrees of freedom: a
-// table up to 4, above it the expansion in 1/ν of Abramowitz and Stegun 26.7.5,
-// exact to 0.002.
-func t975(nu int) float64 {
-	if table := [...]float64{math.NaN(), 12.7062047, 4.3026527, 3.1824463, 2.7764451}; nu < len(table) {
-		return table[max(0, nu)]
-	}
-	const (
-		z  = z975
-		z3 = z * z * z
-		z5 = z3 * z * z
-		z7 = z5 * z * z
-		z9 = z7 * z * z
-	)
-	v := float64(nu)
-	g1 := (z3 + z) / 4
-	g2 := (5*z5 + 16*z3 + 3*z) / 96
-	g3 := (3*z7 + 19*z5 + 17*z3 - 15*z) / 384
-	g4 := (79*z9 + 776*z7 + 1482*z5 - 1920*z3 - 945*z) / 92160
-	return z + float64(float64(float64(float64(g4/v+g3)/v+g2)/v+g1)/v)
-}
-
 // signFlipSampled is [SignFlip] for differences that are no small integers: of
 // Resamples random sign patterns and the observed one, the share at least as far
 // from 0. No p-value is below 1/(Resamples+1).
@@ -194,14 +172,4 @@ func signFlipSampled(d []float64, name string) float64 {
 		}
 	}
 	return float64(reached) / (Resamples + 1)
-}
-
-// detectable returns the smallest difference that a two-sided test at level 0.05
-// would find in 80 of 100 repetitions, given the standard error under the null
-// hypothesis: (1.96 + 0.84)·se (Connor, Biometrics 43, 1987). For 0/1 scores a
-// difference needs as much discordance as it is large, so it is never below
-// (1.96 + 0.84)²/n; pass floor = 1/n, or 0 for continuous scores.
-func detectable(se, floor float64) float64 {
-	const s = z975 + z800
-	return max(s*se, s*s*floor)
 }

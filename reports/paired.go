@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Difference is a paired comparison of one figure between two models, B minus A:
@@ -24,8 +25,8 @@ type Difference struct {
 	Low        float64 `parquet:"low"`   // 95 % interval of Delta from the choice of items; NaN if undefined
 	High       float64 `parquet:"high"`
 	P          float64 `parquet:"p"`           // NaN for averages
-	Holm       float64 `parquet:"p_holm"`      // adjusted over the comparison's leaf figures, or over its splits of them by overlap
-	Detectable float64 `parquet:"detectable"`  // smallest difference found with 80 % power at 0.05, unadjusted
+	Holm       float64 `parquet:"p_holm"`      // the larger of P and SeedP, adjusted over the comparison's leaf figures, or over the figures that split their items again
+	Detectable float64 `parquet:"detectable"`  // smallest difference told with some 80 % power whatever the family's other figures say; infinite if none
 	Items      int32   `parquet:"items"`       // paired items
 	OnlyA      int32   `parquet:"only_a"`      // items on which A is better
 	OnlyB      int32   `parquet:"only_b"`      // items on which B is better
@@ -35,6 +36,7 @@ type Difference struct {
 	SeedStdErr float64 `parquet:"seed_stderr"` // of the mean difference over seeds; NaN for one seed
 	SeedLow    float64 `parquet:"seed_low"`    // 95 % interval from the choice of seeds; NaN for one seed
 	SeedHigh   float64 `parquet:"seed_high"`
+	SeedP      float64 `parquet:"seed_p"` // Student's t over the seeds' differences; NaN for one seed
 	// Sign is "+" or "-" where B is better or worse and the data can tell, "~"
 	// where they cannot, "=" where every item has the same scores, "?" where the
 	// figure cannot be compared.
@@ -221,7 +223,7 @@ func pair(a, b []*scores, continuous bool) *paired {
 
 // fill computes everything of a leaf figure that its items tell. factor is 100
 // for percentages.
-func (p *paired) fill(d *Difference, factor float64) {
+func (p *paired) fill(d *Difference, factor float64) power {
 	d.Items, d.OnlyA, d.OnlyB, d.Units = int32(p.items), int32(p.onlyA), int32(p.onlyB), int32(len(p.units))
 	if p.missing > 0 {
 		d.Notes = append(d.Notes, fmt.Sprintf("%s not on both sides; left out", count(p.missing, "item is", "items are")))
@@ -232,7 +234,7 @@ func (p *paired) fill(d *Difference, factor float64) {
 	if p.items == 0 {
 		d.Sign = "?"
 		d.Notes = append(d.Notes, "no paired item")
-		return
+		return power{se: math.NaN()}
 	}
 	d.Delta = factor * mean(p.units)
 	name := d.Suite + "/" + d.Figure
@@ -260,10 +262,6 @@ func (p *paired) fill(d *Difference, factor float64) {
 		low, high = bootstrap(p.units, name, Resamples)
 	}
 	d.Low, d.High = factor*low, factor*high
-	floor := 0.0
-	if p.binary {
-		floor = 1 / float64(p.items)
-	}
 	switch {
 	case p.binary && p.single && p.scale == 1:
 		d.P = McNemar(p.onlyB, p.onlyA)
@@ -276,10 +274,14 @@ func (p *paired) fill(d *Difference, factor float64) {
 		}
 		d.P = signFlipSampled(sums, name)
 	}
-	d.Detectable = factor * detectable(nullStdErr(p.units), floor)
-	if least := 6; p.binary && len(p.units) < least {
-		d.Notes = append(d.Notes, fmt.Sprintf("needs at least %d independent items to tell any difference at 0.05", least))
+	w := power{se: nullStdErr(p.units), items: p.items, factor: factor}
+	if p.binary {
+		w.units = len(p.units)
 	}
+	if k := fewest(0.05); w.units > 0 && w.units < k {
+		d.Notes = append(d.Notes, fmt.Sprintf("needs at least %d independent items to tell any difference at 0.05", k))
+	}
+	return w
 }
 
 // nullStdErr is the standard error of the mean difference if the true one is 0.
@@ -292,39 +294,50 @@ func nullStdErr(units []unit) float64 {
 	return math.Sqrt(squares) / n
 }
 
-// fewMembers is the number of members below which an average's interval comes
-// from items drawn within its members, not from drawing members.
-const fewMembers = 6
+// FewMembers is the number of members below which the uncertainty of an average
+// comes from the items within its members, not from the choice of members.
+const FewMembers = 6
 
-// fillAverage computes an average's difference from its members' items.
-func fillAverage(d *Difference, members []*paired, weighted bool, factor float64) {
+// fillAverage computes an average's difference from its members' items. Members
+// weigh the same where weights is nil.
+func fillAverage(d *Difference, members []*paired, weights []float64, factor float64) power {
+	none := power{se: math.NaN()}
+	if len(weights) == 0 {
+		weights = slices.Repeat([]float64{1}, len(members))
+	}
+	if len(weights) != len(members) {
+		d.Sign = "?"
+		d.Notes = append(d.Notes, "its weights are not those of its members")
+		return none
+	}
 	units := make([]unit, len(members))
-	weights := make([]float64, len(members))
 	strata := make([][]unit, len(members))
-	same := true
+	same, binary := true, true
 	for i, m := range members {
 		if m == nil || m.items == 0 {
 			d.Sign = "?"
 			d.Notes = append(d.Notes, "a member of the average cannot be compared")
-			return
-		}
-		weights[i] = 1
-		if weighted {
-			weights[i] = float64(m.items)
+			return none
 		}
 		units[i] = unit{sum: float64(weights[i] * mean(m.units)), count: weights[i]}
 		strata[i] = m.units
 		d.Items += int32(m.items)
 		d.OnlyA += int32(m.onlyA)
 		d.OnlyB += int32(m.onlyB)
-		same = same && m.same
+		same, binary = same && m.same, binary && m.binary
 	}
 	estimate := mean(units)
 	d.Delta = factor * estimate
 	d.Units = int32(len(units))
 	name := d.Suite + "/" + d.Figure
 	var low, high, se float64
-	if len(members) >= fewMembers {
+	switch {
+	case d.OnlyA+d.OnlyB == 0 && binary:
+		// As for one figure: a bootstrap of zeros has no length.
+		n := independent(strata, weights)
+		d.Method = "score interval"
+		low, high = TangoInterval(0, 0, n)
+	case len(members) >= FewMembers:
 		d.Method = "bootstrap over members"
 		low, high = bootstrap(units, name, Resamples)
 		dev := make([]unit, len(units))
@@ -332,17 +345,28 @@ func fillAverage(d *Difference, members []*paired, weighted bool, factor float64
 			dev[i] = unit{u.sum - float64(estimate*u.count), u.count}
 		}
 		se = meanStdErr(dev)
-	} else {
+	default:
 		d.Method = "bootstrap within members"
 		low, high = stratified(strata, weights, name, Resamples)
 		se = stratifiedStdErr(strata, weights)
 	}
 	d.Low, d.High = factor*low, factor*high
-	d.Detectable = factor * detectable(se, largestShare(members, weights))
 	d.Sign = signOf(d.Low, d.High)
 	if same {
 		d.Sign = "="
 	}
+	return power{se: se, share: largestShare(members, weights), factor: factor}
+}
+
+// independent is the number of units whose plain mean is as certain as the
+// weighted mean of members: (Σ w)²/Σ w²/n over members of n units.
+func independent(members [][]unit, weights []float64) int {
+	var sum, squares float64
+	for i, units := range members {
+		sum += weights[i]
+		squares += float64(weights[i]*weights[i]) / float64(len(units))
+	}
+	return int(float64(sum*sum)/squares + 0.5)
 }
 
 // largestShare is the most that one item weighs in an average of 0/1 scores, 0
@@ -384,7 +408,7 @@ func stratifiedStdErr(strata [][]unit, weights []float64) float64 {
 // per seed are taken as independent draws (Student's t).
 func fillSeeds(d *Difference, perSeed []float64) {
 	d.Seeds = int32(len(perSeed))
-	d.SeedStdErr, d.SeedLow, d.SeedHigh = math.NaN(), math.NaN(), math.NaN()
+	d.SeedStdErr, d.SeedLow, d.SeedHigh, d.SeedP = math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	if len(perSeed) < 2 {
 		return
 	}
@@ -396,42 +420,63 @@ func fillSeeds(d *Difference, perSeed []float64) {
 	avg /= float64(len(perSeed))
 	half := float64(t975(len(perSeed)-1) * d.SeedStdErr)
 	d.SeedLow, d.SeedHigh = avg-half, avg+half
+	d.SeedP = 1
+	if avg != 0 {
+		d.SeedP = studentP(avg/d.SeedStdErr, len(perSeed)-1)
+	}
 }
 
 // settle adjusts the p-values of one comparison for their number and gives each
-// figure its sign: told apart are those below alpha, and, where there are several
-// seeds, only if the interval over seeds lies on one side too. The leaf figures
-// are one family; figures that split their items again, by overlap, another.
-// Averages have no p-value and go by their own interval.
-func settle(rows []Difference, alpha float64) {
+// figure its sign: told apart are those below alpha. With several seeds a figure's
+// p is the larger of that over items and that over seeds, since its hypothesis is
+// that either would take the difference away (an intersection-union test: Berger,
+// Technometrics 24, 1982). The leaf figures are one family; figures that split
+// their items again, by overlap or published class, another. Averages have no
+// p-value and go by their own intervals.
+func settle(rows []Difference, powers []power, alpha float64) {
 	for _, leaf := range []bool{true, false} {
 		p := make([]float64, len(rows))
+		family := 0
 		for i, d := range rows {
 			p[i] = d.P
+			if d.SeedP > d.P {
+				p[i] = d.SeedP
+			}
 			if d.Leaf != leaf {
 				p[i] = math.NaN()
 			}
+			if !math.IsNaN(p[i]) {
+				family++
+			}
 		}
 		for i, adjusted := range Holm(p) {
-			if rows[i].Leaf == leaf {
-				rows[i].Holm = adjusted
+			d := &rows[i]
+			if d.Leaf != leaf {
+				continue
+			}
+			d.Holm = adjusted
+			level := alpha
+			if !math.IsNaN(adjusted) {
+				level = alpha / float64(family)
+			}
+			d.Detectable = powers[i].detectable(level)
+			if d.Seeds > 1 {
+				d.Detectable = max(d.Detectable, seedDetectable(level, d.SeedStdErr, int(d.Seeds)))
 			}
 		}
 	}
 	for i := range rows {
 		d := &rows[i]
-		if d.Sign == "" && math.IsNaN(d.P) {
+		switch {
+		case d.Sign != "":
+		case math.IsNaN(d.P):
 			d.Sign = signOf(d.Low, d.High)
-		}
-		if d.Sign == "" {
-			switch {
-			case !(d.Holm < alpha) || d.Delta == 0:
-				d.Sign = "~"
-			case d.Delta > 0:
-				d.Sign = "+"
-			default:
-				d.Sign = "-"
-			}
+		case !(d.Holm < alpha) || d.Delta == 0:
+			d.Sign = "~"
+		case d.Delta > 0:
+			d.Sign = "+"
+		default:
+			d.Sign = "-"
 		}
 		if d.Sign == "+" && d.SeedLow <= 0 || d.Sign == "-" && d.SeedHigh >= 0 {
 			d.Sign = "~"

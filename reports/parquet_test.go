@@ -87,7 +87,7 @@ func TestEveryNaNIsTheSameBytes(t *testing.T) {
 func TestRunDirectoryRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs", "x")
 	want := &reports.Run{
-		Results: []reports.Result{{Cell: "c", Members: []string{"a", "b"}, Weighted: true, Value: 12.5, Leaf: true}},
+		Results: []reports.Result{{Cell: "c", Members: []string{"a", "b"}, Weights: []float64{3, 1}, Value: 12.5, Leaf: true}},
 		Items:   someItems(100),
 		Steps:   []reports.Step{{Cell: "c", Step: 1, Loss: 1}},
 		HeldOut: []reports.HeldOut{{Cell: "c", OutputLoss: 2}},

@@ -414,17 +414,33 @@ func (r *renderer) reproduce() {
 func (r *renderer) howToRead() {
 	r.md.para("## How to read this")
 	r.md.line("- **Paired.** Both models of a difference answered the same items. p is exact: McNemar's test (1947) on the items that only one of them has right; where items share a passage, whole passages are flipped. Scores that are no right or wrong use %s sampled sign patterns.", grouped(Resamples))
-	r.md.line("- **Many figures.** p is adjusted by Holm (1979) over the leaf figures of one comparison, and over its figures split by overlap, a family of their own. Averages of other figures are in neither and marked by their own interval.")
-	r.md.line("- **Intervals** hold for one figure alone, so one may leave out 0 and still be marked `~`. They are Tango's score interval (1998) for single items, and a bootstrap over passages or subjects otherwise: %s resamples of Philox4x32-10, percentiles stretched for few units (Hesterberg 2015); averages of fewer than %d members draw items within each.", grouped(Resamples), fewMembers)
-	r.md.line("- **Detectable.** The number behind `~` supposes as many items on which the two differ as were seen (and at least as many as it needs itself), 80 %% power and level 0.05 for this figure alone (Connor 1987).")
+	r.md.line("- **Many figures.** p is adjusted by Holm (1979) over the leaf figures of one comparison, and over its figures that split the same items again (by overlap, or by class beside the whole), a family of their own. Averages of other figures are in neither and marked by their own interval.%s", r.manyComparisons())
+	r.md.line("- **Intervals** hold for one figure alone, so one may leave out 0 and still be marked `~`. They are Tango's score interval (1998) for single items, and a bootstrap over passages or subjects otherwise: %s resamples of Philox4x32-10, percentiles stretched for few units (Hesterberg 2015); averages of fewer than %d members draw items within each.", grouped(Resamples), FewMembers)
+	r.md.line("- **Detectable.** The number behind `~` supposes as many items on which the two differ as were seen, and at least as many as it needs itself, in some 80 of 100 repetitions (Connor 1987). A leaf figure must pass 0.05 divided by its family's size, Holm's first step: enough by itself, more than needed where other figures are told. An average has no family.%s", r.seedsDetectable())
 	if r.seeds <= 1 {
 		r.md.line("- **One seed** was trained. Intervals tell what other items would have said, not what another seed would have.")
 	} else {
-		r.md.line("- **Seeds.** Values of cells are means over seeds and their ± is over seeds; that of a base model, which has no seed, is over items. An interval over seeds of no length says that these seeds agree, not that all would. A difference is told only if the interval over items and the one over seeds both leave out 0.")
+		r.md.line("- **Seeds.** Values of cells are means over seeds and their ± is over seeds; that of a base model, which has no seed, is over items. An interval over seeds of no length says that these seeds agree, not that all would. A difference is told only if items and seeds both tell it: p is the larger of the two (Student's t over seeds), and an average's intervals both leave out 0.")
 	}
 	r.md.line("- **Padding.** No pad is ever computed; the side decides the positions of a row's tokens in training: counted from the padded length with `left`, as transformers does when it gets no position_ids, from 0 with `right`. Evaluation and generation start at 0.")
 	r.md.line("- **First token.** It is never a target. With left padding and labels on every token, transformers makes it one and predicts it from a pad: its loss then holds a term per padded row that means nothing.")
 	r.md.line("- **Batches.** Scores do not depend on the batch size, the order of items or the number of threads.")
 	r.md.line("- **Data.** Every number here stands in a table beside this file; differences and their statistics in %s.", inCode(ComparisonsFile))
 	r.md.line("")
+}
+
+// manyComparisons says what several comparisons do to the chance of a mark.
+func (r *renderer) manyComparisons() string {
+	n := len(r.between) + len(r.base)
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" The %d comparisons here are adjusted each by itself: one between models that do not differ still marks a leaf figure in up to 5 of 100 studies.", n)
+}
+
+func (r *renderer) seedsDetectable() string {
+	if r.seeds < 2 {
+		return ""
+	}
+	return " It is the larger of what the items and what the seeds would tell."
 }

@@ -290,7 +290,8 @@ func (s *study) contrasts() (between, base []*contrast) {
 	return between, base
 }
 
-// matchSeeds pairs two arms' cells by seed; without a common seed all are taken.
+// matchSeeds pairs two arms' cells by seed; without a common seed by order, as
+// many as both have.
 func matchSeeds(a, b *arm) (as, bs []string) {
 	for _, x := range a.cells {
 		for _, y := range b.cells {
@@ -300,7 +301,8 @@ func matchSeeds(a, b *arm) (as, bs []string) {
 		}
 	}
 	if as == nil {
-		return a.names(), b.names()
+		n := min(len(a.cells), len(b.cells))
+		return a.names()[:n], b.names()[:n]
 	}
 	return as, bs
 }
@@ -309,13 +311,15 @@ func matchSeeds(a, b *arm) (as, bs []string) {
 func (s *study) compare(name, aName, bName string, a, b []string) []Difference {
 	pairs := map[figureKey]*paired{}
 	rows := make([]Difference, len(s.figures))
+	powers := make([]power, len(s.figures))
 	for i, f := range s.figures {
 		d := &rows[i]
 		*d = Difference{
 			Comparison: name, A: aName, B: bName, Suite: f.Suite, Figure: f.Figure, Group: f.Group, Leaf: f.Leaf, Order: f.Order, Unit: f.Unit,
 			Delta: math.NaN(), Low: math.NaN(), High: math.NaN(), P: math.NaN(), Holm: math.NaN(), Detectable: math.NaN(),
 		}
-		as, bs := s.scored(f, a), s.scored(f, b)
+		powers[i].se = math.NaN()
+		as, bs := s.scored(f, a, b)
 		d.ValueA, d.ValueB = meanValue(f, as), meanValue(f, bs)
 		fillSeeds(d, perSeed(f, as, bs))
 		switch {
@@ -323,16 +327,16 @@ func (s *study) compare(name, aName, bName string, a, b []string) []Difference {
 			d.Sign = "?"
 			d.Notes = append(d.Notes, "missing on one side")
 		case len(f.Members) == 0: // a leaf, or a split of items beside the leaves
-			s.fillLeaf(d, f, as, bs, pairs)
+			powers[i] = s.fillLeaf(d, f, as, bs, pairs)
 		}
 	}
 	// Averages come second: the layout may list them before their members.
 	for i, f := range s.figures {
 		if d := &rows[i]; len(f.Members) > 0 && d.Sign == "" {
-			fillMembers(d, f, pairs)
+			powers[i] = fillMembers(d, f, pairs)
 		}
 	}
-	settle(rows, 0.05)
+	settle(rows, powers, 0.05)
 	return rows
 }
 
@@ -349,15 +353,15 @@ func perSeed(f *figure, as, bs []string) (out []float64) {
 	return out
 }
 
-func fillMembers(d *Difference, f *figure, pairs map[figureKey]*paired) {
+func fillMembers(d *Difference, f *figure, pairs map[figureKey]*paired) power {
 	members := make([]*paired, len(f.Members))
 	for i, m := range f.Members {
 		members[i] = pairs[figureKey{f.Suite, m}]
 	}
-	fillAverage(d, members, f.Weighted, factorOf(f.Unit))
+	return fillAverage(d, members, f.Weights, factorOf(f.Unit))
 }
 
-func (s *study) fillLeaf(d *Difference, f *figure, as, bs []string, pairs map[figureKey]*paired) {
+func (s *study) fillLeaf(d *Difference, f *figure, as, bs []string, pairs map[figureKey]*paired) power {
 	collect := func(names []string) (list []*scores) {
 		for _, n := range names {
 			if sc := s.items[n][f.figureKey]; sc != nil {
@@ -370,24 +374,33 @@ func (s *study) fillLeaf(d *Difference, f *figure, as, bs []string, pairs map[fi
 	if len(x) < len(as) || len(y) < len(bs) {
 		d.Sign, d.Delta = "?", d.ValueB-d.ValueA
 		d.Notes = append(d.Notes, "no item rows to pair")
-		return
+		return power{se: math.NaN()}
 	}
 	p := pair(x, y, f.Unit != "%")
 	pairs[f.figureKey] = p
-	p.fill(d, factorOf(f.Unit))
+	w := p.fill(d, factorOf(f.Unit))
 	if p.items > 0 && p.same && p.missing == 0 {
 		d.Sign = "="
 	}
+	return w
 }
 
-// scored lists the cells that have the figure.
-func (s *study) scored(f *figure, cells []string) (out []string) {
-	for _, c := range cells {
-		if f.byCell[c] != nil {
-			out = append(out, c)
+// scored lists the cells of two sides that have the figure. Where cells are paired
+// by seed, a seed that one side lacks counts on neither.
+func (s *study) scored(f *figure, a, b []string) (as, bs []string) {
+	has := func(cell string) bool { return f.byCell[cell] != nil }
+	if len(a) == len(b) {
+		for i := range a {
+			if has(a[i]) && has(b[i]) {
+				as, bs = append(as, a[i]), append(bs, b[i])
+			}
+		}
+		if len(as) > 0 {
+			return as, bs
 		}
 	}
-	return out
+	lacks := func(cell string) bool { return !has(cell) }
+	return slices.DeleteFunc(slices.Clone(a), lacks), slices.DeleteFunc(slices.Clone(b), lacks)
 }
 
 func meanValue(f *figure, cells []string) float64 {

@@ -111,7 +111,7 @@ func (s *studyMaker) suite(name, figure, group, subset string, items, choices in
 
 func (s *studyMaker) average(name, group string, members []string, weighted bool) {
 	for _, cell := range studyCells {
-		r := Result{Cell: cell, Model: "Qwen/Qwen2.5-0.5B", Suite: "mmlu", Figure: name, Group: group, Order: s.order, Unit: "%", Members: members, Weighted: weighted, StdErr: math.NaN()}
+		r := Result{Cell: cell, Model: "Qwen/Qwen2.5-0.5B", Suite: "mmlu", Figure: name, Group: group, Order: s.order, Unit: "%", Members: members, StdErr: math.NaN()}
 		var sum, total float64
 		for _, m := range s.run.Results {
 			for _, want := range members {
@@ -119,6 +119,7 @@ func (s *studyMaker) average(name, group string, members []string, weighted bool
 					w := 1.0
 					if weighted {
 						w = float64(m.Items)
+						r.Weights = append(r.Weights, w)
 					}
 					sum += float64(w * m.Value)
 					total += w

@@ -18,9 +18,10 @@ type Result struct {
 	StdErr float64 `parquet:"stderr"` // of Value; NaN where undefined
 	Unit   string  `parquet:"unit"`   // "%"
 	Note   string  `parquet:"note"`   // counts of truncated, unlabeled, skipped items, in words
-	// Members lists the leaf figures an average is made of, with Weighted saying how.
-	Members  []string `parquet:"members,list"`
-	Weighted bool     `parquet:"weighted"`
+	// Members lists the leaf figures an average is made of, Weights what each
+	// weighs; without weights they weigh the same.
+	Members []string  `parquet:"members,list"`
+	Weights []float64 `parquet:"weights,list"`
 }
 
 // Item is one choice of one evaluation item: items.parquet.

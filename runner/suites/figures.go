@@ -3,6 +3,7 @@ package suites
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -319,30 +320,29 @@ func (s *Suite) averages(leaves map[string]*leaf, suite, rule string) (results [
 			continue
 		}
 		whole = whole || g.Name == ""
-		weights := make([]float64, len(g.Members))
-		for i := range weights {
-			weights[i] = 1
-			if g.Weighted {
-				weights[i] = float64(g.Weights[i])
+		var weights []float64
+		if g.Weighted {
+			for _, w := range g.Weights {
+				weights = append(weights, float64(w))
 			}
 		}
-		results = append(results, average(averageName(suite, g), groupHeading(suite, g.Name), suite, g.Members, weights, have, g.Weighted))
+		results = append(results, average(averageName(suite, g), groupHeading(suite, g.Name), suite, g.Members, weights, have))
 	}
 	if whole || len(have) < 2 {
 		return results, notes
 	}
 	var members []string
-	var ones, sizes []float64
+	var sizes []float64
 	for _, subset := range s.subsets {
 		if l := have[subset]; l != nil {
 			members = append(members, subset)
-			ones, sizes = append(ones, 1), append(sizes, float64(l.n))
+			sizes = append(sizes, float64(l.n))
 		}
 	}
 	of := fmt.Sprintf(" of %d subjects", len(members))
 	return append(results,
-		average(suite+" naive_average"+of, suite, suite, members, ones, have, false),
-		average(suite+" weighted_average"+of, suite, suite, members, sizes, have, true)), notes
+		average(suite+" naive_average"+of, suite, suite, members, nil, have),
+		average(suite+" weighted_average"+of, suite, suite, members, sizes, have)), notes
 }
 
 func groupHeading(suite, group string) string {
@@ -360,22 +360,34 @@ func averageName(suite string, g schema.SuiteGroup) string {
 	return groupHeading(suite, g.Name) + kind
 }
 
-// average is Σ w v / Σ w over unrounded values; its standard error takes the
-// subjects for the clusters.
-func average(name, group, suite string, members []string, weights []float64, have map[string]*leaf, weighted bool) reports.Result {
-	r := reports.Result{Suite: suite, Figure: name, Group: group, Weighted: weighted}
+// average is Σ w v / Σ w over unrounded values, all w being 1 where weights is
+// nil. Its standard error takes the subjects for the clusters; few of them say
+// little about other subjects, so there it comes from the items within each:
+// √Σ (w·se)² / Σ w, as the intervals of differences do.
+func average(name, group, suite string, members []string, weights []float64, have map[string]*leaf) reports.Result {
+	r := reports.Result{Suite: suite, Figure: name, Group: group, Weights: weights}
+	if weights == nil {
+		weights = slices.Repeat([]float64{1}, len(members))
+	}
 	values := make([]float64, len(members))
-	var sum, total float64
+	var sum, total, squares float64
 	for i, m := range members {
 		l := have[m]
 		values[i] = l.value()
 		sum += float64(weights[i] * values[i])
 		total += weights[i]
+		se := float64(weights[i] * l.stdErr())
+		squares += float64(se * se)
 		r.Items += int32(l.n)
 		r.Members = append(r.Members, l.name)
 	}
 	r.Value = sum / total
-	r.StdErr = clusteredError(values, weights, r.Value)
-	r.Note = fmt.Sprintf("standard error over %d subjects", len(members))
+	if len(members) < reports.FewMembers {
+		r.StdErr = math.Sqrt(squares) / total
+		r.Note = fmt.Sprintf("standard error over the items within %d subjects", len(members))
+	} else {
+		r.StdErr = clusteredError(values, weights, r.Value)
+		r.Note = fmt.Sprintf("standard error over %d subjects", len(members))
+	}
 	return r
 }

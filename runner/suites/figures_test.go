@@ -68,7 +68,7 @@ func TestStudyLayout(t *testing.T) {
 			first = append(first, fmt.Sprintf("%s | %s | %d", r.Figure, r.Group, r.Items))
 		}
 		if i >= 66 {
-			last = append(last, fmt.Sprintf("%s | %s | %d | %d members | %v", r.Figure, r.Group, r.Items, len(r.Members), r.Weighted))
+			last = append(last, fmt.Sprintf("%s | %s | %d | %d members, %d weights", r.Figure, r.Group, r.Items, len(r.Members), len(r.Weights)))
 			if r.Leaf {
 				t.Errorf("%s is a leaf", r.Figure)
 			}
@@ -89,12 +89,12 @@ func TestStudyLayout(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{
-		"mmlu humanities naive_average | mmlu humanities | 4705 | 13 members | false",
-		"mmlu stem naive_average | mmlu stem | 3153 | 19 members | false",
-		"mmlu social-science naive_average | mmlu social-science | 3077 | 12 members | false",
-		"mmlu other naive_average | mmlu other | 3107 | 13 members | false",
-		"mmlu naive_average | mmlu | 14042 | 57 members | false",
-		"mmlu weighted_average | mmlu | 14042 | 57 members | true",
+		"mmlu humanities naive_average | mmlu humanities | 4705 | 13 members, 0 weights",
+		"mmlu stem naive_average | mmlu stem | 3153 | 19 members, 0 weights",
+		"mmlu social-science naive_average | mmlu social-science | 3077 | 12 members, 0 weights",
+		"mmlu other naive_average | mmlu other | 3107 | 13 members, 0 weights",
+		"mmlu naive_average | mmlu | 14042 | 57 members, 0 weights",
+		"mmlu weighted_average | mmlu | 14042 | 57 members, 57 weights",
 	}, last); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -102,8 +102,8 @@ func TestStudyLayout(t *testing.T) {
 
 const dev = "q,a,b,c,d,A\nq,a,b,c,d,B\nq,a,b,c,d,C\nq,a,b,c,d,D\nq,a,b,c,d,A\n"
 
-// Two subjects of 1 of 2 and 3 of 4: means 62.5 and, by items, 66.7; the errors
-// take subjects for clusters.
+// Two subjects of 1 of 2 and 3 of 4: means 62.5 and, by items, 66.7; so few
+// subjects have the error of their items.
 func TestAveragesOfFewSubjects(t *testing.T) {
 	root := files("mmlu/dev/formal_logic_dev.csv", dev, "mmlu/dev/farming_dev.csv", dev,
 		"mmlu/test/farming_test.csv", "1,a,b,c,d,A\n2,a,b,c,d,B\n",
@@ -117,19 +117,20 @@ func TestAveragesOfFewSubjects(t *testing.T) {
 		Items         int32
 		Value, StdErr float64
 		Members       []string
-		Weighted      bool
+		Weights       []float64
 	}
 	both := []string{"mmlu formal_logic", "mmlu farming"}
 	var got []row
 	for _, r := range results {
-		got = append(got, row{r.Figure, r.Group, r.Leaf, r.Items, r.Value, r.StdErr, r.Members, r.Weighted})
+		got = append(got, row{r.Figure, r.Group, r.Leaf, r.Items, r.Value, r.StdErr, r.Members, r.Weights})
 	}
 	pooled := 100 * 4.0 / 6
+	within := math.Hypot(4*25, 2*50) / 6 // the subjects' own errors, 25 and 50, weighted
 	want := []row{
-		{"mmlu formal_logic", "mmlu humanities", true, 4, 75, 25, nil, false},
-		{"mmlu farming", "mmlu", true, 2, 50, 50, nil, false},
-		{"mmlu naive_average of 2 subjects", "mmlu", false, 6, 62.5, 12.5, both, false},
-		{"mmlu weighted_average of 2 subjects", "mmlu", false, 6, pooled, math.Sqrt(2*(math.Pow(4*(75-pooled), 2)+math.Pow(2*(50-pooled), 2))) / 6, both, true},
+		{"mmlu formal_logic", "mmlu humanities", true, 4, 75, 25, nil, nil},
+		{"mmlu farming", "mmlu", true, 2, 50, 50, nil, nil},
+		{"mmlu naive_average of 2 subjects", "mmlu", false, 6, 62.5, math.Hypot(25, 50) / 2, both, nil},
+		{"mmlu weighted_average of 2 subjects", "mmlu", false, 6, pooled, within, both, []float64{4, 2}},
 	}
 	near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
 	if diff := cmp.Diff(want, got, near); diff != "" {
