@@ -68,11 +68,15 @@ func (e *env) describeData(f *flags, path string) error {
 	if err != nil {
 		return err
 	}
-	if len(s.preparations) == 0 {
+	var p *preparation // of the first cell whose model and data are here
+	for _, c := range s.cells {
+		if p = s.prepares[c.Name]; p != nil {
+			break
+		}
+	}
+	if p == nil {
 		return s.missingError()
 	}
-	c := s.cells[0]
-	p := s.prepares[c.Name]
 	if f.item < 1 || f.item > p.Ledger.Items {
 		return usagef("-item %d: the data set has the items 1 to %d", f.item, p.Ledger.Items)
 	}
