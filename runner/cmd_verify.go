@@ -83,7 +83,7 @@ func givenSpec(dir string) (string, error) {
 }
 
 // unverified are the files of a run that hold times and places.
-var unverified = map[string]bool{"run.json": true, "timing.parquet": true, ".lock": true}
+var unverified = map[string]bool{provenanceName: true, timingName: true}
 
 // compareRuns lists the files in which two run directories differ, the tables
 // before what is drawn from them. Where the stages' keys differ, the first such
@@ -140,6 +140,8 @@ func compareRuns(a, b string) ([]string, error) {
 	return out, nil
 }
 
+// runFiles lists the files of a run directory that a comparison reads. Hidden
+// ones are locks and what killed processes left.
 func runFiles(dir string) (map[string]bool, error) {
 	files := map[string]bool{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -147,7 +149,7 @@ func runFiles(dir string) (map[string]bool, error) {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
-		if err == nil && !unverified[rel] && !strings.HasPrefix(rel, "."+lockName) {
+		if err == nil && !unverified[rel] && !strings.HasPrefix(d.Name(), ".") {
 			files[filepath.ToSlash(rel)] = true
 		}
 		return err

@@ -38,8 +38,11 @@ type provenance struct {
 	Report     *madeReport       `json:"report,omitempty"`
 }
 
-// provenanceName is the file of a run directory that holds its provenance.
-const provenanceName = "run.json"
+// Files of a run directory that hold times and places.
+const (
+	provenanceName = "run.json"
+	timingName     = "timing.parquet"
+)
 
 // build identifies the program.
 type build struct {
@@ -101,7 +104,7 @@ func (s *study) writeProvenance(e *env, dir string, x *execution, began time.Tim
 	if err := writeBytes(s.disk, filepath.Join(dir, provenanceName), append(b, '\n')); err != nil {
 		return err
 	}
-	return writeRows(disk.Dir{FS: s.disk, Path: dir}, "timing.parquet", x.timings)
+	return writeRows(disk.Dir{FS: s.disk, Path: dir}, timingName, x.timings)
 }
 
 // inputDigests returns the sha256 of everything the study read.
