@@ -93,7 +93,7 @@ func (j jobFiles) keepProgram() (string, error) {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	path := filepath.Join(j.root, "bin", "xrun-"+hex.EncodeToString(h.Sum(nil)[:6]))
-	if _, err := os.Stat(path); err == nil {
+	if st, err := os.Stat(path); err == nil && st.Mode()&0o111 != 0 {
 		return path, nil
 	}
 	err = disk.WriteFile(j.disk, path, func(w io.Writer) error {

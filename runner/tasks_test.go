@@ -177,6 +177,10 @@ func TestKeepProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A process killed before it made its copy a program leaves one that is none.
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	again, err := files.keepProgram()
 	if err != nil || again != path {
 		t.Errorf("a second copy at %s: %v", again, err)
