@@ -17,7 +17,7 @@ type suiteInput struct {
 	// identity is suites.Identity of the files as they were found; "" if they
 	// changed meanwhile.
 	identity string
-	bare     bool // see suites.Suite.Bare
+	bare     bool // see suites.Bare
 	// open parses the files, once.
 	open func() (*suites.Suite, error)
 }

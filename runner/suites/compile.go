@@ -3,6 +3,7 @@ package suites
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -78,7 +79,7 @@ func (p *program) rules() error {
 	}
 	seen := map[string]bool{}
 	for _, s := range d.Scores {
-		if !contains(rules, s) || seen[s] {
+		if !slices.Contains(rules, s) || seen[s] {
 			return fmt.Errorf("score %q is unknown to %s or named twice; it has %s", s, d.Protocol, strings.Join(rules, ", "))
 		}
 		seen[s] = true
@@ -146,7 +147,7 @@ func checkColumns(f schema.SuiteFiles) error {
 
 // parse compiles a template over the fields known so far and more names.
 func (p *program) parse(src string, more ...string) (template, error) {
-	return parseTemplate(src, func(n string) bool { return p.known[n] || contains(more, n) }, func() string {
+	return parseTemplate(src, func(n string) bool { return p.known[n] || slices.Contains(more, n) }, func() string {
 		names := append([]string{}, more...)
 		for n := range p.known {
 			names = append(names, n)
@@ -333,7 +334,7 @@ func (p *program) annotations() error {
 	}
 	keys := []string{"id", "row", "row1", "subset"}
 	var err error
-	p.annotation, err = parseTemplate(a.Key, func(n string) bool { return contains(keys, n) }, func() string { return "{id}, {row}, {row1}, {subset}" })
+	p.annotation, err = parseTemplate(a.Key, func(n string) bool { return slices.Contains(keys, n) }, func() string { return "{id}, {row}, {row1}, {subset}" })
 	if err != nil {
 		return fmt.Errorf("annotations: %w", err)
 	}
@@ -353,13 +354,4 @@ func (p *program) groups() error {
 		}
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

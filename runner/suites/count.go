@@ -20,7 +20,7 @@ type Counts struct {
 // Count encodes the whole suite and counts what Score would ask for.
 func (s *Suite) Count(tok Tokenizer, opt Options) (Counts, error) {
 	n := Counts{Items: s.Len()}
-	err := s.batches(tok, opt, func(_ int, items []Item, cands [][]candidate) error {
+	err := s.batches(tok, opt, func(items []Item, cands [][]candidate) error {
 		var seqs [][]int32
 		for _, cs := range cands {
 			cut := false

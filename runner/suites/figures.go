@@ -46,10 +46,7 @@ func (s *Suite) figuresOf(it Item, rule string) []string {
 		return []string{main}
 	}
 	var split []string
-	switch {
-	case it.Split != SplitNotLabeled:
-		split = []string{s.splitName(it.Split, rule)}
-	case !s.clean:
+	if it.Split != SplitNotLabeled || !s.clean {
 		split = []string{s.splitName(it.Split, rule)}
 	}
 	if a.Extra {
@@ -84,7 +81,6 @@ func (s *Suite) splitName(split, rule string) string {
 // leaf collects the items of one figure.
 type leaf struct {
 	name, group string
-	suite       string
 	n, correct  int
 	truncated   int
 	clusters    map[string]*clusterSum
@@ -196,7 +192,7 @@ func (s *Suite) figures(rows []reports.Item, suite, rule string) (results []repo
 	get := func(name, group string, extra bool) *leaf {
 		l := leaves[name]
 		if l == nil {
-			l = &leaf{name: name, group: group, suite: suite, extra: extra, clusters: map[string]*clusterSum{}}
+			l = &leaf{name: name, group: group, extra: extra, clusters: map[string]*clusterSum{}}
 			leaves[name] = l
 			order = append(order, name)
 		}

@@ -33,7 +33,7 @@ func (s *Suite) Generate(ctx context.Context, tok Tokenizer, dec Decoder, g Gene
 		return cut
 	}
 	var rows []reports.Item
-	err := s.batches(tok, opt, func(first int, items []Item, cands [][]candidate) error {
+	err := s.batches(tok, opt, func(items []Item, cands [][]candidate) error {
 		prompts := make([][]int32, len(items))
 		for i := range items {
 			prompts[i] = cands[i][0].Tokens
@@ -60,14 +60,11 @@ func (s *Suite) Generate(ctx context.Context, tok Tokenizer, dec Decoder, g Gene
 				correct = 1
 			}
 			rows = append(rows, reports.Item{
-				Cell: opt.Cell, Suite: s.Name(), Subset: it.Subset, ID: it.ID, Row: int32(it.Row), Prompt: it.PromptDigest(),
+				Suite: s.Name(), Subset: it.Subset, ID: it.ID, Row: int32(it.Row), Prompt: it.PromptDigest(),
 				Tokens: int32(len(prompts[i])), Scored: int32(len(answers[i])), Score: correct,
 				Prediction: prediction, Gold: it.Answer, Correct: correct == 1,
 				Split: it.Split, Cluster: it.Cluster, Figures: s.figuresOf(it, "exact_match"), Truncated: cands[i][0].truncated,
 			})
-		}
-		if opt.Progress != nil {
-			opt.Progress(first+len(items), s.Len())
 		}
 		return nil
 	})

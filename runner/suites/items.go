@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,7 +47,7 @@ func (s *Suite) readRows(name, role string) ([]row, File, error) {
 // note records a remark, once.
 func (s *Suite) note(format string, args ...any) {
 	n := fmt.Sprintf(format, args...)
-	if !contains(s.notes, n) {
+	if !slices.Contains(s.notes, n) {
 		s.notes = append(s.notes, n)
 	}
 }

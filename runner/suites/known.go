@@ -2,6 +2,7 @@ package suites
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -16,13 +17,13 @@ func Find(suite, protocol, variant string) (schema.Definition, error) {
 	}
 	var protocols, variants, names []string
 	for _, d := range schema.Suites() {
-		if !contains(names, d.Name) {
+		if !slices.Contains(names, d.Name) {
 			names = append(names, d.Name)
 		}
 		if d.Name != suite {
 			continue
 		}
-		if !contains(protocols, d.Protocol) {
+		if !slices.Contains(protocols, d.Protocol) {
 			protocols = append(protocols, d.Protocol)
 		}
 		if d.Protocol != protocol {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -101,7 +102,7 @@ func (s *Suite) listSubsets() (found, tried []string, err error) {
 func (s *Suite) candidates(files []string) []string {
 	var out []string
 	add := func(name string) {
-		if !contains(out, name) {
+		if !slices.Contains(out, name) {
 			out = append(out, name)
 		}
 	}

@@ -1,7 +1,7 @@
 package suites
 
 import (
-	"sort"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -55,11 +55,8 @@ func (o *Overlap) Add(question, answer string) int {
 	if size < minWords {
 		it.class = OverlapShort
 	} else {
-		i := sort.SearchInts(o.sizes, size)
-		if i == len(o.sizes) || o.sizes[i] != size {
-			o.sizes = append(o.sizes, 0)
-			copy(o.sizes[i+1:], o.sizes[i:])
-			o.sizes[i] = size
+		if i, ok := slices.BinarySearch(o.sizes, size); !ok {
+			o.sizes = slices.Insert(o.sizes, i, size)
 		}
 		for i := 0; i+size <= len(q); i++ {
 			h := hashWords(q[i : i+size])

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -243,7 +244,7 @@ func headerNames(rec []string) ([]string, error) {
 func isHeader(rec, columns []string) bool {
 	names := func(cell string, own string, others ...string) bool {
 		cell = strings.ToLower(strings.TrimSpace(cell))
-		return cell == strings.ToLower(own) || contains(others, cell)
+		return cell == strings.ToLower(own) || slices.Contains(others, cell)
 	}
 	last := len(columns) - 1
 	return names(rec[0], columns[0], "question", "input", "prompt") && names(rec[last], columns[last], "answer", "target", "label")

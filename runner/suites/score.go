@@ -34,7 +34,7 @@ func (s *Suite) Score(ctx context.Context, tok Tokenizer, scorer Scorer, opt Opt
 
 // ScoreAll is [Suite.Score] of several suites, which are asked together as far
 // as a batch of opt allows: larger calls leave the scorer more to share and to
-// compute at once. Progress counts the items of each suite by itself.
+// compute at once.
 func ScoreAll(ctx context.Context, list []*Suite, tok Tokenizer, scorer Scorer, opt Options) ([][]reports.Item, error) {
 	g := gathering{ctx: ctx, scorer: scorer, opt: opt, rows: make([][][]reports.Item, len(list))}
 	for i, s := range list {
@@ -43,8 +43,8 @@ func ScoreAll(ctx context.Context, list []*Suite, tok Tokenizer, scorer Scorer, 
 		}
 		g.rows[i] = make([][]reports.Item, len(s.prog.def.Scores))
 		var failed error // names its suite, which may be an earlier one
-		err := s.batches(tok, opt, func(first int, items []Item, cands [][]candidate) error {
-			failed = g.add(part{i, s, first, items, cands})
+		err := s.batches(tok, opt, func(items []Item, cands [][]candidate) error {
+			failed = g.add(part{i, s, items, cands})
 			return failed
 		})
 		if failed != nil {
@@ -70,7 +70,6 @@ func ScoreAll(ctx context.Context, list []*Suite, tok Tokenizer, scorer Scorer, 
 type part struct {
 	index int // of the suite
 	suite *Suite
-	first int // item
 	items []Item
 	cands [][]candidate
 }
@@ -124,16 +123,13 @@ func (g *gathering) flush() error {
 		for i, it := range p.items {
 			n := len(p.cands[i])
 			for k, rule := range s.prog.def.Scores {
-				r, err := s.rows(it, p.cands[i], logs[at:at+n], rule, k > 0, g.opt)
+				r, err := s.rows(it, p.cands[i], logs[at:at+n], rule, k > 0)
 				if err != nil {
 					return fmt.Errorf("scoring suite %s: item %s: %w", s.Name(), it.ID, err)
 				}
 				g.rows[p.index][k] = append(g.rows[p.index][k], r...)
 			}
 			at += n
-		}
-		if g.opt.Progress != nil {
-			g.opt.Progress(p.first+len(p.items), s.Len())
 		}
 	}
 	g.parts, g.seqs, g.tokens = nil, nil, 0
@@ -154,23 +150,23 @@ func (g *gathering) names() string {
 // batches encodes items and hands them on in runs that end with a subset or
 // when a run's tokens pass the bound: the shots of a subset are shared within a
 // run.
-func (s *Suite) batches(tok Tokenizer, opt Options, do func(first int, items []Item, cands [][]candidate) error) error {
+func (s *Suite) batches(tok Tokenizer, opt Options, do func(items []Item, cands [][]candidate) error) error {
 	limit := opt.batch()
 	var items []Item
 	var cands [][]candidate
-	first, tokens := 0, 0
-	flush := func(next int) error {
+	tokens := 0
+	flush := func() error {
 		if len(items) == 0 {
 			return nil
 		}
-		err := do(first, items, cands)
-		items, cands, first, tokens = nil, nil, next, 0
+		err := do(items, cands)
+		items, cands, tokens = nil, nil, 0
 		return err
 	}
 	for i := range s.items {
 		it := s.Item(i)
 		if len(items) > 0 && items[0].Subset != it.Subset {
-			if err := flush(i); err != nil {
+			if err := flush(); err != nil {
 				return err
 			}
 		}
@@ -183,16 +179,16 @@ func (s *Suite) batches(tok Tokenizer, opt Options, do func(first int, items []I
 			tokens += len(c.Tokens)
 		}
 		if tokens >= limit {
-			if err := flush(i + 1); err != nil {
+			if err := flush(); err != nil {
 				return err
 			}
 		}
 	}
-	return flush(len(s.items))
+	return flush()
 }
 
 // rows makes the rows of one item under one rule.
-func (s *Suite) rows(it Item, cands []candidate, logs [][]float64, rule string, further bool, opt Options) ([]reports.Item, error) {
+func (s *Suite) rows(it Item, cands []candidate, logs [][]float64, rule string, further bool) ([]reports.Item, error) {
 	best := -1
 	out := make([]reports.Item, len(cands))
 	truncated := false
@@ -222,7 +218,7 @@ func (s *Suite) rows(it Item, cands []candidate, logs [][]float64, rule string, 
 	figures := s.figuresOf(it, rule)
 	for i := range out {
 		r := &out[i]
-		r.Cell, r.Suite, r.Subset, r.ID, r.Row, r.Prompt = opt.Cell, name, it.Subset, it.ID, int32(it.Row), digest
+		r.Suite, r.Subset, r.ID, r.Row, r.Prompt = name, it.Subset, it.ID, int32(it.Row), digest
 		r.Prediction, r.Gold, r.Correct = it.Choices[best].Label, it.Choices[it.Gold].Label, best == it.Gold
 		r.Split, r.Cluster, r.Figures, r.Truncated = it.Split, it.Cluster, figures, truncated
 	}

@@ -23,8 +23,6 @@ type Sequence struct {
 
 // Options are what a model brings to a suite.
 type Options struct {
-	// Cell is written to every row.
-	Cell string
 	// MaxLength is the model's longest sequence; 0 is none. A longer one is cut
 	// from the left, as both harnesses do, and counted.
 	MaxLength int
@@ -36,13 +34,11 @@ type Options struct {
 	Empty []int32
 	// Template, where set, gives the tokens of a question put through a template,
 	// up to where the answer begins; nil asks with the bare prompt. See
-	// [Suite.Bare] for the suites that are asked bare in any case.
+	// [Bare] for the suites that are asked bare in any case.
 	Template func(question string) ([]int32, error)
 	// Batch is the number of tokens asked of the scorer at a time; 0 is 4 Mi.
 	// Larger batches share more prefixes and hold more memory.
 	Batch int
-	// Progress, where set, hears of items done.
-	Progress func(done, total int)
 }
 
 func (o Options) batch() int {
@@ -128,12 +124,9 @@ type candidate struct {
 	truncated bool
 }
 
-// Bare reports whether the suite is asked without a template although there is
-// one: its candidates are whole sentences, so there is no question to put into
-// it.
-func (s *Suite) Bare() bool { return Bare(s.prog.def) }
-
-// Bare is [Suite.Bare] of a definition's suites.
+// Bare reports whether a definition's suites are asked without a template although
+// there is one: their candidates are whole sentences, so there is no question to
+// put into it.
 func Bare(def schema.Definition) bool {
 	p := def.Prompt
 	return p.Context == "" || p.Mask != ""
@@ -146,7 +139,7 @@ func (s *Suite) encode(it Item, tok Tokenizer, opt Options) ([]candidate, error)
 	var err error
 	for i, c := range it.Choices {
 		switch {
-		case opt.Template != nil && !s.Bare():
+		case opt.Template != nil && !Bare(s.prog.def):
 			if i == 0 || c.Context != it.Choices[i-1].Context {
 				if question, err = opt.Template(strings.TrimFunc(c.Context, pythonSpace)); err != nil {
 					return nil, fmt.Errorf("item %s: putting the question into the template: %w", it.ID, err)
