@@ -25,21 +25,21 @@ func Find() (*Client, error) {
 	return &Client{}, nil
 }
 
-// CommandError is a command of Slurm's that failed, with what it said.
-type CommandError struct {
+// commandError is a command of Slurm's that failed, with what it said.
+type commandError struct {
 	Command string // such as "sbatch"
 	Said    string // its standard error, on one line
 	Err     error
 }
 
-func (e *CommandError) Error() string {
+func (e *commandError) Error() string {
 	if e.Said == "" {
 		return fmt.Sprintf("%s: %v", e.Command, e.Err)
 	}
 	return fmt.Sprintf("%s: %s", e.Command, e.Said)
 }
 
-func (e *CommandError) Unwrap() error { return e.Err }
+func (e *commandError) Unwrap() error { return e.Err }
 
 // call runs a command and returns its standard output.
 func call(ctx context.Context, name string, args ...string) (string, error) {
@@ -51,7 +51,7 @@ func call(ctx context.Context, name string, args ...string) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", &CommandError{Command: name, Said: strings.Join(strings.Fields(errOut.String()), " "), Err: err}
+		return "", &commandError{Command: name, Said: strings.Join(strings.Fields(errOut.String()), " "), Err: err}
 	}
 	return out.String(), nil
 }

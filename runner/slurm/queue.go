@@ -43,12 +43,12 @@ func (c *Client) Tasks(ctx context.Context) ([]Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseQueue(out), nil
+	return parseQueue(out), nil
 }
 
-// ParseQueue reads squeue's lines in queueFormat. Lines that are no array task
+// parseQueue reads squeue's lines in queueFormat. Lines that are no array task
 // are passed over.
-func ParseQueue(out string) []Task {
+func parseQueue(out string) []Task {
 	var tasks []Task
 	for line := range strings.Lines(out) {
 		f := strings.SplitN(strings.TrimRight(line, "\n"), "|", 6)

@@ -16,7 +16,7 @@ func TestRanges(t *testing.T) {
 		indices []int
 		want    string
 	}{{nil, ""}, {[]int{0}, "0"}, {[]int{0, 1}, "0-1"}, {[]int{0, 1, 2, 5, 7, 8}, "0-2,5,7-8"}} {
-		if got := Ranges(c.indices); got != c.want {
+		if got := ranges(c.indices); got != c.want {
 			t.Errorf("%v: %s; want %s", c.indices, got, c.want)
 		}
 	}
@@ -25,7 +25,7 @@ func TestRanges(t *testing.T) {
 // Lines as squeue of Slurm 22.05 prints them; other jobs of the user, one with a
 // bar in its name, are passed over.
 func TestParseQueue(t *testing.T) {
-	got := ParseQueue("5|0|RUNNING|n1|None|xrun-a-1\n5|3|PENDING||Resources|xrun-a-1\n9|N/A|RUNNING|n2|None|shell\n7|1|COMPLETED|n2|None|odd|name\nnonsense\n")
+	got := parseQueue("5|0|RUNNING|n1|None|xrun-a-1\n5|3|PENDING||Resources|xrun-a-1\n9|N/A|RUNNING|n2|None|shell\n7|1|COMPLETED|n2|None|odd|name\nnonsense\n")
 	want := []Task{
 		{Name: "xrun-a-1", Job: "5", Index: 0, State: "RUNNING", Reason: "None", Node: "n1"},
 		{Name: "xrun-a-1", Job: "5", Index: 3, State: "PENDING", Reason: "Resources"},
@@ -62,7 +62,7 @@ func TestArguments(t *testing.T) {
 
 func TestSignalMargin(t *testing.T) {
 	for limit, want := range map[string]time.Duration{"": 2 * time.Minute, "1": 10 * time.Second, "10": time.Minute, "2-0": 5 * time.Minute} {
-		if got, err := SignalMargin(limit); err != nil || got != want {
+		if got, err := signalMargin(limit); err != nil || got != want {
 			t.Errorf("%q: %v, %v; want %v", limit, got, err, want)
 		}
 	}
@@ -79,7 +79,7 @@ func FuzzParseQueue(f *testing.F) {
 	f.Add("5|0|RUNNING|n1|None|xrun-a-1\n")
 	f.Add("JobId=5 JobState=FAILED ExitCode=0:9")
 	f.Fuzz(func(t *testing.T, out string) {
-		for _, task := range ParseQueue(out) {
+		for _, task := range parseQueue(out) {
 			if task.Index < 0 || task.Job == "" {
 				t.Errorf("%+v", task)
 			}

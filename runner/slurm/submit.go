@@ -43,13 +43,13 @@ func (c *Client) Submit(ctx context.Context, a Array) (id string, err error) {
 // arguments is sbatch's command line. Options stand here rather than in the
 // script because SBATCH_ variables of the environment override those there.
 func (a Array) arguments() ([]string, error) {
-	margin, err := SignalMargin(a.Resources.Time)
+	margin, err := signalMargin(a.Resources.Time)
 	if err != nil {
 		return nil, err
 	}
 	log := strings.ReplaceAll(a.Log, "%", "%%") + "-%a.log"
 	args := []string{
-		"--parsable", "--job-name=" + a.Name, "--array=" + Ranges(a.Indices), "--chdir=" + a.Dir,
+		"--parsable", "--job-name=" + a.Name, "--array=" + ranges(a.Indices), "--chdir=" + a.Dir,
 		"--output=" + log, "--error=" + log, "--open-mode=append", "--export=ALL", "--ntasks=1", "--requeue",
 		// The batch process alone is told before its time is up.
 		fmt.Sprintf("--signal=B:USR1@%d", int(margin.Seconds())),
@@ -76,10 +76,10 @@ func (a Array) arguments() ([]string, error) {
 	return append(args, a.Script), nil
 }
 
-// SignalMargin is how long before its time limit a job is told to checkpoint: a
+// signalMargin is how long before its time limit a job is told to checkpoint: a
 // tenth of the limit, from 10 seconds to 5 minutes; 2 minutes where the limit is
 // the partition's. Slurm may tell it up to a minute earlier.
-func SignalMargin(limit string) (time.Duration, error) {
+func signalMargin(limit string) (time.Duration, error) {
 	if limit == "" {
 		return 2 * time.Minute, nil
 	}
@@ -90,8 +90,8 @@ func SignalMargin(limit string) (time.Duration, error) {
 	return min(max(d/10, 10*time.Second), 5*time.Minute), nil
 }
 
-// Ranges writes ascending indices as sbatch's --array does: "0-3,7".
-func Ranges(indices []int) string {
+// ranges writes ascending indices as sbatch's --array does: "0-3,7".
+func ranges(indices []int) string {
 	var b strings.Builder
 	for i := 0; i < len(indices); {
 		j := i
