@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +14,6 @@ import (
 	"xrun/runner/store"
 	"xrun/runner/suites"
 )
-
-// bytesReader adapts a file's contents for reports.ReadRows.
-func bytesReader(b []byte) io.ReaderAt { return bytes.NewReader(b) }
 
 // assemble makes the tables of a run from the stored stages. What is missing is
 // said in the failure section, with the reason in failures if there is one.

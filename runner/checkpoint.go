@@ -132,7 +132,7 @@ func (c *checkpoints) maybe(t *training) {
 // roomForCopy reports whether memory has room for a second copy of weights and
 // moments, and some more.
 func roomForCopy(t *training) bool {
-	need := 12 * int64(t.model.Config.Parameters())
+	need := 12 * t.model.Config.Parameters()
 	return roomFor(need + need/4)
 }
 

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,12 +98,7 @@ func (e *env) bench(f *flags, args []string) error {
 		r.Print(e.stdout)
 		return nil
 	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(e.stdout, "%s\n", b)
-	return err
+	return e.printJSON(r)
 }
 
 // benchPrecision adds to r the measurements in one precision.

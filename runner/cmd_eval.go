@@ -99,10 +99,10 @@ A suite is a name, NAME/VARIANT, or a file (.cue, .yaml) that holds the keys of
 		for i := range items {
 			items[i].Cell = args[0]
 		}
-		if err := writeRows(disk.Dir{FS: e.disk, Path: f.out}, "results.parquet", results); err != nil {
+		if err := writeRows(disk.Dir{FS: e.disk, Path: f.out}, reports.ResultsFile, results); err != nil {
 			return err
 		}
-		if err := writeRows(disk.Dir{FS: e.disk, Path: f.out}, "items.parquet", items); err != nil {
+		if err := writeRows(disk.Dir{FS: e.disk, Path: f.out}, reports.ItemsFile, items); err != nil {
 			return err
 		}
 		fmt.Fprintf(e.stdout, "tables: %s\n", filepath.Clean(f.out))

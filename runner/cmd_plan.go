@@ -51,7 +51,7 @@ get them.`,
 			return err
 		}
 		if f.json {
-			err = s.printPlanJSON(e.stdout)
+			err = e.printJSON(s.plannedStages())
 		} else {
 			s.printPlan(e.stdout, engine)
 		}
@@ -76,17 +76,12 @@ type plannedStage struct {
 	FLOPs  float64         `json:"flops"`
 }
 
-func (s *study) printPlanJSON(w io.Writer) error {
+func (s *study) plannedStages() []plannedStage {
 	stages := make([]plannedStage, len(s.stages))
 	for i, st := range s.stages {
 		stages[i] = plannedStage{st.kind, st.title, string(st.key), s.done(st), st.input, st.tokens, st.flops}
 	}
-	b, err := json.MarshalIndent(stages, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
-	return err
+	return stages
 }
 
 func (s *study) printPlan(w io.Writer, engine *engine) {

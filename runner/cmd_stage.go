@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -265,7 +266,7 @@ func whenOutOfTime(cancel func()) (happened *atomic.Bool, stop func()) {
 		case <-done:
 		}
 	}()
-	return happened, func() { close(done) }
+	return happened, func() { signal.Stop(signals); close(done) }
 }
 
 // newestCheckpoint names the last checkpoint that a stage has, "" for none.

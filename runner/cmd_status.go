@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -108,11 +107,9 @@ Exit status 1 when a stage failed.`,
 			fmt.Fprintf(e.stderr, "xrun: what Slurm knows is missing: %v\n", err)
 		}
 		if f.json {
-			b, err := json.MarshalIndent(stages, "", "  ")
-			if err != nil {
+			if err := e.printJSON(stages); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.stdout, "%s\n", b)
 		} else {
 			printStatus(e.stdout, args[0], stages)
 		}

@@ -1,10 +1,8 @@
 package runner
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -143,12 +141,7 @@ func (e *env) storeList(s *store.Store, f *flags) error {
 		total += x.Size
 	}
 	if f.json {
-		b, err := json.MarshalIndent(lines, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(e.stdout, "%s\n", b)
-		return err
+		return e.printJSON(lines)
 	}
 	t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	for _, l := range lines {
@@ -339,10 +332,6 @@ func (e *env) storeVerify(s *store.Store, setAside bool) error {
 		}
 		return withHint(err, "with -set-aside, the runs that need them make them again")
 	}
-	return printVerified(e.stdout, s, len(keys))
-}
-
-func printVerified(w io.Writer, s *store.Store, n int) error {
-	_, err := fmt.Fprintf(w, "verified: %s in %s\n", plural(n, "finished stage"), s.Root())
-	return err
+	fmt.Fprintf(e.stdout, "verified: %s in %s\n", plural(len(keys), "finished stage"), s.Root())
+	return nil
 }

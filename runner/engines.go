@@ -3,7 +3,6 @@ package runner
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -155,12 +154,7 @@ func (e *engine) String() string {
 // recorded returns the identity of the engine that computed a run, from the
 // run's facts, or false.
 func recorded(dir string) (engineID, bool) {
-	path := filepath.Join(dir, "facts.parquet")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return engineID{}, false
-	}
-	facts, err := reports.ReadRows[reports.Fact](bytesReader(b), int64(len(b)), path)
+	facts, err := reports.ReadTable[reports.Fact](filepath.Join(dir, reports.FactsFile))
 	if err != nil {
 		return engineID{}, false
 	}

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -245,5 +246,5 @@ func readRows[T any](s *store.Store, k store.Key, name string) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reports.ReadRows[T](bytesReader(b), int64(len(b)), name)
+	return reports.ReadRows[T](bytes.NewReader(b), int64(len(b)), name)
 }

@@ -94,9 +94,12 @@ func (r *slurmRun) followJob(j *job, aliveByKey map[store.Key]slurm.Task, byPlac
 	if j.after != nil {
 		if train := j.after.stages[0]; r.failures[train] != nil {
 			if j.alive {
-				r.client.Cancel(r.ctx, j.queue.ID()) // it could only wait for ever
+				// It could only wait for ever.
+				if err := r.client.Cancel(r.ctx, j.queue.ID()); err != nil {
+					r.progress.line("slurm: cancelling job %s: %v", j.queue.ID(), err)
+				}
 			}
-			r.fail(j, func(*stage) error { return fmt.Errorf("needs %s, which failed", train.title) })
+			r.fail(j, fmt.Errorf("needs %s, which failed", train.title))
 			return
 		}
 	}
@@ -171,14 +174,14 @@ func (r *slurmRun) lost(j *job, last slurm.Task, listed bool) {
 		return
 	}
 	r.progress.line("%s: failed: its job %s (%slog %s)", j.title(), why, job, j.at.file("log"))
-	r.fail(j, func(*stage) error { return fmt.Errorf("its Slurm job %s", why) })
+	r.fail(j, fmt.Errorf("its Slurm job %s", why))
 }
 
 // fail fails what is left of a job.
-func (r *slurmRun) fail(j *job, why func(*stage) error) {
+func (r *slurmRun) fail(j *job, why error) {
 	for _, st := range j.stages {
 		if r.failures[st] == nil && !r.study.done(st) {
-			r.failures[st] = why(st)
+			r.failures[st] = why
 		}
 	}
 	j.done, j.alive = true, false

@@ -237,8 +237,7 @@ func digestFS(fsys fs.FS, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	return digestBytes(b), nil
 }
 
 // weightsDigest identifies a model's weight files by content: the sha256 over

@@ -130,16 +130,16 @@ func (s *study) prompts(p *preparation) ([]promptKey, error) {
 	return keys, nil
 }
 
-func runSample(ref *weightsRef, p *preparation, prompts []promptKey) func(*execution, *stage) error {
+func runSample(ref *weightsRef, prompts []promptKey) func(*execution, *stage) error {
 	return func(x *execution, st *stage) error {
 		m, err := x.model(ref)
 		if err != nil {
 			return err
 		}
 		tok := ref.input.tokenizer
+		ends := endTokens(tok, m.Config)
 		rows := make([]reports.Sample, len(prompts))
 		for i, q := range prompts {
-			ends := endTokens(tok, m.Config)
 			out, err := m.Generate([][]int32{q.Tokens}, model.GenerateOptions{MaxNew: q.MaxNew, EOS: ends})
 			if err != nil {
 				return fmt.Errorf("samples[%d]: %w", i, err)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -115,6 +116,17 @@ func (r *results) Write(b []byte) (int, error) {
 		r.err = err
 	}
 	return n, err
+}
+
+// printJSON writes what -json asks for. That it could not be written is
+// remembered by results.
+func (e *env) printJSON(v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%s\n", b)
+	return nil
 }
 
 // interruptible returns a context that the first interrupt cancels: work stops

@@ -48,7 +48,7 @@ func (s *study) addCell(c schema.Cell) error {
 	if name := baseName(c.Model); s.spec.Eval.Base && !s.bases[name] {
 		s.bases[name] = true
 		ref := &weightsRef{name: name, input: m, precision: s.spec.Eval.Precision}
-		if err := s.addMeasures(name, ref, base, p, prep, c); err != nil {
+		if err := s.addMeasures(name, ref, base, p, c.Data); err != nil {
 			return err
 		}
 		if c.Data.Holdout.Items > 0 {
@@ -64,7 +64,7 @@ func (s *study) addCell(c schema.Cell) error {
 	s.trains[c.Name] = train
 	tuned := modelKey{Train: string(train.key), Config: m.configSum, Tokenizer: m.tokenizer.Digest()}
 	ref := &weightsRef{name: c.Name, input: m, train: train, precision: s.spec.Eval.Precision}
-	return s.addMeasures(c.Name, ref, tuned, p, train, c)
+	return s.addMeasures(c.Name, ref, tuned, p, c.Data)
 }
 
 // stage adds a stage, or returns the one with the same key.
@@ -146,7 +146,7 @@ func (s *study) trainStage(c schema.Cell, m *modelInput, p *preparation, prep *s
 	return s.stage(&stage{
 		kind: "train", title: "train " + c.Name, key: key, input: input, needs: []*stage{prep},
 		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens, pairs), updates: int64(steps) * m.config.Parameters(),
-		disk: 4 * int64(m.config.Parameters()), run: runTrain(c, m, p, k),
+		disk: 4 * m.config.Parameters(), run: runTrain(c, m, p, k),
 	}), nil
 }
 
@@ -164,12 +164,12 @@ func scheduleOf(c schema.Cell, steps int) model.Schedule {
 }
 
 // addMeasures lays out the evaluations and samples of one model.
-func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *preparation, after *stage, c schema.Cell) error {
-	ask, err := s.asking(c.Data, ref.input)
+func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *preparation, d schema.Data) error {
+	ask, err := s.asking(d, ref.input)
 	if err != nil {
 		return err
 	}
-	keys, err := s.evaluateKeys(mk, c.Data, ref.input)
+	keys, err := s.evaluateKeys(mk, d, ref.input)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (s *study) addMeasures(name string, ref *weightsRef, mk modelKey, p *prepar
 	if err != nil {
 		return err
 	}
-	s.samples[name] = s.stage(&stage{kind: "sample", title: "sample " + name, key: key, input: input, needs: needsOf(ref), weights: name, run: runSample(ref, p, prompts)})
+	s.samples[name] = s.stage(&stage{kind: "sample", title: "sample " + name, key: key, input: input, needs: needsOf(ref), weights: name, run: runSample(ref, prompts)})
 	return nil
 }
 

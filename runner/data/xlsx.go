@@ -71,7 +71,10 @@ func (b *builder) readXLSX(r io.ReaderAt, size int64) (err error) {
 			return err
 		}
 	}
-	return rows.Error()
+	if err := rows.Error(); err != nil {
+		return fmt.Errorf("reading %s: sheet %q: %w", b.name, sheet, err)
+	}
+	return nil
 }
 
 // checkFormulas refuses an empty cell that holds a formula: its value was never

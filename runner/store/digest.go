@@ -56,7 +56,7 @@ func (d *Digests) File(path string) (string, error) {
 			return sum, nil
 		}
 	}
-	sum, _, err := hashFile(path)
+	sum, err := hashFile(path)
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", path, err)
 	}

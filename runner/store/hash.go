@@ -13,15 +13,15 @@ func hexSum(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func hashFile(path string) (sum string, size int64, err error) {
+func hashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	size, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), size, err
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // digester passes bytes on and digests them.

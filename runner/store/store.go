@@ -220,7 +220,7 @@ func (o *Object) Verify(names ...string) error {
 		if !ok {
 			return &DamagedError{Key: o.Key, File: n, Reason: "not in the manifest"}
 		}
-		sum, _, err := hashFile(filepath.Join(o.dir, n))
+		sum, err := hashFile(filepath.Join(o.dir, n))
 		if err != nil {
 			return fmt.Errorf("reading object %s: %w", o.Key.Short(), err)
 		}
