@@ -6,10 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"xrun/reports"
 	"xrun/runner/disk"
 	"xrun/runner/lock"
-	"xrun/runner/suites"
 	"xrun/schema"
 )
 
@@ -141,60 +139,4 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 	}
 	s.in.digests.Save()
 	return verdict, len(x.failures), nil
-}
-
-var vetCommand = &command{
-	name: "vet", args: "SPEC...", summary: "check specs", min: 1, max: -1,
-	help: `
-Checks specs against the schema and says every problem with its file, line and
-column. Silent when all is well.`,
-	define: func(f *flags) { f.defineTags() },
-	run: func(e *env, f *flags, args []string) error {
-		tags, err := f.tagMap()
-		if err != nil {
-			return err
-		}
-		var all schema.Errors
-		for _, path := range args {
-			spec, err := schema.Load(path, schema.Options{Tags: tags, Suite: suites.Check})
-			if err == nil {
-				_, err = spec.Cells()
-			}
-			var problems schema.Errors
-			if errors.As(err, &problems) {
-				all = append(all, problems...)
-				continue
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if len(all) > 0 {
-			return all
-		}
-		return nil
-	},
-}
-
-var reportCommand = &command{
-	name: "report", args: "RUN", summary: "remake report.md and plots from a run's tables", min: 1, max: 1,
-	help: `
-Remakes report.md and the plots of the run directory RUN from its parquet tables
-alone. Nothing is computed again.`,
-	run: func(e *env, f *flags, args []string) error {
-		dir := runNamed(args[0])
-		run, err := readTables(dir)
-		if err != nil {
-			return err
-		}
-		rep, err := reports.Render(run)
-		if err != nil {
-			return err
-		}
-		if err := writeReport(e.disk, dir, rep); err != nil {
-			return err
-		}
-		fmt.Fprintln(e.stdout, rep.Verdict)
-		return nil
-	},
 }
