@@ -291,30 +291,3 @@ func measureSpeed(e kernels.Engine, t kernels.DType) (speed, update float64) {
 	}
 	return speed, update
 }
-
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func flopText(f float64) string {
-	units := []string{"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"}
-	i := 0
-	for f >= 1000 && i < len(units)-1 {
-		f /= 1000
-		i++
-	}
-	return fmt.Sprintf("%.3g %s", f, units[i])
-}
-
-func byteText(n int64) string {
-	f, units, i := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}, 0
-	for f >= 1024 && i < len(units)-1 {
-		f /= 1024
-		i++
-	}
-	return fmt.Sprintf("%.3g %s", f, units[i])
-}

@@ -164,18 +164,6 @@ func (e *env) storeList(s *store.Store, f *flags) error {
 	return err
 }
 
-func ageText(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}
-
 // gcLock is the lock under which a store is collected. A run takes its own lock
 // first and then looks for this one; collecting takes this one first and then
 // looks for the runs'. So each sees the other.

@@ -220,10 +220,3 @@ func parseCapability(s string) (major, minor int, ok bool) {
 	minor, err2 := strconv.Atoi(b)
 	return major, minor, ok && err1 == nil && err2 == nil && minor >= 0 && minor <= 9
 }
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return fmt.Sprintf("1 %s", one)
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}

@@ -19,17 +19,13 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"xrun/runner/disk"
@@ -89,25 +85,6 @@ func (s *Store) Root() string { return s.root }
 // Path returns where a key's object is, with a suffix such as ".lock".
 func (s *Store) Path(k Key, suffix string) string { return filepath.Join(s.root, string(k)+suffix) }
 
-// File is one entry of an object's manifest.
-type File struct {
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
-// Object is a finished stage.
-type Object struct {
-	Key   Key
-	Files map[string]File
-	// Digest is the sha256 of the manifest: one number for all that the stage
-	// wrote, its log aside.
-	Digest string
-	dir    string
-}
-
-// ErrAbsent reports that the store has no object with the key.
-var ErrAbsent = errors.New("not in the store")
-
 const (
 	manifestName = "manifest.json"
 	inputName    = "input.json"
@@ -127,108 +104,6 @@ const (
 func (s *Store) Has(k Key) bool {
 	_, err := os.Stat(filepath.Join(s.root, string(k), manifestName))
 	return k != "" && err == nil
-}
-
-// Get opens an object after checking that every file has its recorded size.
-// Contents are checked as they are read.
-func (s *Store) Get(k Key) (*Object, error) {
-	dir := filepath.Join(s.root, string(k))
-	raw, err := os.ReadFile(filepath.Join(dir, manifestName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("object %s: %w", k.Short(), ErrAbsent)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading object %s: %w", k.Short(), err)
-	}
-	o := &Object{Key: k, dir: dir, Digest: hexSum(raw)}
-	if err := json.Unmarshal(raw, &o.Files); err != nil {
-		return nil, &DamagedError{Key: k, File: manifestName, Reason: err.Error()}
-	}
-	for _, name := range o.names() {
-		if !filepath.IsLocal(name) {
-			return nil, &DamagedError{Key: k, File: manifestName, Reason: fmt.Sprintf("file name %q leaves the object", name)}
-		}
-		st, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || st.Size() != o.Files[name].Size {
-			return nil, &DamagedError{Key: k, File: name, Reason: "missing or of another size than recorded"}
-		}
-	}
-	return o, nil
-}
-
-// DamagedError says that a stored object is not what was written.
-type DamagedError struct {
-	Key          Key
-	File, Reason string
-}
-
-func (e *DamagedError) Error() string {
-	return fmt.Sprintf("stored object %s is damaged: %s: %s", e.Key.Short(), e.File, e.Reason)
-}
-
-// Dir returns the object's directory, for readers of files too large to hold;
-// they should call Verify first.
-func (o *Object) Dir() string { return o.dir }
-
-// Size returns the bytes of the object's files.
-func (o *Object) Size() (n int64) {
-	for _, f := range o.Files {
-		n += f.Size
-	}
-	return n
-}
-
-func (o *Object) names() []string {
-	names := make([]string, 0, len(o.Files))
-	for n := range o.Files {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
-}
-
-const changed = "its digest differs from the one recorded"
-
-// Read returns a file's contents after checking their digest.
-func (o *Object) Read(name string) ([]byte, error) {
-	f, ok := o.Files[name]
-	if !ok {
-		return nil, &DamagedError{Key: o.Key, File: name, Reason: "not in the manifest"}
-	}
-	b, err := os.ReadFile(filepath.Join(o.dir, name))
-	if err != nil {
-		return nil, fmt.Errorf("reading object %s: %w", o.Key.Short(), err)
-	}
-	if hexSum(b) != f.SHA256 {
-		return nil, &DamagedError{Key: o.Key, File: name, Reason: changed}
-	}
-	return b, nil
-}
-
-// Verify checks the digests of the named files. Without names it checks all of
-// them, and that input.json is what the key is the digest of.
-func (o *Object) Verify(names ...string) error {
-	if len(names) == 0 {
-		names = o.names()
-		raw, err := os.ReadFile(filepath.Join(o.dir, inputName))
-		if err != nil || len(o.Key) == 64 && hexSum(bytes.TrimSuffix(raw, []byte("\n"))) != string(o.Key) {
-			return &DamagedError{Key: o.Key, File: inputName, Reason: "its digest is not the key"}
-		}
-	}
-	for _, n := range names {
-		f, ok := o.Files[n]
-		if !ok {
-			return &DamagedError{Key: o.Key, File: n, Reason: "not in the manifest"}
-		}
-		sum, err := hashFile(filepath.Join(o.dir, n))
-		if err != nil {
-			return fmt.Errorf("reading object %s: %w", o.Key.Short(), err)
-		}
-		if sum != f.SHA256 {
-			return &DamagedError{Key: o.Key, File: n, Reason: changed}
-		}
-	}
-	return nil
 }
 
 // SetAside moves a damaged object out of the way, so that it is built again. It
@@ -301,120 +176,6 @@ func (s *Store) Sweep(k Key) error {
 	return nil
 }
 
-// Writer takes the files of an object being made and digests them on their way
-// to the disk.
-type Writer struct {
-	fs    disk.FS
-	dir   string
-	files map[string]File
-}
-
-// WriteFile makes the file name from what write writes.
-func (w *Writer) WriteFile(name string, write func(io.Writer) error) error {
-	return w.writeFile(name, write, disk.WriteNew)
-}
-
-// WriteUncached is WriteFile for a large file that will hardly be read; see
-// [disk.WriteUncached].
-func (w *Writer) WriteUncached(name string, write func(io.Writer) error) error {
-	return w.writeFile(name, write, disk.WriteUncached)
-}
-
-func (w *Writer) writeFile(name string, write func(io.Writer) error, to func(disk.FS, string, func(io.Writer) error) error) error {
-	h := &digester{sum: sha256.New()}
-	err := to(w.fs, filepath.Join(w.dir, filepath.FromSlash(name)), func(f io.Writer) error {
-		h.to = f
-		return write(h)
-	})
-	if err == nil {
-		w.files[name] = File{Size: h.size, SHA256: hex.EncodeToString(h.sum.Sum(nil))}
-	}
-	return err
-}
-
-// Put makes the object of a finished stage: build writes the stage's files,
-// which then appear under the key by one rename. input is the canonical JSON of
-// the key. The stage's Work directory is removed; its log is kept as LogName.
-// An object that another process put there first is kept: it has the same files.
-func (s *Store) Put(k Key, input []byte, build func(*Writer) error) (*Object, error) {
-	if s.Has(k) {
-		return s.Get(k)
-	}
-	tmp, err := s.temporary(k)
-	if err != nil {
-		return nil, fmt.Errorf("writing object %s: %w", k.Short(), err)
-	}
-	defer disk.RemoveAll(s.fs, tmp) // what is left of it after an error
-	w := &Writer{fs: s.fs, dir: tmp, files: map[string]File{}}
-	if err := build(w); err != nil {
-		return nil, err
-	}
-	if err := s.seal(k, input, w); err != nil {
-		return nil, fmt.Errorf("writing object %s: %w", k.Short(), err)
-	}
-	return s.Get(k)
-}
-
-// temporary makes an empty directory in a stage's work directory.
-func (s *Store) temporary(k Key) (string, error) {
-	work, err := s.Work(k)
-	if err != nil {
-		return "", err
-	}
-	for i := 0; ; i++ {
-		dir := filepath.Join(work, fmt.Sprintf("%s%d.%d", tmpPrefix, os.Getpid(), i))
-		err := s.fs.Mkdir(dir)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return dir, err
-		}
-	}
-}
-
-// seal completes an object's directory and gives it its name. The order is what
-// makes it whole after a loss of power: every file is durable, then the names in
-// the directory, then the directory's own name; only then its checkpoints go.
-func (s *Store) seal(k Key, input []byte, w *Writer) error {
-	if err := w.WriteFile(inputName, writeBytes(append(input, '\n'))); err != nil {
-		return err
-	}
-	manifest, err := Canonical(w.files)
-	if err != nil {
-		return err
-	}
-	part := s.WorkDir(k)
-	if log, err := os.ReadFile(filepath.Join(part, LogName)); err == nil {
-		if err := w.WriteFile(LogName, writeBytes(log)); err != nil {
-			return err
-		}
-	}
-	if err := w.WriteFile(manifestName, writeBytes(append(manifest, '\n'))); err != nil {
-		return err
-	}
-	dirs := map[string]bool{w.dir: true}
-	for name := range w.files {
-		dirs[filepath.Dir(filepath.Join(w.dir, filepath.FromSlash(name)))] = true
-	}
-	for d := range dirs {
-		if err := s.fs.SyncDir(d); err != nil {
-			return err
-		}
-	}
-	if err := s.fs.Rename(w.dir, s.Path(k, "")); err != nil && !s.Has(k) {
-		return err
-	}
-	if err := s.fs.SyncDir(s.root); err != nil {
-		return err
-	}
-	return disk.RemoveAll(s.fs, part)
-}
-
-func writeBytes(b []byte) func(io.Writer) error {
-	return func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	}
-}
-
 // Names returns the names of everything in the store's directory: a quick look
 // at what may be finished. A store that cannot be read holds nothing.
 func (s *Store) Names() map[string]bool {
@@ -437,7 +198,7 @@ func (s *Store) Keys() ([]Key, error) {
 	}
 	var keys []Key
 	for _, e := range entries {
-		if k := Key(e.Name()); len(k) == 64 && !strings.Contains(e.Name(), ".") && s.Has(k) {
+		if k := Key(e.Name()); k.Valid() && s.Has(k) {
 			keys = append(keys, k)
 		}
 	}
