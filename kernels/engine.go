@@ -169,7 +169,8 @@ type Engine interface {
 	// of exponentials, interleaved by head, for AttentionGrad. Rows of no
 	// sequence are not written.
 	Attention(dst, stats, q, k, v Tensor, seqs []Sequence, s HeadShape)
-	// AttentionGrad sets dq, dk, dv (F32) from dout/bf16. Sequences have no Past.
+	// AttentionGrad sets dq, dk, dv (F32) from dout/bf16. Sequences have no Past;
+	// rows of no sequence are not written.
 	// Where q is BF16 and dout is not, dout is rounded before any use.
 	AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v Tensor, seqs []Sequence, s HeadShape)
 

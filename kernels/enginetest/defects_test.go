@@ -1,6 +1,7 @@
 package enginetest_test
 
 import (
+	"strings"
 	"testing"
 
 	"xrun/kernels"
@@ -173,6 +174,67 @@ func (d *defective) Sync() error {
 	return d.Engine.Sync()
 }
 
+// properties of the checks that have other names.
+var properties = map[string]string{"bf16_rounding": "convert", "linear_differences": "linear_grad_weight", "attention_past": "attention",
+	"cross_entropy_large": "cross_entropy", "adamw_of_many": "adamw"}
+
+// drawn asks that a property finds in a few draws what its check finds.
+func drawn(t *testing.T, e kernels.Engine, check string) {
+	if name, ok := properties[check]; ok {
+		check = name
+	}
+	for _, p := range enginetest.Properties() {
+		if p.Name != check {
+			continue
+		}
+		for seed := range uint64(40) {
+			if len(p.Draw(e, enginetest.CPU, seed).Problems) > 0 {
+				return
+			}
+		}
+		t.Errorf("property %s found nothing in 40 draws", p.Name)
+	}
+}
+
+// straying is an engine that, where it converts, writes beside the destination
+// too: to the first row of every larger tensor of as many columns.
+type straying struct {
+	kernels.Engine
+	made []kernels.Tensor
+}
+
+func (s *straying) New(t kernels.DType, rows, cols int) kernels.Tensor {
+	s.made = append(s.made, s.Engine.New(t, rows, cols))
+	return s.made[len(s.made)-1]
+}
+
+func (s *straying) Convert(dst, src kernels.Tensor) {
+	for _, x := range s.made {
+		if x.Rows() > dst.Rows() && x.Cols() == dst.Cols() && x.DType() == dst.DType() {
+			s.Write(x.Slice(0, 1), make([]float32, x.Cols()))
+		}
+	}
+	s.Engine.Convert(dst, src)
+}
+
+// TestDrawsFindWritesBesideTensors: operations may not touch the rows around
+// their views.
+func TestDrawsFindWritesBesideTensors(t *testing.T) {
+	engine, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	for seed := range uint64(40) {
+		for _, p := range enginetest.Properties()[0].Draw(&straying{Engine: engine}, enginetest.CPU, seed).Problems {
+			if strings.Contains(p, "is written to") {
+				return
+			}
+		}
+	}
+	t.Error("found in none of 40 draws")
+}
+
 // TestChecksFindDefects breaks one thing at a time, in ways that engines break
 // in, and asks that the check of that operation sees it.
 func TestChecksFindDefects(t *testing.T) {
@@ -330,6 +392,7 @@ func TestChecksFindDefects(t *testing.T) {
 				if problems := check.Run(d, enginetest.CPU); len(problems) == 0 {
 					t.Errorf("check %s found nothing", check.Name)
 				}
+				drawn(t, d, c.check)
 				return
 			}
 			t.Fatalf("no check %s", c.check)

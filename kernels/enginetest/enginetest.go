@@ -20,6 +20,7 @@ package enginetest
 
 import (
 	"fmt"
+	"hash"
 	"math"
 	"testing"
 
@@ -122,6 +123,7 @@ type harness struct {
 	made     []kernels.Tensor
 	problems []string
 	context  string
+	digest   hash.Hash64 // of all that was read; nil where nobody asks
 }
 
 // maxProblems ends the list of problems of a check: one wrong operation gives
@@ -184,6 +186,7 @@ func (h *harness) read(x kernels.Tensor) []float64 {
 	for i := range f {
 		v[i] = float64(f[i])
 	}
+	h.note(v...)
 	return v
 }
 

@@ -1,0 +1,36 @@
+package cuda_test
+
+import (
+	"testing"
+
+	"xrun/kernels"
+	"xrun/kernels/cuda"
+	"xrun/kernels/cuda/emulated"
+	"xrun/kernels/enginetest"
+	"xrun/kernels/ptx"
+)
+
+// sized returns the driver of a device of n multiprocessors, whose warps, blocks
+// and streams run in the order that seed draws.
+func sized(seed uint64, n int) *emulated.Driver {
+	return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Memory: 4 << 30, Multiprocessors: n}})
+}
+
+// TestDrawnShapes holds the engine to its properties at drawn shapes. Every
+// tensor has an allocation of its own, so that an element beyond it is found; a
+// device of one multiprocessor makes the loops of what fills a device run, and
+// others have memory that is cut from segments and used again. XRUN_DRAWS says
+// how many shapes of each.
+func TestDrawnShapes(t *testing.T) {
+	enginetest.RunDrawn(t, func(t testing.TB, seed uint64) kernels.Engine {
+		e, err := cuda.New(sized(seed, []int{1, 16, 108}[seed%3]), arenas[seed%5/4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}, enginetest.CUDA, 6)
+}
+
+func FuzzShapes(f *testing.F) {
+	enginetest.Fuzz(f, func(t testing.TB) kernels.Engine { return newEngine(t, 0, cuda.Options{}) }, enginetest.CUDA)
+}
