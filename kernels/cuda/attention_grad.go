@@ -70,8 +70,7 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	group, partK, partV := s.Heads/s.KVHeads, gk.addr, gv.addr
 	if group > 1 {
 		bytes := int64(x.size()) * 4
-		partK = e.scratch("attention heads", 2*bytes)
-		partV = partK + Address(bytes)
+		partK, partV = e.scratch("keys of heads", bytes), e.scratch("values of heads", bytes)
 	}
 	run("attention_dkv", Dim{X: len(keyTasks), Y: group, Z: s.KVHeads}, at[1], partK, partV)
 	if group > 1 {

@@ -116,11 +116,11 @@ type scratch struct {
 // several that do not use theirs at once.
 func (e *Engine) scratch(name string, bytes int64) Address {
 	s := e.scratches[name]
-	exact := e.memory.least == 0 // the interpreter is to see accesses beyond
+	exact := e.memory.least == 0 // the interpreter is to see accesses beyond, and reads of what an earlier use left
 	if bytes == 0 || e.err != nil {
 		return 0
 	}
-	if s.bytes < bytes || exact && s.bytes != bytes {
+	if s.bytes < bytes || exact {
 		if s.block != nil {
 			if err := e.memory.free(s.block); err != nil {
 				e.broken("freeing memory", err)

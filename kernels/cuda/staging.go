@@ -51,8 +51,12 @@ func (u *uploads) resize(e *Engine, bytes int) (err error) {
 	if u.host, err = e.driver.AllocHost(bytes); err != nil {
 		return err
 	}
-	if e.memory.least > 0 {
-		u.device, err = e.driver.Alloc(int64(bytes))
+	if e.memory.least == 0 {
+		return nil
+	}
+	if u.device, err = e.driver.Alloc(int64(bytes)); err != nil { // both or none
+		err = errors.Join(err, e.driver.FreeHost(u.host))
+		u.host = nil
 	}
 	return err
 }
@@ -102,12 +106,16 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 	if e.err != nil {
 		return at
 	}
-	n := 0
+	n, size, gap := 0, 0, 0
+	if e.uploads.device == 0 {
+		gap = 16 // that nobody writes: the interpreter is to see reads beyond a part
+	}
 	for i, p := range parts {
 		at[i] = Address(n)
-		n += (len(p) + 15) &^ 15
+		n += (len(p)+15)&^15 + gap
+		size += len(p)
 	}
-	if n == 0 {
+	if size == 0 {
 		return at
 	}
 	base, err := e.uploads.find(e, n, func(host []byte) bool {
@@ -119,11 +127,7 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 		return true
 	})
 	if base == 0 && err == nil {
-		base, err = e.uploads.push(e, n, func(host []byte) {
-			for i, p := range parts {
-				copy(host[at[i]:], p)
-			}
-		})
+		base, err = e.uploads.push(e, n, at, parts)
 	}
 	var oom *OutOfMemoryError
 	switch {
@@ -169,9 +173,9 @@ func (u *uploads) read(e *Engine, s *upload) error {
 	return nil
 }
 
-// push queues the copy of n bytes that fill writes, and returns where on the
-// device they will be.
-func (u *uploads) push(e *Engine, n int, fill func(host []byte)) (Address, error) {
+// push queues the copy of parts, each at its place of n bytes, and returns where
+// on the device those will be.
+func (u *uploads) push(e *Engine, n int, at []Address, parts [][]byte) (Address, error) {
 	d := e.driver
 	if err := u.read(e, nil); err != nil {
 		return 0, err
@@ -180,8 +184,9 @@ func (u *uploads) push(e *Engine, n int, fill func(host []byte)) (Address, error
 	if err != nil {
 		return 0, err
 	}
-	fill(u.host[from:to])
-
+	for i, p := range parts {
+		copy(u.host[from+int(at[i]):], p)
+	}
 	s := &upload{n: n, from: from, to: to, device: u.device + Address(from)}
 	if s.copied, err = u.event(e); err != nil {
 		return 0, err
@@ -196,11 +201,20 @@ func (u *uploads) push(e *Engine, n int, fill func(host []byte)) (Address, error
 		s.own = true
 	}
 	u.slots, u.latest = append(u.slots, s), s
-	return s.device, errors.Join(
-		d.CopyIn(u.stream, s.device, u.host[from:from+n]),
-		d.Record(s.copied, u.stream),
-		d.Wait(e.compute, s.copied))
+	if s.own {
+		for i, p := range parts {
+			err = errors.Join(err, d.CopyIn(u.stream, s.device+at[i], u.host[from+int(at[i]):][:len(p)]))
+		}
+	} else {
+		err = d.CopyIn(u.stream, s.device, u.host[from:from+n])
+	}
+	return s.device, errors.Join(err, d.Record(s.copied, u.stream), d.Wait(e.compute, s.copied))
 }
+
+// maxSlots is how many uploads are remembered: those of several steps, so that the
+// host hardly waits for the oldest, and few enough that a run of many days has no
+// more events than one of a minute.
+const maxSlots = 1024
 
 // reserve returns a part of the ring for n bytes, after waiting for the
 // kernels that read what was there.
@@ -211,12 +225,21 @@ func (u *uploads) reserve(e *Engine, n int) (from, to int, err error) {
 			return 0, 0, err
 		}
 	}
+	// Those in use lie one behind the other, the oldest next after at: what is in
+	// the way is the oldest, and before it is anything that is left at the end.
+	left := func(s *upload) bool { return false }
 	if u.at+n > len(u.host) {
+		end := u.at
+		left = func(s *upload) bool { return s.from >= end }
 		u.at = 0
 	}
 	from, to = u.at, u.at+n
-	for u.occupied(from, to) {
-		if err := e.driver.SynchronizeEvent(u.slots[0].consumed); err != nil {
+	for len(u.slots) > 0 {
+		s := u.slots[0]
+		if inTheWay := s.from < to && from < s.to; !inTheWay && !left(s) && len(u.slots) < maxSlots {
+			break
+		}
+		if err := e.driver.SynchronizeEvent(s.consumed); err != nil {
 			return 0, 0, err
 		}
 		if err := u.retire(e); err != nil {
@@ -225,15 +248,6 @@ func (u *uploads) reserve(e *Engine, n int) (from, to int, err error) {
 	}
 	u.at = to
 	return from, to, nil
-}
-
-func (u *uploads) occupied(from, to int) bool {
-	for _, s := range u.slots {
-		if s.from < to && from < s.to {
-			return true
-		}
-	}
-	return false
 }
 
 // downloads takes results to the host through two pieces of page-locked memory
