@@ -65,7 +65,7 @@ func TestManyAxesStayReadable(t *testing.T) {
 			t.Errorf("no picture of %s", axis)
 		}
 	}
-	if r.Plots[betweenPlot] != nil || r.Plots[basePlot] == nil {
+	if r.Plots["differences.svg"] != nil || r.Plots["against_base.svg"] == nil {
 		t.Error("want a picture for each axis and one against the base")
 	}
 	if n := strings.Count(r.Verdict, "\n"); n != 3 {

@@ -73,7 +73,7 @@ func TestTextKeepsItsPlaceInAnyFont(t *testing.T) {
 	text := regexp.MustCompile(`<text x="([-0-9.]+)"[^>]*style="(?:text-anchor:(\w+);)?[^>]*>([^<]+)<`)
 	label := sans(8.5, false)
 	names, middles := 0, 0
-	for _, m := range text.FindAllStringSubmatch(string(r.Plots[basePlot]), -1) {
+	for _, m := range text.FindAllStringSubmatch(string(r.Plots["against_base.svg"]), -1) {
 		x, err := strconv.ParseFloat(m[1], 64)
 		if err != nil {
 			t.Fatal(err)

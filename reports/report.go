@@ -3,7 +3,8 @@ package reports
 import (
 	"fmt"
 	"io"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -30,12 +31,7 @@ func (r *Report) Write(dir Directory) error {
 	if err := writeTable(dir, ComparisonsFile, r.Comparisons); err != nil {
 		return err
 	}
-	names := make([]string, 0, len(r.Plots))
-	for n := range r.Plots {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(r.Plots)) {
 		if err := writeBytes(dir, "plots/"+n, r.Plots[n]); err != nil {
 			return err
 		}
@@ -79,10 +75,8 @@ type renderer struct {
 	between, base []*contrast
 }
 
-// The names of the plots.
+// The names of the plots of losses; see pictures for those of differences.
 const (
-	betweenPlot = "differences.svg"
-	basePlot    = "against_base.svg"
 	lossPlot    = "loss.svg"
 	heldoutPlot = "heldout.svg"
 )

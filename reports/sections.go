@@ -19,9 +19,9 @@ func (r *renderer) contamination() {
 	r.classes(mark)
 }
 
-// overlapMark stands in the names of figures between a figure and the class of
-// items that it counts.
-const overlapMark = " overlap: "
+// OverlapMark stands in the names of figures between a figure and the class of
+// items that it counts, by their overlap with the training set.
+const OverlapMark = " overlap: "
 
 // mostListed is how many items of a list the report shows; a table has them all.
 const mostListed = 100
@@ -41,7 +41,7 @@ func (r *renderer) overlap() {
 		r.md.line("- %s: %s.", escape(f.Key), escape(f.Value))
 	}
 	r.md.line("")
-	r.classes(overlapMark)
+	r.classes(OverlapMark)
 	items := r.facts("overlap item")
 	if len(items) == 0 {
 		return
@@ -102,7 +102,7 @@ func (r *renderer) curves() {
 				continue
 			}
 			last := c.steps[len(c.steps)-1]
-			var first, final float64 = math.NaN(), math.NaN()
+			first, final := math.NaN(), math.NaN()
 			if len(c.points) > 0 {
 				first, final = c.points[0].Loss, c.points[len(c.points)-1].Loss
 			}

@@ -18,7 +18,7 @@ func (r *renderer) baseTable() {
 	tokens, measured := 0, false
 	for _, col := range r.columns() {
 		text := "–"
-		if _, last := r.heldOutEnds(col.cells); last != nil {
+		if last := r.heldOutEnd(col.cells); last != nil {
 			text, tokens, measured = fixed(last.OutputLoss, 4), int(last.OutputTokens), true
 		}
 		losses = append(losses, text)
@@ -81,38 +81,29 @@ func (r *renderer) number(counts func(i int) bool) (n int) {
 	return n
 }
 
-// heldOutEnds returns the first and the last held-out measurement of a column,
-// means over its cells.
-func (r *renderer) heldOutEnds(cells []string) (first, last *HeldOut) {
-	var firsts, lasts []HeldOut
+// heldOutEnd returns the last held-out measurement of a column, the mean over its
+// cells; nil if there is none.
+func (r *renderer) heldOutEnd(cells []string) *HeldOut {
+	var mean *HeldOut
+	n := 0.0
 	for _, cell := range cells {
-		var f, l *HeldOut
-		for i := range r.run.HeldOut {
-			h := &r.run.HeldOut[i]
+		for i := len(r.run.HeldOut) - 1; i >= 0; i-- {
+			h := r.run.HeldOut[i]
 			if h.Cell != cell {
 				continue
 			}
-			if f == nil {
-				f = h
+			if n++; mean == nil {
+				mean = &h
+			} else {
+				mean.OutputLoss += h.OutputLoss
+				mean.PromptLoss += h.PromptLoss
 			}
-			l = h
-		}
-		if f != nil {
-			firsts, lasts = append(firsts, *f), append(lasts, *l)
+			break
 		}
 	}
-	if len(firsts) == 0 {
-		return nil, nil
+	if mean != nil {
+		mean.OutputLoss /= n
+		mean.PromptLoss /= n
 	}
-	avg := func(list []HeldOut) *HeldOut {
-		out := list[0]
-		for _, h := range list[1:] {
-			out.OutputLoss += h.OutputLoss
-			out.PromptLoss += h.PromptLoss
-		}
-		out.OutputLoss /= float64(len(list))
-		out.PromptLoss /= float64(len(list))
-		return &out
-	}
-	return avg(firsts), avg(lasts)
+	return mean
 }

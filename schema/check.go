@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -150,7 +151,7 @@ func (c *checker) checkData(s *Spec) {
 		}
 	}
 	used := map[string]string{}
-	for _, ours := range sortedKeys(d.Columns) {
+	for _, ours := range slices.Sorted(maps.Keys(d.Columns)) {
 		if other, ok := used[d.Columns[ours]]; ok {
 			c.add("data.columns."+ours, fmt.Sprintf("reads column %q, as %s does", d.Columns[ours], other), "name another column")
 		}
@@ -216,6 +217,13 @@ func (c *checker) checkEval(s *Spec) {
 		}
 	}
 	c.checkDefinitions(s)
+	if s.Eval.Template == "data" {
+		for _, a := range s.Matrix.Extra {
+			if len(a.Values) > 1 && slices.Contains([]string{"data.template", "data.system", "data.bos"}, a.Path) {
+				c.add("eval.template", fmt.Sprintf("is the data's, and %s is an axis", a.Path), "base and all cells must see one prompt: set it in data, or leave eval.template out")
+			}
+		}
+	}
 	first := map[string]int{}
 	for i, x := range s.Eval.Suites {
 		path := c.item("eval.suites", i)
@@ -241,7 +249,7 @@ func (c *checker) checkEval(s *Spec) {
 // checkDefinitions refuses suites of the spec's own under a name that is taken,
 // and asks the caller about the rest of each.
 func (c *checker) checkDefinitions(s *Spec) {
-	for _, name := range sortedKeys(s.Eval.Define) {
+	for _, name := range slices.Sorted(maps.Keys(s.Eval.Define)) {
 		path := "eval.define." + name
 		if slices.ContainsFunc(Suites(), func(d Definition) bool { return d.Name == name }) {
 			c.add(path, fmt.Sprintf("%s is a suite known by name", name), "give yours another name")
@@ -254,13 +262,6 @@ func (c *checker) checkDefinitions(s *Spec) {
 		}
 		if err := c.suite(s.Eval.Define[name]); err != nil {
 			c.add(path, "cannot be read: "+err.Error(), "")
-		}
-	}
-	if s.Eval.Template == "data" {
-		for _, a := range s.Matrix.Extra {
-			if len(a.Values) > 1 && slices.Contains([]string{"data.template", "data.system", "data.bos"}, a.Path) {
-				c.add("eval.template", fmt.Sprintf("is the data's, and %s is an axis", a.Path), "base and all cells must see one prompt: set it in data, or leave eval.template out")
-			}
 		}
 	}
 }
@@ -298,7 +299,7 @@ func (c *checker) checkExclude(s *Spec, axes []axis) {
 			c.add(path, "is empty, which excludes every cell", "name a value of an axis")
 			sound = false
 		}
-		for _, name := range sortedKeys(entry) {
+		for _, name := range slices.Sorted(maps.Keys(entry)) {
 			a, ok := byName[name]
 			if !ok {
 				c.add(path+"."+name, "is no axis of this matrix", didYouMean(name, known))
@@ -383,13 +384,4 @@ func quoteWord(s string) string {
 		return s
 	}
 	return strconv.Quote(s)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

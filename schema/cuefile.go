@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -256,7 +257,7 @@ func (c *checker) fillTags(tags []tag, given map[string]string) (string, bool) {
 	}
 	var b strings.Builder
 	before := len(c.errs)
-	for _, name := range sortedKeys(given) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(known, name) {
 			hint := "this spec has no @tag"
 			if len(known) > 0 {

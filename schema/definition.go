@@ -137,7 +137,7 @@ type SuiteShots struct {
 }
 
 // SuiteGenerate is the greedy form: at most MaxNew tokens, cut before the first of
-// Stop. Answer and gold are compared after Normalize.
+// Stop. Answer and gold are compared after Extract, Remove and Lower.
 type SuiteGenerate struct {
 	MaxNew int      `json:"maxNew"`
 	Stop   []string `json:"stop,omitempty"`
@@ -164,7 +164,8 @@ type SuiteAnnotations struct {
 	// their place; Suffix names them.
 	Extra  bool   `json:"extra,omitempty"`
 	Suffix string `json:"suffix,omitempty"`
-	// SHA256 of the published file, and Source its name, for the notes.
+	// SHA256 holds the digests of published files, for the notes; of some only the
+	// first and last digits are known, with … between.
 	SHA256 []string `json:"sha256,omitempty"`
 }
 

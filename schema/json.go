@@ -97,8 +97,7 @@ func (s *Spec) fileForm() ([]byte, error) {
 	return json.Marshal(tree)
 }
 
-// without drops the fields that are axes, which a file may not set as well, and
-// the empty ones that mean "none".
+// without drops the fields that are axes, which a file may not set as well.
 func without(raw json.RawMessage, path string, unset map[string]bool) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {

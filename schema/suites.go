@@ -2,6 +2,7 @@ package schema
 
 import (
 	_ "embed"
+	"maps"
 	"slices"
 	"sync"
 
@@ -41,7 +42,7 @@ func (s *Spec) forms(suite string) (list []Definition) {
 
 // suiteNames lists what a suite may be called, defined ones first.
 func (s *Spec) suiteNames() []string {
-	names := sortedKeys(s.Eval.Define)
+	names := slices.Sorted(maps.Keys(s.Eval.Define))
 	for _, d := range Suites() {
 		if !slices.Contains(names, d.Name) {
 			names = append(names, d.Name)

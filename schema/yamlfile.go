@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,7 +22,7 @@ import (
 // evaluates it. What YAML 1.1 and 1.2 readers disagree about is refused, so a spec
 // means the same to every program: yes and no, octals, 12:30, merge keys.
 func (c *checker) buildYAML(ctx *cue.Context, data []byte, tags map[string]string) (v cue.Value, ok bool) {
-	for _, name := range sortedKeys(tags) {
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		c.addAt(position{}, "-t "+name+"="+tags[name], "a YAML spec has no tags", "edit the file, or write the spec in CUE with @tag("+name+")")
 	}
 	if len(tags) > 0 || !c.shallow(data) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -123,7 +124,7 @@ func openIndex(fsys fs.FS) (*Set, error) {
 		shards[file] = append(shards[file], name)
 	}
 	s := newSet()
-	for _, file := range sortedKeys(shards) {
+	for _, file := range slices.Sorted(maps.Keys(shards)) {
 		h, err := s.openShard(fsys, file)
 		if err != nil {
 			s.Close()
@@ -217,15 +218,6 @@ func parseIndex(text []byte) (map[string]string, error) {
 
 func plainName(f string) bool {
 	return f != "" && f != "." && f != ".." && fs.ValidPath(f) && !strings.ContainsAny(f, `/\:`)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // openShard opens a file, keeps its reader and parses its header.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 )
 
@@ -56,7 +57,7 @@ func (b *builder) checkHeader(header []string, line int) error {
 	}
 	b.first = header
 	// A header tells at once which columns are missing.
-	for _, ours := range sortedKeys(b.columns) {
+	for _, ours := range slices.Sorted(maps.Keys(b.columns)) {
 		if !slices.Contains(header, b.columns[ours]) {
 			return b.fails(line, "there is no column %q, which data.columns.%s names; %s", b.columns[ours], ours, nearest(b.columns[ours], header))
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -144,21 +145,12 @@ func (b *builder) finish() error {
 	if len(b.items) == 0 {
 		return fmt.Errorf("reading %s: it has no items", b.name)
 	}
-	for _, ours := range sortedKeys(b.columns) {
+	for _, ours := range slices.Sorted(maps.Keys(b.columns)) {
 		if !b.used[ours] {
 			return fmt.Errorf("reading %s: no item has %q, which data.columns.%s names; %s", b.name, b.columns[ours], ours, nearest(b.columns[ours], b.first))
 		}
 	}
 	return nil
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // synonyms are names that mean the same to a reader of items.

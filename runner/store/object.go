@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 )
 
 // File is one entry of an object's manifest.
@@ -80,12 +81,7 @@ func (o *Object) Size() (n int64) {
 }
 
 func (o *Object) names() []string {
-	names := make([]string, 0, len(o.Files))
-	for n := range o.Files {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(o.Files))
 }
 
 const changed = "its digest differs from the one recorded"

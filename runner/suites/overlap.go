@@ -113,10 +113,6 @@ var overlapNames = []struct{ class, name string }{
 	{OverlapShort, "too short to compare"},
 }
 
-// OverlapMark stands between a figure and the class of items that it counts, in
-// the names of figures over such classes.
-const OverlapMark = " overlap: "
-
 // OverlapRows writes every item's class to its rows, the items of s having been
 // entered from number first on. Where any item was found, it also returns the
 // accuracy of each class, as figures that look at items again, and names these
@@ -138,7 +134,7 @@ func (s *Suite) OverlapRows(rows []reports.Item, o *Overlap, first int) []report
 		suite := s.suiteOf(rule, k > 0)
 		leaves := map[string]*leaf{}
 		for _, c := range overlapNames {
-			leaves[c.class] = &leaf{name: s.Name() + " " + measure(rule) + OverlapMark + c.name, clusters: map[string]*clusterSum{}}
+			leaves[c.class] = &leaf{name: s.Name() + " " + measure(rule) + reports.OverlapMark + c.name, clusters: map[string]*clusterSum{}}
 		}
 		last := -1
 		for j := range rows {

@@ -3,7 +3,8 @@ package suites
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,11 +121,7 @@ func (e *missingKey) Error() string {
 }
 
 func keysOf(m map[string]any) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
+	keys := slices.Sorted(maps.Keys(m))
 	if len(keys) > 12 {
 		keys = append(keys[:12], "…")
 	}
@@ -308,11 +305,10 @@ func (p *program) goldOf(r row, labels []string) (int, error) {
 	if g.Map != nil {
 		l, ok := g.Map[s]
 		if !ok {
-			var want []string
-			for k := range g.Map {
-				want = append(want, strconv.Quote(k))
+			want := slices.Sorted(maps.Keys(g.Map))
+			for i := range want {
+				want[i] = strconv.Quote(want[i])
 			}
-			sort.Strings(want)
 			return 0, fmt.Errorf("the gold answer %q is none of %s", short(s), strings.Join(want, ", "))
 		}
 		s = l
