@@ -114,26 +114,15 @@ func (c Config) MarshalTransformers(dtype string) ([]byte, error) {
 	case Qwen2:
 		m["use_sliding_window"] = false
 	}
-	if c.BOS >= 0 {
-		m["bos_token_id"] = c.BOS
-	}
-	if c.Pad >= 0 {
-		m["pad_token_id"] = c.Pad
-	}
-	if len(c.EOS) == 1 {
-		m["eos_token_id"] = c.EOS[0]
-	} else if len(c.EOS) > 1 {
-		m["eos_token_id"] = c.EOS
-	}
-	b, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	return append(b, '\n'), nil
+	return c.withTokens(m)
 }
 
 func (c Config) marshalGeneration() ([]byte, error) {
-	m := map[string]any{"_from_model_config": true}
+	return c.withTokens(map[string]any{"_from_model_config": true})
+}
+
+// withTokens adds the special tokens, which both files name, and returns the JSON.
+func (c Config) withTokens(m map[string]any) ([]byte, error) {
 	if c.BOS >= 0 {
 		m["bos_token_id"] = c.BOS
 	}

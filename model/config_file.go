@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -85,9 +86,7 @@ func ReadConfig(fsys fs.FS) (Config, error) {
 	}
 	c, err := f.config()
 	if err != nil {
-		// The error begins with its field.
-		name := regexp.MustCompile(`^\w+`).FindString(err.Error())
-		return Config{}, fmt.Errorf("reading config.json%s: %w", lineOf(text, name), err)
+		return Config{}, fmt.Errorf("reading config.json%s: %w", lineOf(text, firstWord.FindString(err.Error())), err)
 	}
 	var g struct {
 		EOS ids `json:"eos_token_id"`
@@ -106,6 +105,9 @@ func ReadConfig(fsys fs.FS) (Config, error) {
 	}
 	return c, nil
 }
+
+// firstWord of an error of configFile.config is the field at fault.
+var firstWord = regexp.MustCompile(`^\w+`)
 
 // readJSON fills v and returns the file's text.
 func readJSON(fsys fs.FS, name string, v any) ([]byte, error) {
@@ -298,8 +300,8 @@ func (f *configFile) theta() (float64, error) {
 		if p, ok := m["partial_rotary_factor"]; ok && p != 1.0 {
 			return 0, fmt.Errorf("%s.partial_rotary_factor is %v; only 1 is implemented", field, p)
 		}
-		for key, v := range m {
-			if _, nested := v.(map[string]any); nested {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if _, nested := m[key].(map[string]any); nested {
 				return 0, fmt.Errorf("%s.%s sets a rotary embedding for one kind of layer; that is not implemented", field, key)
 			}
 		}

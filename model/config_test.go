@@ -243,19 +243,6 @@ func ExampleConfig_Describe() {
 	// 30636 parameters
 }
 
-func TestModulesAddUp(t *testing.T) {
-	for _, arch := range []string{model.Qwen2, model.Llama} {
-		c := small(arch)
-		var sum int64
-		for _, m := range c.Modules() {
-			sum += m.Params
-		}
-		if sum != c.Parameters() {
-			t.Errorf("%s: modules have %d parameters, the model %d", arch, sum, c.Parameters())
-		}
-	}
-}
-
 // directory is a plain directory to save a model into.
 type directory string
 

@@ -49,17 +49,6 @@ func TrainFLOPs(c Config, tokens int64, pairs float64) float64 {
 	return float64(6*float64(tokens)*float64(c.MatmulParams())) + float64(14*pairs*float64(c.qDim()*c.Layers))
 }
 
-// RowTrainFLOPs returns the operations of training on one row of tokens of
-// which labels are targets: forward, twice that backward, and attention's
-// scores once more.
-func (c Config) RowTrainFLOPs(tokens, labels int) float64 {
-	if labels == 0 || tokens < 2 {
-		return 0
-	}
-	T := float64(tokens - 1)
-	return float64(3*c.ForwardFLOPs(tokens-1, 0, labels)) + float64(T*(T+1)*float64(c.qDim()*c.Layers))
-}
-
 // TrainBytes is the memory that a model and its trainer take from the engine,
 // by purpose. The engine's own scratch memory is not in it.
 type TrainBytes struct {

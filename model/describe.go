@@ -8,23 +8,6 @@ import (
 	"xrun/kernels"
 )
 
-// Module is one line of a model's structure.
-type Module struct {
-	// Path is the module's name in transformers, with * for the number of a
-	// layer: "model.layers.*.self_attn.q_proj".
-	Path string
-	// Type is the class as torch prints it, with its arguments.
-	Type string
-	// Count is how many times it stands in the model.
-	Count int
-	// Shapes lists its own parameters, such as "weight [896, 896]".
-	Shapes []string
-	// Params is the number of its own parameters, all copies together; those
-	// of a tied head are counted with the embedding.
-	Params int64
-	Note   string
-}
-
 // Parameters returns the number of parameters; a tied head is counted once.
 func (c Config) Parameters() int64 {
 	var n int64
@@ -32,44 +15,6 @@ func (c Config) Parameters() int64 {
 		n += int64(Param{Shape: shape}.Elements())
 	})
 	return n
-}
-
-// Modules lists the model's modules with parameters, in order.
-func (c Config) Modules() []Module {
-	var out []Module
-	lin := func(path string, count, in, outDim int, bias bool) {
-		m := Module{Path: path, Count: count, Type: linearType(in, outDim, bias), Shapes: []string{fmt.Sprintf("weight [%d, %d]", outDim, in)}}
-		m.Params = int64(count) * int64(in) * int64(outDim)
-		if bias {
-			m.Shapes = append(m.Shapes, fmt.Sprintf("bias [%d]", outDim))
-			m.Params += int64(count) * int64(outDim)
-		}
-		out = append(out, m)
-	}
-	norm := func(path string, count int) {
-		out = append(out, Module{Path: path, Count: count, Type: c.normType(), Shapes: []string{fmt.Sprintf("weight [%d]", c.Hidden)}, Params: int64(count) * int64(c.Hidden)})
-	}
-	out = append(out, Module{
-		Path: "model.embed_tokens", Count: 1, Type: fmt.Sprintf("Embedding(%d, %d)", c.Vocab, c.Hidden),
-		Shapes: []string{fmt.Sprintf("weight [%d, %d]", c.Vocab, c.Hidden)}, Params: int64(c.Vocab) * int64(c.Hidden),
-	})
-	const l = "model.layers.*."
-	lin(l+"self_attn.q_proj", c.Layers, c.Hidden, c.qDim(), c.QKVBias)
-	lin(l+"self_attn.k_proj", c.Layers, c.Hidden, c.kvDim(), c.QKVBias)
-	lin(l+"self_attn.v_proj", c.Layers, c.Hidden, c.kvDim(), c.QKVBias)
-	lin(l+"self_attn.o_proj", c.Layers, c.qDim(), c.Hidden, c.OutputBias)
-	lin(l+"mlp.gate_proj", c.Layers, c.Hidden, c.Intermediate, c.MLPBias)
-	lin(l+"mlp.up_proj", c.Layers, c.Hidden, c.Intermediate, c.MLPBias)
-	lin(l+"mlp.down_proj", c.Layers, c.Intermediate, c.Hidden, c.MLPBias)
-	norm(l+"input_layernorm", c.Layers)
-	norm(l+"post_attention_layernorm", c.Layers)
-	norm("model.norm", 1)
-	lin("lm_head", 1, c.Hidden, c.Vocab, false)
-	if c.Tied {
-		head := &out[len(out)-1]
-		head.Params, head.Note = 0, "tied to model.embed_tokens"
-	}
-	return out
 }
 
 func linearType(in, out int, bias bool) string {

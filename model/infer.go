@@ -23,17 +23,6 @@ func (f *inference) free(e kernels.Engine) {
 	*f = inference{}
 }
 
-// inferenceBytes is the bytes that one token of a pass takes, its logits' row
-// apart from them.
-func inferenceBytes(c Config, p kernels.DType) int64 {
-	operand := int64(2*c.qDim()+2*c.kvDim()+2*c.Intermediate+2*c.Hidden) * int64(p.Size())
-	f32 := int64(2*c.Hidden) * 4
-	if p != kernels.F32 {
-		f32 += int64(c.qDim()+c.kvDim()) * 4
-	}
-	return operand + f32
-}
-
 // newScratch allocates the values of one block for T tokens.
 func newScratch(e kernels.Engine, c Config, p kernels.DType, tokens int) scratch {
 	s := scratch{norm: e.New(p, tokens, c.Hidden), prod: e.New(p, tokens, c.Intermediate)}

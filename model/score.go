@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"xrun/kernels"
 )
@@ -29,8 +30,6 @@ type ScoreOptions struct {
 	// of prefixes that are still to be continued. 0 leaves it to the engine. One
 	// pass of a few tokens, and the prefix of the longest sequence, are held whatever it is.
 	Memory int64
-	// Apart computes each sequence by itself, without sharing prefixes.
-	Apart bool
 	// Progress, if set, is called after each forward pass with the number of
 	// tokens computed so far and in all.
 	Progress func(done, total int)
@@ -59,12 +58,13 @@ func (o ScoreOptions) plan(e kernels.Engine, c Config, p kernels.DType) (pass, h
 	if o.Memory > 0 {
 		memory = o.Memory
 	}
+	// A pass may want every token's logits.
+	token, cached := InferMemory(c, p, 1, 1, 0), InferMemory(c, p, 0, 0, 1)
 	pass = o.Tokens
 	if pass <= 0 {
-		pass = int(min(max(memory/2/inferenceBytes(c, p), fewestTokens), int64(most)))
+		pass = int(min(max(memory/2/token, fewestTokens), int64(most)))
 	}
-	kv := int64(2*c.Layers*c.kvDim()) * int64(p.Size())
-	return pass, int(max(memory-int64(pass)*inferenceBytes(c, p), 0) / kv)
+	return pass, int(max(memory-int64(pass)*token, 0) / cached)
 }
 
 // LogProbs scores sequences, positions from 0. They are merged into a prefix
@@ -82,33 +82,18 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 		stats.Given += len(s.Tokens)
 	}
 	pass, held := o.plan(m.e, m.Config, m.Precision)
-	// One tree, or one for each sequence. All hang below one root without
-	// tokens, so that sequences apart still fill batches together.
-	root := &node{}
-	trees := make([]*node, len(seqs))
-	for i, s := range seqs {
-		trees[i] = root
-		if o.Apart {
-			trees[i] = &node{}
-		}
-		trees[i].insert(s.Tokens)
+	root := &node{} // without tokens
+	for _, s := range seqs {
+		root.insert(s.Tokens)
 	}
-	for i, s := range seqs {
-		trees[i].walk(s.Tokens, func(c *node, at int) {
+	for _, s := range seqs {
+		root.walk(s.Tokens, func(c *node, at int) {
 			c.want(max(s.From-at, 0), min(len(s.Tokens)-at, len(c.tokens)))
 		})
 	}
-	total := 0
-	run := scorer{m: m, limit: pass, mostHeld: held, stats: &stats}
-	if o.Apart {
-		for i := len(trees) - 1; i >= 0; i-- {
-			total += trees[i].prepare(pass)
-			run.ready = append(run.ready, trees[i].children...)
-		}
-	} else {
-		total = root.prepare(pass)
-		run.push(root)
-	}
+	total := root.prepare(pass)
+	run := scorer{m: m, limit: pass, mostHeld: held, stats: &stats, alive: map[*kvGroup]bool{}}
+	run.push(root)
 	for len(run.ready) > 0 {
 		var err error
 		if o.Interrupted != nil {
@@ -129,7 +114,7 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 	for i, s := range seqs {
 		n := len(s.Tokens) - s.From
 		out[i] = Score{make([]float64, 0, n), make([]bool, 0, n)}
-		trees[i].walk(s.Tokens, func(c *node, at int) {
+		root.walk(s.Tokens, func(c *node, at int) {
 			lo := min(max(s.From-at, 0), len(c.tokens))
 			hi := min(len(s.Tokens)-at, len(c.tokens))
 			if lo < hi {
@@ -141,7 +126,7 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 	return out, stats, nil
 }
 
-// scorer works through the nodes of prefix trees. A node is ready when its
+// scorer works through the nodes of a prefix tree. A node is ready when its
 // parent is computed; ready nodes wait on a stack, so that work goes deep
 // before it goes wide and few keys and values are held.
 type scorer struct {
@@ -259,9 +244,7 @@ func (r *scorer) batch() error {
 			path = append(path, a)
 			position += len(a.tokens)
 		}
-		for i, j := 0, len(path)-1; i < j; i, j = i+1, j-1 {
-			path[i], path[j] = path[j], path[i]
-		}
+		slices.Reverse(path)
 		b.past = append(b.past, path)
 		b.add(n.tokens[:n.inputs()], position)
 	}
@@ -310,9 +293,6 @@ func (r *scorer) hold(b *scoreBatch, inner int) {
 		}
 	}
 	b.group = g
-	if r.alive == nil {
-		r.alive = map[*kvGroup]bool{}
-	}
 	r.alive[g] = true
 	r.held += g.tokens
 	r.stats.PeakKV = max(r.stats.PeakKV, r.held)

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"xrun/kernels"
@@ -21,10 +22,21 @@ const (
 	prefixV    = "adamw.v."
 )
 
-func (t *Trainer) tensors() []safetensors.Tensor {
-	all := stored(t.m.e, t.m.params, "", kernels.F32)
-	all = append(all, stored(t.m.e, t.m1Of, prefixM, kernels.F32)...)
-	return append(all, stored(t.m.e, t.m2Of, prefixV, kernels.F32)...)
+// statePart is the tensors under one prefix.
+type statePart struct {
+	prefix string
+	params []Param
+}
+
+func (t *Trainer) parts() []statePart {
+	return []statePart{{"", t.m.params}, {prefixM, t.m1Of}, {prefixV, t.m2Of}}
+}
+
+func (t *Trainer) tensors() (all []safetensors.Tensor) {
+	for _, part := range t.parts() {
+		all = append(all, stored(t.m.e, part.params, part.prefix, kernels.F32)...)
+	}
+	return all
 }
 
 func (t *Trainer) metadata() map[string]string {
@@ -52,13 +64,10 @@ func (t *Trainer) ReadState(r io.ReaderAt, size int64) error {
 		return fmt.Errorf("reading training state: its metadata has no valid %s and %s", metaStep, metaUpdate)
 	}
 	n := 0
-	for _, part := range []struct {
-		prefix string
-		params []Param
-	}{{"", t.m.params}, {prefixM, t.m1Of}, {prefixV, t.m2Of}} {
+	for _, part := range t.parts() {
 		for _, p := range part.params {
 			info, ok := set.Info(part.prefix + p.Name)
-			if !ok || info.DType != safetensors.F32 || !sameShape(info.Shape, p.Shape) {
+			if !ok || info.DType != safetensors.F32 || !slices.Equal(info.Shape, p.Shape) {
 				return fmt.Errorf("reading training state: tensor %q is missing or is not F32 %v; it belongs to another model", part.prefix+p.Name, p.Shape)
 			}
 			n++
@@ -67,10 +76,7 @@ func (t *Trainer) ReadState(r io.ReaderAt, size int64) error {
 	if n != len(set.Names()) {
 		return fmt.Errorf("reading training state: it holds %d tensors; this model has %d", len(set.Names()), n)
 	}
-	for _, part := range []struct {
-		prefix string
-		params []Param
-	}{{"", t.m.params}, {prefixM, t.m1Of}, {prefixV, t.m2Of}} {
+	for _, part := range t.parts() {
 		for _, p := range part.params {
 			if err := t.restore(set, part.prefix+p.Name, p.Tensor); err != nil {
 				return err
@@ -117,8 +123,8 @@ func (t *Trainer) NewSnapshot() *Snapshot {
 func (s *Snapshot) Take() error {
 	s.metadata = s.t.metadata()
 	at := 0
-	for _, part := range [][]Param{s.t.m.params, s.t.m1Of, s.t.m2Of} {
-		for _, p := range part {
+	for _, part := range s.t.parts() {
+		for _, p := range part.params {
 			s.t.m.e.Read(s.tensors[at].Values, p.Tensor)
 			at++
 		}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -170,7 +171,7 @@ func (c Config) checkTensors(set *safetensors.Set) error {
 		case err != nil:
 		case !ok:
 			err = fmt.Errorf("loading weights: tensor %q is missing; config.json (%s) asks for it", name, c.Architecture)
-		case !sameShape(info.Shape, shape):
+		case !slices.Equal(info.Shape, shape):
 			err = fmt.Errorf("loading weights: %s: byte %d: tensor %q has shape %v; config.json asks for %v", info.File, info.Offset, name, info.Shape, shape)
 		}
 	})
@@ -187,18 +188,6 @@ func (c Config) checkTensors(set *safetensors.Set) error {
 		return fmt.Errorf("loading weights: %s: byte %d: tensor %q is not part of %s as config.json describes it", info.File, info.Offset, name, c.Architecture)
 	}
 	return nil
-}
-
-func sameShape(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // pieceRows returns how many rows of a tensor make about a million elements.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,12 +82,21 @@ func (s modelScorer) LogProbs(_ context.Context, seqs []suites.Sequence) ([][]fl
 	for i, q := range seqs {
 		ask[i] = model.ScoreSeq(q)
 	}
-	scores, _, err := s.m.LogProbs(ask, model.ScoreOptions{Apart: s.apart})
-	out := make([][]float64, len(scores))
-	for i := range scores {
-		out[i] = scores[i].LogProb
+	together := len(ask)
+	if s.apart {
+		together = 1
 	}
-	return out, err
+	var out [][]float64
+	for some := range slices.Chunk(ask, max(1, together)) {
+		scores, _, err := s.m.LogProbs(some, model.ScoreOptions{})
+		if err != nil {
+			return nil, err
+		}
+		for i := range scores {
+			out = append(out, scores[i].LogProb)
+		}
+	}
+	return out, nil
 }
 
 // byItem gathers rows by row number and suite.
