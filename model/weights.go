@@ -2,11 +2,8 @@ package model
 
 import (
 	"fmt"
-	"io"
-	"io/fs"
 	"math"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -106,122 +103,8 @@ func newModel(e kernels.Engine, c Config, precision kernels.DType, frozen bool) 
 	return m, nil
 }
 
-// Load reads a transformers directory: config.json and its safetensors files.
-// Weights of any floating-point type become float32. A tensor that is missing,
-// of the wrong shape, unknown to the architecture, or that holds a NaN or an
-// infinity is an error.
-func Load(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
-	return load(e, fsys, precision, false)
-}
-
-// LoadFrozen is [Load] for a model that is not to be trained. In bf16 it keeps
-// the matrices in bf16, in half the memory and read in half the time; what it
-// computes has the same bits.
-func LoadFrozen(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
-	return load(e, fsys, precision, true)
-}
-
-func load(e kernels.Engine, fsys fs.FS, precision kernels.DType, frozen bool) (*Model, error) {
-	c, err := ReadConfig(fsys)
-	if err != nil {
-		return nil, err
-	}
-	set, err := safetensors.Open(fsys)
-	if err != nil {
-		return nil, err
-	}
-	defer set.Close()
-	if err := c.checkTensors(set); err != nil {
-		return nil, err
-	}
-	m, err := newModel(e, c, precision, frozen)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.read(set); err != nil {
-		m.Close()
-		return nil, err
-	}
-	return m, nil
-}
-
-// CheckWeights reads the headers of a transformers directory's safetensors files
-// and reports what Load would refuse about them, values aside.
-func CheckWeights(fsys fs.FS) error {
-	c, err := ReadConfig(fsys)
-	if err != nil {
-		return err
-	}
-	set, err := safetensors.Open(fsys)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	return c.checkTensors(set)
-}
-
-// checkTensors compares the stored tensors with those the configuration asks
-// for, before any memory is taken.
-func (c Config) checkTensors(set *safetensors.Set) error {
-	known, err := map[string]bool{}, error(nil)
-	c.eachParam(&weights{}, func(name string, shape []int, _ *kernels.Tensor) {
-		known[name] = true
-		info, ok := set.Info(name)
-		switch {
-		case err != nil:
-		case !ok:
-			err = fmt.Errorf("loading weights: tensor %q is missing; config.json (%s) asks for it", name, c.Architecture)
-		case !slices.Equal(info.Shape, shape):
-			err = fmt.Errorf("loading weights: %s: byte %d: tensor %q has shape %v; config.json asks for %v", info.File, info.Offset, name, info.Shape, shape)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, name := range set.Names() {
-		// Old Llama files hold the rotary frequencies; a tied model's file may
-		// repeat the embedding as its head. transformers reads neither.
-		if known[name] || strings.HasSuffix(name, ".rotary_emb.inv_freq") || c.Tied && name == "lm_head.weight" {
-			continue
-		}
-		info, _ := set.Info(name)
-		return fmt.Errorf("loading weights: %s: byte %d: tensor %q is not part of %s as config.json describes it", info.File, info.Offset, name, c.Architecture)
-	}
-	return nil
-}
-
 // pieceRows returns how many rows of a tensor make about a million elements.
 func pieceRows(t kernels.Tensor) int { return max(1, 1<<20/t.Cols()) }
-
-// read fills the weights from a set that checkTensors accepted.
-func (m *Model) read(set *safetensors.Set) error {
-	var buf []float32
-	for _, p := range m.params {
-		for lo, step := 0, pieceRows(p.Tensor); lo < p.Tensor.Rows(); lo += step {
-			hi, cols := min(lo+step, p.Tensor.Rows()), p.Tensor.Cols()
-			buf = sized(buf, (hi-lo)*cols)
-			if err := set.Float32(p.Name, lo*cols, buf); err != nil {
-				return fmt.Errorf("loading weights: %w", err)
-			}
-			for i, v := range buf {
-				if v-v != 0 { // NaN or infinite
-					return fmt.Errorf("loading weights: tensor %q holds %v at index %v", p.Name, v, unravel(lo*cols+i, p.Shape))
-				}
-			}
-			m.e.Write(p.Tensor.Slice(lo, hi), buf)
-		}
-	}
-	return m.e.Sync()
-}
-
-// unravel turns a row-major index into one per dimension.
-func unravel(i int, shape []int) []int {
-	out := make([]int, len(shape))
-	for d := len(shape) - 1; d >= 0; d-- {
-		out[d], i = i%shape[d], i/shape[d]
-	}
-	return out
-}
 
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
@@ -306,84 +189,6 @@ func (m *Model) Digest() uint64 {
 		}
 	}
 	return h
-}
-
-// stored describes tensors for a safetensors file. Elements are read from the
-// engine in pieces of whole rows.
-func stored(e kernels.Engine, params []Param, prefix string, d kernels.DType) []safetensors.Tensor {
-	kind := safetensors.F32
-	if d == kernels.BF16 {
-		kind = safetensors.BF16
-	}
-	var out []safetensors.Tensor
-	for _, p := range params {
-		r := rowReader{e: e, t: p.Tensor}
-		out = append(out, safetensors.Tensor{Name: prefix + p.Name, DType: kind, Shape: p.Shape, Read: r.read})
-	}
-	return out
-}
-
-// rowReader reads any range of elements of a tensor.
-type rowReader struct {
-	e   kernels.Engine
-	t   kernels.Tensor
-	buf []float32
-}
-
-func (r *rowReader) read(first int, dst []float32) error {
-	cols := r.t.Cols()
-	lo, hi := first/cols, (first+len(dst)+cols-1)/cols
-	r.buf = sized(r.buf, (hi-lo)*cols)
-	r.e.Read(r.buf, r.t.Slice(lo, hi))
-	copy(dst, r.buf[first-lo*cols:])
-	if first+len(dst) == r.t.Rows()*cols {
-		r.buf = nil
-		return r.e.Sync()
-	}
-	return nil
-}
-
-// WriteWeights writes the weights as a safetensors file, as float32 or
-// bfloat16, parameters in transformers' order.
-func (m *Model) WriteWeights(w io.Writer, d kernels.DType) error {
-	if err := safetensors.Write(w, stored(m.e, m.params, "", d), nil); err != nil {
-		return fmt.Errorf("writing weights: %w", err)
-	}
-	return nil
-}
-
-// Directory is where the files of a model go.
-type Directory interface {
-	// WriteFile makes the file name from what write writes.
-	WriteFile(name string, write func(io.Writer) error) error
-}
-
-// Save writes config.json, generation_config.json and model.safetensors, the
-// weights as float32 or bfloat16 and last. Tokenizer files are the caller's.
-func (m *Model) Save(dir Directory, d kernels.DType) error {
-	name := map[kernels.DType]string{kernels.F32: "float32", kernels.BF16: "bfloat16"}[d]
-	config, err := m.Config.MarshalTransformers(name)
-	if err != nil {
-		return fmt.Errorf("writing config.json: %w", err)
-	}
-	if err := dir.WriteFile("config.json", writeBytes(config)); err != nil {
-		return err
-	}
-	generation, err := m.Config.marshalGeneration()
-	if err != nil {
-		return fmt.Errorf("writing generation_config.json: %w", err)
-	}
-	if err := dir.WriteFile("generation_config.json", writeBytes(generation)); err != nil {
-		return err
-	}
-	return dir.WriteFile(safetensors.SingleFile, func(w io.Writer) error { return m.WriteWeights(w, d) })
-}
-
-func writeBytes(b []byte) func(io.Writer) error {
-	return func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	}
 }
 
 // Close frees the model's memory. The engine stays open.

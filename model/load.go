@@ -1,0 +1,125 @@
+package model
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"xrun/kernels"
+	"xrun/model/safetensors"
+)
+
+// Load reads a transformers directory: config.json and its safetensors files.
+// Weights of any floating-point type become float32. A tensor that is missing,
+// of the wrong shape, unknown to the architecture, or that holds a NaN or an
+// infinity is an error.
+func Load(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
+	return load(e, fsys, precision, false)
+}
+
+// LoadFrozen is [Load] for a model that is not to be trained. In bf16 it keeps
+// the matrices in bf16, in half the memory and read in half the time; what it
+// computes has the same bits.
+func LoadFrozen(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
+	return load(e, fsys, precision, true)
+}
+
+func load(e kernels.Engine, fsys fs.FS, precision kernels.DType, frozen bool) (*Model, error) {
+	c, err := ReadConfig(fsys)
+	if err != nil {
+		return nil, err
+	}
+	set, err := safetensors.Open(fsys)
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	if err := c.checkTensors(set); err != nil {
+		return nil, err
+	}
+	m, err := newModel(e, c, precision, frozen)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.read(set); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// CheckWeights reads the headers of a transformers directory's safetensors files
+// and reports what Load would refuse about them, values aside.
+func CheckWeights(fsys fs.FS) error {
+	c, err := ReadConfig(fsys)
+	if err != nil {
+		return err
+	}
+	set, err := safetensors.Open(fsys)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return c.checkTensors(set)
+}
+
+// checkTensors compares the stored tensors with those the configuration asks
+// for, before any memory is taken.
+func (c Config) checkTensors(set *safetensors.Set) error {
+	known, err := map[string]bool{}, error(nil)
+	c.eachParam(&weights{}, func(name string, shape []int, _ *kernels.Tensor) {
+		known[name] = true
+		info, ok := set.Info(name)
+		switch {
+		case err != nil:
+		case !ok:
+			err = fmt.Errorf("loading weights: tensor %q is missing; config.json (%s) asks for it", name, c.Architecture)
+		case !slices.Equal(info.Shape, shape):
+			err = fmt.Errorf("loading weights: %s: byte %d: tensor %q has shape %v; config.json asks for %v", info.File, info.Offset, name, info.Shape, shape)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range set.Names() {
+		// Old Llama files hold the rotary frequencies; a tied model's file may
+		// repeat the embedding as its head. transformers reads neither.
+		if known[name] || strings.HasSuffix(name, ".rotary_emb.inv_freq") || c.Tied && name == "lm_head.weight" {
+			continue
+		}
+		info, _ := set.Info(name)
+		return fmt.Errorf("loading weights: %s: byte %d: tensor %q is not part of %s as config.json describes it", info.File, info.Offset, name, c.Architecture)
+	}
+	return nil
+}
+
+// read fills the weights from a set that checkTensors accepted.
+func (m *Model) read(set *safetensors.Set) error {
+	var buf []float32
+	for _, p := range m.params {
+		for lo, step := 0, pieceRows(p.Tensor); lo < p.Tensor.Rows(); lo += step {
+			hi, cols := min(lo+step, p.Tensor.Rows()), p.Tensor.Cols()
+			buf = sized(buf, (hi-lo)*cols)
+			if err := set.Float32(p.Name, lo*cols, buf); err != nil {
+				return fmt.Errorf("loading weights: %w", err)
+			}
+			for i, v := range buf {
+				if v-v != 0 { // NaN or infinite
+					return fmt.Errorf("loading weights: tensor %q holds %v at index %v", p.Name, v, unravel(lo*cols+i, p.Shape))
+				}
+			}
+			m.e.Write(p.Tensor.Slice(lo, hi), buf)
+		}
+	}
+	return m.e.Sync()
+}
+
+// unravel turns a row-major index into one per dimension.
+func unravel(i int, shape []int) []int {
+	out := make([]int, len(shape))
+	for d := len(shape) - 1; d >= 0; d-- {
+		out[d], i = i%shape[d], i/shape[d]
+	}
+	return out
+}
