@@ -140,7 +140,26 @@ func (c *checker) checkWarmup(path string, w float64) {
 	}
 }
 
+// checkSource refuses a spec that names no data, neither in data.source nor on
+// the axis of that name.
+func (c *checker) checkSource(s *Spec) {
+	if s.Data.Source != "" || slices.ContainsFunc(s.Matrix.Extra, func(a Axis) bool { return a.Path == "data.source" }) {
+		return
+	}
+	for _, at := range []string{"data", "data.source", "matrix.data.source"} {
+		if c.faulty(at) {
+			return
+		}
+	}
+	if _, ok := c.at["data"]; ok {
+		c.add("data.source", "is required", "add a file, or builtin:tiny/NAME")
+		return
+	}
+	c.add("data", "is required", "add data: source: ...")
+}
+
 func (c *checker) checkData(s *Spec) {
+	c.checkSource(s)
 	d := s.Data
 	if h := d.Holdout.Items; d.Limit > 0 && h >= d.Limit {
 		c.add("data.holdout.items", fmt.Sprintf("is %d of %d items (data.limit), which leaves none to train on", h, d.Limit), "hold out fewer")
