@@ -50,6 +50,14 @@ func manyAxes() *Run {
 			}
 		}
 	}
+	for i := range run.Results { // a class of contamination, which has a table of its own
+		run.Results[i].Figure = strings.Replace(run.Results[i].Figure, "hard accuracy", "hard accuracy - clean", 1)
+	}
+	for i := range run.Items {
+		if run.Items[i].Suite == "hard" {
+			run.Items[i].Figures = []string{"hard accuracy - clean"}
+		}
+	}
 	return run
 }
 
@@ -73,10 +81,10 @@ func TestManyAxesStayReadable(t *testing.T) {
 	}
 	axes := []string{"padding=right", "labels=all", "labels=0.5", "schedule=cosine"}
 	for _, line := range strings.Split(string(r.Markdown), "\n") {
-		if !strings.HasPrefix(line, "| figure | ") {
+		if !strings.HasPrefix(line, "| figure | ") && !strings.HasPrefix(line, "| suite | class | ") {
 			continue
 		}
-		if n := strings.Count(line, "|") - 2; n > 1+wideValues+1 {
+		if n := strings.Count(line, "|") - 2; n > 3+wideValues {
 			if !strings.Contains(line, "95 % interval") {
 				t.Errorf("a table of %d columns: %s", n, line)
 			}

@@ -59,7 +59,7 @@ func Render(run *Run) (*Report, error) {
 	}
 	r.report.Verdict = r.verdict()
 	for _, section := range []func(){
-		r.top, r.answer, r.failures, r.figuresSection, r.curves, r.trainedOn, r.samples, r.contamination, r.overlap, r.structure, r.deviations, r.notes, r.howToRead, r.reproduce,
+		r.top, r.answer, r.failures, r.figuresSection, r.curves, r.trainedOn, r.samples, r.contamination, r.overlap, r.structure, r.deviations, r.suiteTable, r.notes, r.howToRead, r.reproduce,
 	} {
 		section()
 	}

@@ -117,6 +117,7 @@ func TestReports(t *testing.T) {
 		"study":       studyRun(),
 		"two_axes":    twoAxes(),
 		"many_axes":   manyAxes(),
+		"data_axis":   dataAxis(),
 		"two_cells":   syntheticRun(1),
 		"seeds":       syntheticRun(3),
 		"failed_cell": failed,
@@ -199,6 +200,34 @@ func twoAxes() *Run {
 			x.Cell, x.Loss = rename(x.Cell), x.Loss+float64(i)/1024
 			run.Steps = append(run.Steps, x)
 		}
+	}
+	return run
+}
+
+// dataAxis is syntheticRun with two data sets in place of two labels.
+func dataAxis() *Run {
+	run := syntheticRun(1)
+	rename := strings.NewReplacer("labels=output", "data.source=a.json", "labels=all", "data.source=b.json").Replace
+	for i := range run.Facts {
+		f := &run.Facts[i]
+		if f.Cell = rename(f.Cell); f.Section == "cells" && f.Key == "labels" {
+			f.Key, f.Value = "data.source", strings.TrimPrefix(f.Cell, "data.source=")
+		}
+	}
+	for i := range run.Results {
+		run.Results[i].Cell = rename(run.Results[i].Cell)
+	}
+	for i := range run.Items {
+		run.Items[i].Cell = rename(run.Items[i].Cell)
+	}
+	for i := range run.Steps {
+		run.Steps[i].Cell = rename(run.Steps[i].Cell)
+	}
+	for i := range run.HeldOut {
+		run.HeldOut[i].Cell = rename(run.HeldOut[i].Cell)
+	}
+	for i := range run.Samples {
+		run.Samples[i].Cell = rename(run.Samples[i].Cell)
 	}
 	return run
 }

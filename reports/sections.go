@@ -59,13 +59,24 @@ func (r *renderer) overlap() {
 }
 
 // classes puts the figures whose names hold mark side by side, by suite and
-// class of items.
+// class of items. Where the models are many it shows their values only.
 func (r *renderer) classes(mark string) {
+	if len(r.columns()) <= wideValues && len(r.between) <= wide {
+		r.classTable(mark, r.columns(), r.between)
+		return
+	}
+	for columns := range slices.Chunk(r.columns(), wideValues) {
+		r.classTable(mark, columns, nil)
+	}
+	r.md.para("The differences stand in the statistics of each comparison, under Figures.")
+}
+
+func (r *renderer) classTable(mark string, columns []column, contrasts []*contrast) {
 	head, align := []string{"suite", "class", "items"}, "<<>"
-	for _, c := range r.columns() {
+	for _, c := range columns {
 		head, align = append(head, escape(c.name)), align+">"
 	}
-	for _, c := range r.between {
+	for _, c := range contrasts {
 		head, align = append(head, escape(contrastLabel(c.name))), align+"<"
 	}
 	var rows [][]string
@@ -75,17 +86,15 @@ func (r *renderer) classes(mark string) {
 			continue
 		}
 		row := []string{escape(suite), escape(class), grouped(int64(f.Items))}
-		for _, c := range r.columns() {
+		for _, c := range columns {
 			row = append(row, valueText(f, c.cells))
 		}
-		for _, c := range r.between {
+		for _, c := range contrasts {
 			row = append(row, deltaText(&c.rows[i]))
 		}
 		rows = append(rows, row)
 	}
-	if len(rows) > 0 {
-		r.md.table(align, head, rows)
-	}
+	r.md.table(align, head, rows)
 }
 
 func (r *renderer) curves() {
@@ -121,15 +130,34 @@ func (r *renderer) curves() {
 	}
 	r.paddingLine()
 	if r.report.Plots[heldoutPlot] != nil {
-		r.md.para("On the held-out items, which no cell trains on, every model is measured alike, on outputs and on prompts, whatever its labels:")
+		if axes := r.dataAxes(); axes == "" {
+			r.md.para("On the held-out items, which no cell trains on, every model is measured alike, on outputs and on prompts, whatever its labels:")
+		} else {
+			r.md.para("Every cell is measured on the items held out of its own data, on outputs and on prompts, whatever its labels, and a base model on those of its first cell."+
+				" Losses of cells that differ in %s are of other items, or of the same in another form, and cannot be compared:", axes)
+		}
 		r.show(heldoutPlot, "Loss on the held-out items' outputs (left) and prompts (right)")
 	}
 	r.md.table("<>>>", []string{"model", "step", "nats per output token", "nats per prompt token"}, r.heldOutRows())
 }
 
+// dataAxes names the axes on which the cells' held-out items differ, in words; ""
+// if there is none.
+func (r *renderer) dataAxes() string {
+	var axes []string
+	for _, a := range r.axes {
+		if strings.HasPrefix(a, "data.") && a != "data.shuffle" {
+			axes = append(axes, inCode(a))
+		}
+	}
+	return strings.Join(axes, " or ")
+}
+
 // paddingLine tells how far the two padding sides' losses lie apart: only
 // rounding should part them.
 func (r *renderer) paddingLine() {
+	var pairs []*contrast
+	var apart []float64
 	for _, c := range r.between {
 		if c.axis != "padding" || len(c.aArm.cells) != len(c.bArm.cells) {
 			continue
@@ -143,9 +171,20 @@ func (r *renderer) paddingLine() {
 				}
 			}
 		}
-		r.md.para("%s and %s: the losses of a step differ by at most %s nats. The sides differ in the positions that tokens take, which rotary attention sees through differences only, so what remains is rounding and its growth over the steps.",
-			inCode(c.aArm.name), inCode(c.bArm.name), short(most))
+		pairs, apart = append(pairs, c), append(apart, most)
 	}
+	if len(pairs) == 0 {
+		return
+	}
+	const why = "The sides differ in the positions that tokens take, which rotary attention sees through differences only, so what remains is rounding and its growth over the steps."
+	most := slices.Max(apart)
+	c := pairs[slices.Index(apart, most)]
+	if len(pairs) == 1 {
+		r.md.para("%s and %s: the losses of a step differ by at most %s nats. %s", inCode(c.aArm.name), inCode(c.bArm.name), short(most), why)
+		return
+	}
+	r.md.para("Of the %d pairs of settings that differ in padding only, the losses of a step differ by at most %s nats, between %s and %s. %s",
+		len(pairs), short(most), inCode(c.aArm.name), inCode(c.bArm.name), why)
 }
 
 // heldOutRows shows base models and the last measurement of each cell.
@@ -178,6 +217,7 @@ func (r *renderer) trainedOn() {
 	}
 	r.md.para("## What was trained on")
 	r.cellTable()
+	r.recipe()
 	var cells, keys []string
 	value := map[[2]string]string{}
 	for _, f := range ledger {
@@ -250,6 +290,27 @@ func (r *renderer) cellTable() {
 		rows = append(rows, row)
 	}
 	r.md.table(align, head, rows)
+}
+
+// recipe lists what all cells share, by the spec's own paths.
+func (r *renderer) recipe() {
+	var rows [][]string
+	for _, f := range r.facts("recipe") {
+		rows = append(rows, []string{inCode(f.Key), escape(f.Value)})
+	}
+	r.md.table("<<", []string{"recipe", "every cell"}, rows)
+}
+
+// suiteTable says in what form the suites were put to the models.
+func (r *renderer) suiteTable() {
+	var rows [][]string
+	for _, f := range r.facts("asked") {
+		rows = append(rows, []string{escape(f.Key), escape(f.Value)})
+	}
+	if len(rows) > 0 {
+		r.md.para("## Suites")
+		r.md.table("<<", []string{"suite", "asked as"}, rows)
+	}
 }
 
 // example shows a training row with its targets marked.
@@ -396,8 +457,8 @@ func (r *renderer) reproduce() {
 		fmt.Fprintf(&text, "%-50s # %s\n", f.Value, f.Key)
 	}
 	r.md.code("sh", text.String())
-	r.md.para("Numbers: engine numerics %s, training in %s, evaluation in %s. The same spec and numerics give these bytes on any machine.",
-		inCode(r.fact("study", "numerics")), inCode(r.fact("study", "train precision")), inCode(r.fact("study", "eval precision")))
+	r.md.para("Engine numerics %s, evaluation in %s. The same spec and numerics give these bytes on any machine. The command as it was given, with its tags, the machine, versions, times and the digest of every input stand in %s and %s, which differ from run to run.",
+		inCode(r.fact("study", "numerics")), inCode(r.fact("study", "eval precision")), inCode("run.json"), inCode("timing.parquet"))
 	if keys := r.facts("keys"); len(keys) > 0 {
 		r.md.details("Content keys of the stages", func() {
 			var rows [][]string

@@ -67,7 +67,11 @@ func (r *renderer) baseTable() {
 		notes = append(notes, "Better, worse, cannot tell: what the data tell"+told+". By sign alone: whatever the size of the difference"+signs+".")
 	}
 	if measured {
-		notes = append(notes, fmt.Sprintf("Held-out loss: nats per token on the outputs of the held-out items at the end (%s).", count(tokens, "token", "tokens")))
+		note := fmt.Sprintf("Held-out loss: nats per token on the outputs of the held-out items at the end (%s).", count(tokens, "token", "tokens"))
+		if axes := r.dataAxes(); axes != "" {
+			note = fmt.Sprintf("Held-out loss: nats per token on the outputs of each cell's own held-out items at the end; not to be compared between cells that differ in %s.", axes)
+		}
+		notes = append(notes, note)
 	}
 	r.md.para("%s", strings.Join(notes, " "))
 }

@@ -16,7 +16,6 @@ func studyRun() *Run {
 	s.fact("study", "", "question", "Does loss on the output only beat loss on every token?")
 	s.fact("study", "", "scale", "paper")
 	s.fact("study", "", "numerics", "cpu/1")
-	s.fact("study", "", "train precision", "bf16")
 	s.fact("study", "", "eval precision", "bf16")
 	for _, labels := range []string{"output", "all"} {
 		for _, v := range [][2]string{{"model", "Qwen/Qwen2.5-0.5B"}, {"padding", "left"}, {"labels", labels}, {"schedule", "linear"}, {"seed", "1"}} {
@@ -170,6 +169,11 @@ func (s *studyMaker) rest() {
 	}
 	s.fact("model", "base:Qwen/Qwen2.5-0.5B", "", "Qwen2ForCausalLM(")
 	s.fact("model", "base:Qwen/Qwen2.5-0.5B", "", ")")
+	for _, k := range [][2]string{{"data.source", "data/alpaca_data_cleaned.json"}, {"data.template", "alpaca"}, {"train.lr", "5e-05"}, {"train.precision", "bf16"}} {
+		s.fact("recipe", "", k[0], k[1])
+	}
+	s.fact("asked", "", "hellaswag", "opencompass; scored by ppl")
+	s.fact("asked", "", "mmlu", "opencompass; 5 examples before each question; scored by ppl")
 	s.fact("suite", "", "hellaswag", "0 rows left out")
 	s.fact("warning", "", "", "the annotation file is not the published one")
 	s.fact("deviation", "", "", "bf16 instead of fp16")

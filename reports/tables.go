@@ -90,7 +90,8 @@ type Sample struct {
 // Fact is anything the report says that is no figure: facts.parquet. Section
 // and Key are stable names; Cell is "" for facts of the whole run. Sections:
 // "study" (question, scale, name), "cells" (one per cell: Key = axis, Value),
-// "ledger" (mask ledger, Key = counter), "example" (a decoded training example:
+// "recipe" (what all cells share, Key = the spec's path), "asked" (in what form a
+// suite was put, Key = suite), "ledger" (mask ledger, Key = counter), "example" (a decoded training example:
 // Key = "prompt" or "target" or "end", in Order), "model" (one line of the
 // module tree per row, in Order), "suite" (counts and warnings), "keys" (stage
 // keys), "digests" (what each stage made), "overlap" (what of a suite stands in

@@ -25,7 +25,6 @@ func (s *study) assemble(failures map[*stage]error) (*reports.Run, error) {
 		a.fact("study", "", "scale", s.spec.Scale)
 	}
 	a.fact("study", "", "numerics", s.numerics)
-	a.fact("study", "", "train precision", s.spec.Train.Precision)
 	a.fact("study", "", "eval precision", s.spec.Eval.Precision)
 	if s.spec.Eval.Template == "data" {
 		a.fact("study", "", "eval template", s.spec.Data.Template)
@@ -53,6 +52,9 @@ func (s *study) assemble(failures map[*stage]error) (*reports.Run, error) {
 	}
 	a.training0()
 	a.ledgers()
+	for _, v := range s.spec.Recipe() {
+		a.fact("recipe", "", v.Axis, v.Value)
+	}
 	a.suiteFacts()
 	a.stageFacts()
 	a.reproduce()
@@ -228,10 +230,24 @@ func (a *assembly) suiteFacts() {
 		if s == nil {
 			return
 		}
+		a.fact("asked", "", s.Name(), asked(s))
 		for _, n := range s.Notes() {
 			a.fact("suite", "", s.Name(), n)
 		}
 	}
+}
+
+// asked says in what form a suite is put to the models.
+func asked(s *suites.Suite) string {
+	d := s.Definition()
+	parts := []string{d.Protocol}
+	if d.Variant != "" {
+		parts = append(parts, "variant "+d.Variant)
+	}
+	if d.Shots != nil {
+		parts = append(parts, plural(len(d.Shots.Rows), "example")+" before each question")
+	}
+	return strings.Join(append(parts, "scored by "+strings.Join(d.Scores, ", ")), "; ")
 }
 
 // stageFacts are the stages in the order of the plan: what determines each, and

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,6 +83,37 @@ func (s *Spec) Cells() ([]Cell, error) {
 		}
 	}
 	return cells, nil
+}
+
+// Recipe lists what all cells share of data and train, in the order of the
+// structs, as dotted paths with their values. What is an axis, left out or
+// without influence on a result is not in it.
+func (s *Spec) Recipe() (list []AxisValue) {
+	skip := map[string]bool{"train.logEvery": true, "data.holdout.every": true}
+	for _, a := range s.Matrix.Extra {
+		skip[a.Path] = true
+	}
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		switch {
+		case skip[path]:
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+				walk(v.Field(i), path+"."+name)
+			}
+		case v.Kind() == reflect.Map:
+			for _, key := range slices.Sorted(maps.Keys(v.Interface().(map[string]string))) {
+				walk(v.MapIndex(reflect.ValueOf(key)), path+"."+key)
+			}
+		case v.IsZero() && (v.Kind() == reflect.String || path == "data.limit" || path == "data.holdout.items"):
+		default:
+			list = append(list, AxisValue{Axis: path, Value: text(v.Interface())})
+		}
+	}
+	walk(reflect.ValueOf(s.Data), "data")
+	walk(reflect.ValueOf(s.Train), "train")
+	return list
 }
 
 // cell applies one choice of axis values.
