@@ -258,7 +258,7 @@ func (r *renderer) settingsSentence(m *match) string {
 			equal++
 		}
 	}
-	seeds := seedWords(m.settings[0])
+	seeds := seedWords(m.settings...)
 	var b strings.Builder
 	switch {
 	case equal == n:
@@ -289,13 +289,21 @@ func inParentheses(names []string) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// seedWords says for what the verdict holds.
-func seedWords(c *contrast) string {
-	n := max(len(c.a), len(c.b))
-	if n == 1 {
-		return "for this seed"
+// seedWords says for what the verdict holds: how many seeds stand on the side that
+// has more, in each of the comparisons.
+func seedWords(list ...*contrast) string {
+	least, most := math.MaxInt, 0
+	for _, c := range list {
+		n := max(len(c.a), len(c.b))
+		least, most = min(least, n), max(most, n)
 	}
-	return fmt.Sprintf("in the mean over %d seeds", n)
+	switch {
+	case most == 1:
+		return "for this seed"
+	case least < most:
+		return fmt.Sprintf("in the mean over %d to %d seeds", least, most)
+	}
+	return fmt.Sprintf("in the mean over %d seeds", most)
 }
 
 // phrase names an arm by what its value on an axis means.

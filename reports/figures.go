@@ -73,7 +73,11 @@ func (r *renderer) figuresSection() {
 	if n := len(open) + len(folded); n > leaves {
 		text += fmt.Sprintf(": %d leaf figures and %s of them", leaves, count(n-leaves, "average", "averages"))
 	}
-	text += "; ± is the standard error."
+	text += "; ± is the standard error"
+	if r.seeds > 1 {
+		text += ", of cells over their seeds, of base models over items"
+	}
+	text += "."
 	if len(r.between)+len(r.base) > 0 {
 		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over the column's leaf figures." +
 			" `~`: they cannot; the number behind it is the smallest difference that " + r.asked() + " would have told with some 80 % power, whatever the column's other figures say. `=`: every score is equal. `?`: not comparable."

@@ -25,6 +25,11 @@ func TangoInterval(b, c, n int) (low, high float64) {
 	if n == 0 {
 		return math.NaN(), math.NaN()
 	}
+	return tangoInterval(float64(b), float64(c), float64(n))
+}
+
+// tangoInterval is [TangoInterval] for counts that are means over seeds.
+func tangoInterval(b, c, n float64) (low, high float64) {
 	edge := func(lo, hi, z float64) float64 { // the score falls from lo to hi
 		for range 80 {
 			mid := lo + float64((hi-lo)/2)
@@ -36,13 +41,12 @@ func TangoInterval(b, c, n int) (low, high float64) {
 		}
 		return lo + float64((hi-lo)/2)
 	}
-	delta := float64(b-c) / float64(n)
+	delta := (b - c) / n
 	return edge(-1, delta, z975), edge(delta, 1, -z975)
 }
 
 // tangoScore is the score statistic of the hypothesis that the difference is d.
-func tangoScore(b, c, n int, d float64) float64 {
-	N, B, C := float64(n), float64(b), float64(c)
+func tangoScore(B, C, N, d float64) float64 {
 	// The restricted estimate q of the probability of c: the larger root of
 	// 2n·q² + e·q − c·d·(1 − d) = 0.
 	e := float64(d*(2*N-B+C)) - B - C

@@ -149,9 +149,10 @@ type paired struct {
 	items   int
 	onlyA   int
 	onlyB   int
-	same    bool // every score of every choice is equal
+	same    bool // every score of every choice is equal, as far as both sides have it
 	missing int  // items that not every cell has
 	changed int  // items whose text differs
+	broken  int  // items with a score that is no finite number
 }
 
 // pair matches the items of one figure on two sides, each a list of cells that
@@ -197,6 +198,9 @@ func pair(a, b []*scores, continuous bool) *paired {
 			p.changed++
 			continue
 		}
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			p.broken++
+		}
 		diffs = append(diffs, sum)
 		names = append(names, first.cluster)
 		switch {
@@ -236,6 +240,11 @@ func (p *paired) fill(d *Difference, factor float64) power {
 		d.Notes = append(d.Notes, "no paired item")
 		return power{se: math.NaN()}
 	}
+	if p.broken > 0 {
+		d.Sign = "?"
+		d.Notes = append(d.Notes, fmt.Sprintf("%s a score that is no finite number", count(p.broken, "item has", "items have")))
+		return power{se: math.NaN()}
+	}
 	d.Delta = factor * mean(p.units)
 	name := d.Suite + "/" + d.Figure
 	var low, high float64
@@ -243,11 +252,12 @@ func (p *paired) fill(d *Difference, factor float64) power {
 	case p.binary && p.single && p.scale == 1:
 		d.Method = "exact McNemar; score interval"
 		low, high = TangoInterval(p.onlyB, p.onlyA, p.items)
-	case p.binary && p.onlyA+p.onlyB == 0:
-		// A bootstrap of zeros has no length; the score interval of as many
-		// items as there are independent units has.
+	case p.binary && p.alike():
+		// A bootstrap of equal differences has no length; the score interval of as
+		// many items as there are independent units has.
 		d.Method = "exact sign-flip; score interval"
-		low, high = TangoInterval(0, 0, len(p.units))
+		share, n := mean(p.units), float64(len(p.units))
+		low, high = tangoInterval(float64(max(0, share)*n), float64(max(0, -share)*n), n)
 	case p.binary && p.single:
 		d.Method = "exact sign-flip; bootstrap"
 		low, high = bootstrap(p.units, name, Resamples)
@@ -284,6 +294,17 @@ func (p *paired) fill(d *Difference, factor float64) power {
 	return w
 }
 
+// alike reports whether every unit has the same mean difference, so that a
+// bootstrap over them knows one value only.
+func (p *paired) alike() bool {
+	for i, u := range p.units {
+		if float64(p.whole[i])*p.units[0].count != float64(p.whole[0])*u.count {
+			return false
+		}
+	}
+	return len(p.units) > 1 || p.whole[0] == 0
+}
+
 // nullStdErr is the standard error of the mean difference if the true one is 0.
 func nullStdErr(units []unit) float64 {
 	var squares, n float64
@@ -314,7 +335,7 @@ func fillAverage(d *Difference, members []*paired, weights []float64, factor flo
 	strata := make([][]unit, len(members))
 	same, binary := true, true
 	for i, m := range members {
-		if m == nil || m.items == 0 {
+		if m == nil || m.items == 0 || m.broken > 0 {
 			d.Sign = "?"
 			d.Notes = append(d.Notes, "a member of the average cannot be compared")
 			return none

@@ -379,7 +379,7 @@ func (s *study) fillLeaf(d *Difference, f *figure, as, bs []string, pairs map[fi
 	p := pair(x, y, f.Unit != "%")
 	pairs[f.figureKey] = p
 	w := p.fill(d, factorOf(f.Unit))
-	if p.items > 0 && p.same && p.missing == 0 {
+	if d.Sign == "" && p.same && p.missing+p.changed == 0 {
 		d.Sign = "="
 	}
 	return w
