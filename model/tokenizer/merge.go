@@ -95,8 +95,8 @@ func (g *merger) start(m *model, piece string) {
 
 // merge returns the ids of a piece; they are valid until the next call.
 func (g *merger) merge(m *model, piece string) []int32 {
+	g.start(m, piece)
 	if len(piece) > scanLimit {
-		g.startSymbols(m, piece)
 		g.mergeHeap(&m.merges)
 		g.ids = g.ids[:0]
 		for _, s := range g.symbols {
@@ -106,7 +106,6 @@ func (g *merger) merge(m *model, piece string) []int32 {
 		}
 		return g.ids
 	}
-	g.start(m, piece)
 	g.mergeScan(&m.merges)
 	return g.ids
 }
@@ -164,29 +163,15 @@ type mergeCandidate struct {
 	joined int32
 }
 
-func (g *merger) startSymbols(m *model, piece string) {
-	g.symbols = g.symbols[:0]
-	unk := false
-	for i := 0; i < len(piece); i++ {
-		id := m.byteID[piece[i]]
-		if id < 0 {
-			if m.unkID < 0 || unk && m.fuseUnk {
-				continue
-			}
-			unk, id = true, m.unkID
-		} else {
-			unk = false
-		}
-		n := int32(len(g.symbols))
-		g.symbols = append(g.symbols, symbol{id, n - 1, n + 1})
+// mergeHeap leaves the merged piece in symbols.
+func (g *merger) mergeHeap(t *pairTable) {
+	g.symbols, g.heap = g.symbols[:0], g.heap[:0]
+	for i, id := range g.ids {
+		g.symbols = append(g.symbols, symbol{id, int32(i - 1), int32(i + 1)})
 	}
 	if n := len(g.symbols); n > 0 {
 		g.symbols[n-1].next = -1
 	}
-}
-
-func (g *merger) mergeHeap(t *pairTable) {
-	g.heap = g.heap[:0]
 	s := g.symbols
 	for i := 0; i+1 < len(s); i++ {
 		if rank, joined := t.find(s[i].id, s[i+1].id); rank != noRank {
