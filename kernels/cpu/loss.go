@@ -63,7 +63,7 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 	for lo, hi := 0, 0; lo < s.rows; lo = hi {
 		hi = min(lo+chunk, s.rows)
 		if gx != nil {
-			hi = evenCut(lo, hi, starts)
+			hi = evenCut(hi, starts)
 		}
 		e.logitRows(s, m, lo, hi)
 		e.op = operands{a: s, n: m.rows, m: lo, ids: targets, ce: ce, coef: coef, flag: gx != nil}
@@ -81,9 +81,9 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 	}
 }
 
-// evenCut returns the end of the chunk [lo, hi): one row less if hi would
+// evenCut returns where a chunk that may reach hi ends: a row earlier if hi would
 // separate a pair of rows, which count from the start of each sequence.
-func evenCut(lo, hi int, starts []int32) int {
+func evenCut(hi int, starts []int32) int {
 	first := int32(0)
 	for _, s := range starts {
 		if int(s) > hi {

@@ -32,8 +32,8 @@ var chosen = sync.OnceValue(func() *path {
 	return p
 })
 
-// Path returns the name of the implementation in use: noasm, avx2, avx512 or
-// avx512bf16. All give equal bits.
+// Path returns the name of the implementation in use; the package documentation
+// lists them. All give equal bits.
 func Path() string { return active().name }
 
 // CheckPath returns an error if the environment variable XRUN_SIMD asks for a

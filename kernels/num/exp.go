@@ -63,12 +63,6 @@ const (
 	exp32C6    = 0x1.6a23cep-10 //
 )
 
-// Exp32Constants are the constants of [Exp32], for implementations in
-// assembly: over, under, magic, log2e, ln2Hi, ln2Lo, and the coefficients of
-// r^2 to r^6.
-var Exp32Constants = [11]float32{exp32Over, exp32Under, exp32Magic, log2e32, ln2Hi32, ln2Lo32,
-	exp32C2, exp32C3, exp32C4, exp32C5, exp32C6}
-
 // Exp32 returns e**x in float32, within 1 unit in the last place for
 // x >= -87.3; below, it is 0, so that no result is denormal. NaN gives NaN.
 // It is this sequence of float32 operations, every fma being one rounding to

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -120,12 +121,7 @@ func (s *Step) finish(ops []*OpTime) {
 	for _, op := range ops {
 		flops += op.FLOPs
 	}
-	slices.SortFunc(ops, func(a, b *OpTime) int {
-		if a.Seconds > b.Seconds {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(ops, func(a, b *OpTime) int { return cmp.Compare(b.Seconds, a.Seconds) })
 	s.Ops = ops
 	s.GFLOPS = flops / s.Seconds / 1e9
 	s.TokensPerSecond = float64(s.Tokens) / s.Seconds

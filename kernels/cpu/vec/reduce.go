@@ -3,9 +3,10 @@ package vec
 import (
 	"math"
 	"unsafe"
+	"xrun/kernels"
 )
 
-const lanes = 16
+const lanes = kernels.Lanes
 
 // tree adds 16 lanes as the contract says.
 func tree(l *[lanes]float32) float32 {
