@@ -82,8 +82,8 @@ type AdamW struct {
 
 // Engine is one implementation of the operations. Every tensor argument is
 // checked for type and shape: a mismatch is a bug and panics with "kernels: ".
-// What depends on data (an id outside a table, exhausted memory, a failing
-// device) is remembered and returned by the next Sync, which also waits for
+// What depends on data (an id outside a table, a device whose memory is exhausted
+// or that fails) is remembered and returned by the next Sync, which also waits for
 // outstanding work; after such a failure the results since the last Sync are
 // meaningless.
 //

@@ -156,7 +156,10 @@ func (x *execution) attempt(st *stage) error {
 	defer func() { x.log = outer }()
 	x.progress.start(st.title, x.log)
 	began := time.Now()
-	err := st.run(x, st)
+	err := func() (err error) {
+		defer catchExhausted(&err)
+		return st.run(x, st)
+	}()
 	switch {
 	case errors.Is(err, context.Canceled):
 		x.log.event(eventInterrupted, "after %s", shortTime(time.Since(began)))

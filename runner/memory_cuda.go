@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"xrun/kernels/cuda"
+	"xrun/kernels/pages"
 	"xrun/model"
 )
 
@@ -62,17 +63,20 @@ func (s *study) printDeviceMemory(w io.Writer, d cuda.Device) {
 	}
 }
 
-// adviseMemory adds what to lower to the failure of a stage that a device's
-// memory did not hold.
+// adviseMemory adds what to lower to the failure of a stage that memory did not
+// hold.
 func adviseMemory(st *stage, err error) error {
-	if !errors.As(err, new(*cuda.OutOfMemoryError)) {
+	device := errors.As(err, new(*cuda.OutOfMemoryError))
+	switch {
+	case !device && !errors.As(err, new(*pages.ExhaustedError)):
 		return err
-	}
-	if st.kind == "train" {
+	case st.kind == "train":
 		return fmt.Errorf("%w; %s", err, lowerMemory)
+	case device:
+		return fmt.Errorf("%w; -engine cpu takes the memory of this machine instead", err)
 	}
-	return fmt.Errorf("%w; -engine cpu takes the memory of this machine instead", err)
+	return fmt.Errorf("%w; lower eval.memory", err)
 }
 
-// lowerMemory is what to do where a device's memory does not hold a training.
+// lowerMemory is what to do where memory does not hold a training.
 const lowerMemory = "lower run.memory (smaller micro-batches, more computed again) or data.maxLength, or set run.recompute to \"all\""

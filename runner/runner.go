@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"xrun/kernels/cuda"
+	"xrun/kernels/pages"
 	"xrun/runner/disk"
 	"xrun/runner/lock"
 	"xrun/schema"
@@ -75,14 +76,24 @@ func (e *hintError) Hint() string { return e.hint }
 // hintOf returns what an error says to do about it, or "".
 func hintOf(err error) string {
 	var hint interface{ Hint() string }
-	var memory *cuda.OutOfMemoryError
 	switch {
 	case errors.As(err, &hint):
 		return hint.Hint()
-	case errors.As(err, &memory):
+	case errors.As(err, new(*cuda.OutOfMemoryError)), errors.As(err, new(*pages.ExhaustedError)):
 		return "lower run.memory, data.maxLength or train.batch"
 	}
 	return ""
+}
+
+// catchExhausted turns the panic of an engine that got no memory into an error.
+func catchExhausted(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case *pages.ExhaustedError:
+		*err = r
+	default:
+		panic(r)
+	}
 }
 
 func withHint(err error, format string, args ...any) error {
@@ -191,7 +202,8 @@ func quoted(word string) string {
 	return word
 }
 
-func (e *env) dispatch(args []string) error {
+func (e *env) dispatch(args []string) (err error) {
+	defer catchExhausted(&err)
 	if len(args) == 0 {
 		printUsage(e.stderr)
 		return &statusError{exitUsage, ""}

@@ -11,3 +11,18 @@
 // share a huge page with their neighbours, so that no memory is lost to
 // rounding up.
 package pages
+
+import "fmt"
+
+// ExhaustedError is what [Alloc] panics with: no operation of an engine can go on
+// without the memory it asks for, and a program may say so and end.
+type ExhaustedError struct {
+	Bytes int
+	Err   error
+}
+
+func (e *ExhaustedError) Error() string {
+	return fmt.Sprintf("out of memory: allocating %d bytes: %v", e.Bytes, e.Err)
+}
+
+func (e *ExhaustedError) Unwrap() error { return e.Err }

@@ -32,8 +32,8 @@ var (
 	owner   = map[*byte]*chunk{} // by the first byte of an array
 )
 
-// Alloc returns n zeroed float32, aligned to 64 bytes. It panics if the system
-// has no memory left.
+// Alloc returns n zeroed float32, aligned to 64 bytes. It panics with an
+// [*ExhaustedError] if the system has no memory left.
 func Alloc(n int) []float32 {
 	size := n * 4
 	if size < small {
@@ -60,7 +60,7 @@ func Alloc(n int) []float32 {
 func reserve(size int) *chunk {
 	m, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		panic(fmt.Sprintf("kernels: allocating %d bytes: %v", size, err))
+		panic(&ExhaustedError{size, err})
 	}
 	advise(m)
 	return &chunk{mem: m}
