@@ -60,6 +60,10 @@ const (
 	MinMinor = 0
 )
 
+// minShared is the most shared memory that a block of any kernel has: every GPU of
+// MinMajor and MinMinor or more allows 99 KiB.
+var minShared = attentionGradShared("attention_dkv", kernels.BF16, maxHeadSize)
+
 // New returns an engine over d, which belongs to it from now on: Close closes
 // it, and so does New when it fails.
 func New(d Driver, o Options) (*Engine, error) { return newEngine(d, o, PTX()) }
@@ -79,6 +83,9 @@ const stagingBytes = 16 << 20
 func (e *Engine) start(o Options, modules map[string][]byte) (err error) {
 	if v := e.device; v.Major < MinMajor || v.Major == MinMajor && v.Minor < MinMinor {
 		return fmt.Errorf("its compute capability is %d.%d; want at least %d.%d (Ampere)", v.Major, v.Minor, MinMajor, MinMinor)
+	}
+	if v := e.device; v.SharedPerBlock < minShared {
+		return fmt.Errorf("a block of it may have %d bytes of shared memory; the kernels need %d", v.SharedPerBlock, minShared)
 	}
 	if o.SegmentBytes < 0 || o.StagingBytes < 0 {
 		return fmt.Errorf("segments of %d and staging of %d bytes; want at least 0", o.SegmentBytes, o.StagingBytes)

@@ -205,7 +205,7 @@ func drawAttentionGrad(d *drawing) {
 		d.near(fmt.Sprintf("dk of sequence %d", i), dk.Slice(lo, hi), gk, share)
 		d.near(fmt.Sprintf("dv of sequence %d", i), dv.Slice(lo, hi), gv, share)
 	}
-	for name, x := range map[string]kernels.Tensor{"dq": dq, "dk": dk, "dv": dv} {
-		d.untouched(name, x, no)
-	}
+	d.untouched("dq", dq, no)
+	d.untouched("dk", dk, no)
+	d.untouched("dv", dv, no)
 }
