@@ -2,7 +2,9 @@ package cuda_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"xrun/kernels/cuda"
 	"xrun/kernels/cuda/emulated"
 	"xrun/kernels/enginetest"
+	"xrun/kernels/num"
 	"xrun/kernels/ptx"
 )
 
@@ -69,6 +72,53 @@ func TestBitsOnEveryDevice(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCutProductsOnEveryDevice: nor does it show where k is cut into parts, of
+// which a draw may have none, or in gradients with so many rows that other tiles
+// are chosen.
+func TestCutProductsOnEveryDevice(t *testing.T) {
+	t.Parallel()
+	var first [][]float32
+	chosen := map[string]int{}
+	for i, device := range devices {
+		d := counted{emulateDevice(i), map[string]int{}}
+		e, err := cuda.New(d, cuda.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := num.NewPhilox(6, 0, 0)
+		of := func(dt kernels.DType, rows, cols int) kernels.Tensor { return uniform(e, r, dt, rows, cols).Tensor }
+		long, short, vocab, weight := e.New(f32, 3, 16), e.New(f32, 2, 8), e.New(f32, 2, 8), e.New(f32, 128, 128)
+		e.Linear(long, of(bf16, 3, 4104), of(f32, 16, 4104), nil, nil)
+		e.LinearGradInput(short, of(bf16, 2, 4104), of(f32, 4104, 8), false)
+		e.LinearGradInput(vocab, of(bf16, 2, 32776), of(f32, 32776, 8), false)
+		e.LinearGradWeight(weight, of(bf16, 300, 128), of(bf16, 300, 128), []int32{0, 300}, false)
+		var got [][]float32
+		for _, x := range []kernels.Tensor{long, short, vocab, weight} {
+			got = append(got, bitsOf(e, x))
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = got
+		}
+		for j, name := range []string{"a long sum", "a long sum of gradients", "a sum over a vocabulary", "gradients of weights"} {
+			if !slices.Equal(got[j], first[j]) {
+				t.Errorf("%s: other bits on %s than on %s", name, device.name, devices[0].name)
+			}
+		}
+		if d.launches["product_sum"] != 4 {
+			t.Errorf("%d of 4 products were cut", d.launches["product_sum"])
+		}
+		maps.Copy(chosen, d.launches)
+	}
+	for _, tile := range []string{"large", "small", "narrow"} {
+		if chosen["product_tn_"+tile] == 0 {
+			t.Errorf("no device chose tile %s", tile)
+		}
 	}
 }
 
