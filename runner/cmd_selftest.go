@@ -21,8 +21,9 @@ var selftestCommand = &command{
 	name: "selftest", args: "", summary: "test the engine on this machine; a report to attach to an issue", min: 0, max: 0,
 	help: `
 Tests this machine's engine: the conformance tests of the GPU's driver and of the
-engine, each against a float64 reference, training beside the CPU engine, and
-last kernels that fail on purpose. Prints each check with its time (on
+engine, each against a float64 reference, training beside the CPU engine, a small
+study that is killed, resumed and compared with one left alone, and last kernels
+that fail on purpose. Prints each check with its time (on
 the interpreter, -engine emulated, with what it executed) and writes the same to
 the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 	define: func(f *flags) {
@@ -91,23 +92,29 @@ func (f *flags) selftest(ctx context.Context) (o selftest.Options, err error) {
 	switch f.engine {
 	case "cuda":
 		o.Driver, o.Apart = gpu, apart(ctx)
+		o.Killed = killedRun(ctx, "cuda", f.threads)
 	case "emulated":
 		o.Driver = func() (cuda.Driver, error) {
 			c := emulated.Options{}
 			c.Threads = f.threads
 			return emulated.Open(c), nil
 		}
+		o.Killed = killedRun(ctx, "emulated", f.threads)
+	case "cpu":
+		o.Killed = killedRun(ctx, "cpu", f.threads)
 	case "auto":
 		d, err := gpu()
 		var none *nvidia.UnavailableError
 		if errors.As(err, &none) {
 			o.Reason = none.Reason
+			o.Killed = killedRun(ctx, "cpu", f.threads)
 			return o, nil
 		}
 		if err != nil {
 			return o, err
 		}
 		o.Driver, o.Apart = gpu, apart(ctx)
+		o.Killed = killedRun(ctx, "cuda", f.threads)
 		return o, d.Close()
 	}
 	return o, nil

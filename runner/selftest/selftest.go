@@ -1,6 +1,6 @@
 // Package selftest tests an engine on the machine it runs on: the driver's and
-// the engine's conformance tests, training beside the CPU engine, and a table of
-// times. Its report is made to be attached to an issue.
+// the engine's conformance tests, training beside the CPU engine, a run that is
+// killed, and a table of times. Its report is made to be attached to an issue.
 //
 // Nothing here knows which results a GPU gives; it knows what they must be close
 // to. Most readers need two calls: [Run] and [Report.Failed].
@@ -32,6 +32,9 @@ type Options struct {
 	// it found wrong; nil runs all in this one. It is asked for checks after which
 	// a process cannot use the device any more.
 	Apart func(name string) (problems []string)
+	// Killed runs a study, kills another like it after a checkpoint, resumes that
+	// and returns what differs; nil leaves the check out.
+	Killed func() (note string, problems []string)
 	// Only selects checks by name; nil selects all.
 	Only    *regexp.Regexp
 	Threads int
@@ -67,6 +70,10 @@ func Run(ctx context.Context, w io.Writer, o Options) (*Report, error) {
 	t.conformance()
 	t.section("training")
 	t.training()
+	if o.Killed != nil {
+		t.section("killed runs")
+		t.check("killed/same_bytes", o.Killed)
+	}
 	t.section("times")
 	t.timing()
 	if o.Driver != nil {
