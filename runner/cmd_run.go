@@ -81,7 +81,7 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 		return "", 0, fmt.Errorf("making the run directory: %w", err)
 	}
 	show := newProgress(e.stderr)
-	held, err := lockRun(e.locker, dir, show)
+	held, err := lockRun(e.ctx, e.locker, dir, show)
 	if err != nil {
 		return "", 0, err
 	}

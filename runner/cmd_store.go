@@ -269,7 +269,7 @@ func (e *env) stopWork(s *store.Store, runs string) (release func(), err error) 
 	}
 	p := newProgress(e.stderr)
 	for _, path := range paths {
-		k, err := e.locker.Acquire(path, "collects the store", func(h lock.Holder) {
+		k, err := e.locker.Acquire(e.ctx, path, "collects the store", func(h lock.Holder) {
 			p.line("%s is held by %v; watching for %s whether it lives", path, h, e.locker.Patience)
 		})
 		if err != nil {

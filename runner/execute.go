@@ -88,7 +88,7 @@ func (x *execution) run() error {
 
 // unwritable reports whether an error means that no result can be kept.
 func unwritable(err error) bool {
-	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, lock.ErrLost} {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -106,6 +106,18 @@ func (x *execution) runStage(st *stage) error {
 	if ok, err := x.usable(st); ok || err != nil {
 		return err
 	}
+	for {
+		err := x.runLocked(st)
+		if !errors.Is(err, lock.ErrLost) {
+			return err
+		}
+		x.progress.line("%s: this process stalled, and another took over its work", st.title)
+	}
+}
+
+// runLocked is runStage under the stage's lock. Where another process takes the
+// lock over, the work stops and the error is lock.ErrLost.
+func (x *execution) runLocked(st *stage) error {
 	held, err := x.lockStage(st)
 	if err != nil {
 		return err
@@ -118,7 +130,23 @@ func (x *execution) runStage(st *stage) error {
 	if err := x.store.Sweep(st.key); err != nil {
 		return err
 	}
-	return x.attempt(st)
+	outer := x.ctx
+	ctx, cancel := context.WithCancelCause(outer)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-held.Lost():
+			cancel(lock.ErrLost)
+		case <-ctx.Done():
+		}
+	}()
+	x.ctx = ctx
+	err = x.attempt(st)
+	x.ctx = outer
+	if errors.Is(err, context.Canceled) && context.Cause(ctx) == lock.ErrLost {
+		return lock.ErrLost
+	}
+	return err
 }
 
 // usable reports whether a stage's result is stored and is what was written. A

@@ -16,8 +16,8 @@ const lockName = ".lock"
 
 // lockRun takes the lock of a run directory. Where another process holds it the
 // error says which.
-func lockRun(l lock.Locker, dir string, p *progress) (*lock.Lock, error) {
-	k, err := l.Acquire(filepath.Join(dir, lockName), "runs "+dir, func(h lock.Holder) {
+func lockRun(ctx context.Context, l lock.Locker, dir string, p *progress) (*lock.Lock, error) {
+	k, err := l.Acquire(ctx, filepath.Join(dir, lockName), "runs "+dir, func(h lock.Holder) {
 		p.line("%s is locked by %v; watching for %s whether it lives", dir, h, l.Patience)
 	})
 	var held *lock.HeldError
@@ -32,7 +32,7 @@ func lockRun(l lock.Locker, dir string, p *progress) (*lock.Lock, error) {
 func (x *execution) lockStage(st *stage) (*lock.Lock, error) {
 	path := x.store.Path(st.key, store.LockSuffix)
 	for told := false; ; {
-		k, err := x.locker.Acquire(path, st.title, func(h lock.Holder) {
+		k, err := x.locker.Acquire(x.ctx, path, st.title, func(h lock.Holder) {
 			x.progress.line("%s is locked by %v; watching for %s whether it lives", st.title, h, x.locker.Patience)
 		})
 		var held *lock.HeldError

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"xrun/model"
 	"xrun/reports"
 	"xrun/runner/data"
+	"xrun/runner/lock"
 	"xrun/runner/store"
 	"xrun/schema"
 )
@@ -118,7 +120,7 @@ func (t *training) loop() error {
 	var tokens int64
 	for step := len(t.steps); step < t.key.Steps; step++ {
 		if err := t.x.ctx.Err(); err != nil {
-			if t.checkpoints.now(t) == nil {
+			if context.Cause(t.x.ctx) != lock.ErrLost && t.checkpoints.now(t) == nil {
 				t.x.progress.line("%s: stopped after step %d of %d, with a checkpoint", t.stage.title, step, t.key.Steps)
 			}
 			return err

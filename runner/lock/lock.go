@@ -18,13 +18,14 @@
 //
 // Whoever takes over replaces the file in one step, holding a lock of the same
 // kind on that right, so two cannot do it at once. A holder that was only stalled
-// finds at its next beat, or at [Lock.Check], that the lock is no longer its own.
+// finds at its next beat that the lock is no longer its own; see [Lock.Lost].
 // Work that a lock guards should still be harmless if done twice, as finished
 // stages and checkpoints are: they appear under their content's key by one
 // rename, with the same bytes.
 package lock
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -99,19 +100,19 @@ type Lock struct {
 	locker Locker
 	stop   chan struct{}
 	done   sync.WaitGroup
-	mu     sync.Mutex
-	lost   bool
+	lost   chan struct{}
+	once   sync.Once // closes lost
 }
 
 // Acquire takes the lock at path. If a living process holds it the error is a
 // [*HeldError]. If the holder cannot be asked, Acquire watches it for Patience
 // first, and calls waiting, if not nil, before it does. note says what the lock
-// is for.
-func (l Locker) Acquire(path, note string, waiting func(Holder)) (*Lock, error) {
-	return l.acquire(path, note, waiting, 0)
+// is for. The end of ctx ends the watching with ctx's error.
+func (l Locker) Acquire(ctx context.Context, path, note string, waiting func(Holder)) (*Lock, error) {
+	return l.acquire(ctx, path, note, waiting, 0)
 }
 
-func (l Locker) acquire(path, note string, waiting func(Holder), depth int) (*Lock, error) {
+func (l Locker) acquire(ctx context.Context, path, note string, waiting func(Holder), depth int) (*Lock, error) {
 	mine := self(note)
 	for range 100 {
 		err := l.place(path, mine)
@@ -132,7 +133,7 @@ func (l Locker) acquire(path, note string, waiting func(Holder), depth int) (*Lo
 		if err != nil {
 			return nil, err
 		}
-		dead, err := l.dead(path, old, waiting)
+		dead, err := l.dead(ctx, path, old, waiting)
 		if errors.Is(err, errChanged) {
 			continue
 		}
@@ -142,7 +143,7 @@ func (l Locker) acquire(path, note string, waiting func(Holder), depth int) (*Lo
 		if !dead || depth > 2 {
 			return nil, &HeldError{Path: path, Holder: old, Unsure: !sameSystem(old, mine)}
 		}
-		if err := l.takeOver(path, old, mine, depth); err == nil {
+		if err := l.takeOver(ctx, path, old, mine, depth); err == nil {
 			l.sweep(path)
 			return l.held(path, mine), nil
 		} else if !errors.Is(err, errChanged) {
@@ -227,8 +228,8 @@ func fill(f disk.File, h Holder) error {
 }
 
 // takeOver replaces a dead holder's lock by ours.
-func (l Locker) takeOver(path string, old, mine Holder, depth int) error {
-	right, err := l.acquire(path+".takeover", "takes over "+filepath.Base(path), nil, depth+1)
+func (l Locker) takeOver(ctx context.Context, path string, old, mine Holder, depth int) error {
+	right, err := l.acquire(ctx, path+".takeover", "takes over "+filepath.Base(path), nil, depth+1)
 	if err != nil {
 		var held *HeldError
 		if errors.As(err, &held) {
@@ -280,7 +281,7 @@ func readSmall(path string) ([]byte, error) {
 }
 
 // dead reports whether a lock's holder is known to be gone.
-func (l Locker) dead(path string, h Holder, waiting func(Holder)) (bool, error) {
+func (l Locker) dead(ctx context.Context, path string, h Holder, waiting func(Holder)) (bool, error) {
 	if sameSystem(h, self("")) {
 		return !running(h), nil
 	}
@@ -298,7 +299,11 @@ func (l Locker) dead(path string, h Holder, waiting func(Holder)) (bool, error) 
 	// says nothing about how often the holder could have been seen alive.
 	between := min(l.Patience/10, time.Second)
 	for range int(l.Patience / max(between, 1)) {
-		time.Sleep(between)
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(between):
+		}
 		now, err := freshStat(path)
 		if err != nil || !os.SameFile(first, now) {
 			return false, errChanged
@@ -346,7 +351,7 @@ func running(h Holder) bool {
 
 // held starts the beats of a lock just taken.
 func (l Locker) held(path string, mine Holder) *Lock {
-	k := &Lock{path: path, mine: mine, locker: l, stop: make(chan struct{})}
+	k := &Lock{path: path, mine: mine, locker: l, stop: make(chan struct{}), lost: make(chan struct{})}
 	if l.Beat <= 0 {
 		return k
 	}
@@ -358,35 +363,39 @@ func (l Locker) held(path string, mine Holder) *Lock {
 			case <-k.stop:
 				return
 			case now := <-t.C:
-				if k.Check() == nil {
-					// Any change of the time will do; whose clock it is does not matter.
-					_ = os.Chtimes(path, time.Time{}, now)
+				if k.check() != nil {
+					return
 				}
+				// Any change of the time will do; whose clock it is does not matter.
+				_ = os.Chtimes(path, time.Time{}, now)
 			}
 		}
 	})
 	return k
 }
 
-// Check returns ErrLost if the lock was taken over.
-func (k *Lock) Check() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.lost {
-		now, err := read(k.path)
-		k.lost = errors.Is(err, fs.ErrNotExist) || err == nil && now.Token != k.mine.Token
+// Lost returns a channel that is closed when the lock turns out to have been taken
+// over by another process.
+func (k *Lock) Lost() <-chan struct{} { return k.lost }
+
+// check returns ErrLost if the lock was taken over.
+func (k *Lock) check() error {
+	if now, err := read(k.path); errors.Is(err, fs.ErrNotExist) || err == nil && now.Token != k.mine.Token {
+		k.once.Do(func() { close(k.lost) })
 	}
-	if k.lost {
+	select {
+	case <-k.lost:
 		return fmt.Errorf("%s: %w", k.path, ErrLost)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Release gives the lock back, unless it was taken over.
 func (k *Lock) Release() error {
 	close(k.stop)
 	k.done.Wait()
-	if k.Check() != nil {
+	if k.check() != nil {
 		return nil
 	}
 	return k.locker.FS.Remove(k.path)

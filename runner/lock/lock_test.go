@@ -2,6 +2,7 @@ package lock_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	k, err := lock.New(disk.OS).Acquire(path, "a test", nil)
+	k, err := lock.New(disk.OS).Acquire(context.Background(), path, "a test", nil)
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
@@ -64,7 +65,7 @@ func holder(t *testing.T, path string) (c *exec.Cmd, release func()) {
 func TestSecondProcessLearnsWhoHolds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	c, release := holder(t, path)
-	_, err := lock.New(disk.OS).Acquire(path, "", nil)
+	_, err := lock.New(disk.OS).Acquire(context.Background(), path, "", nil)
 	var held *lock.HeldError
 	if !errors.As(err, &held) || held.PID != c.Process.Pid || held.Note != "a test" {
 		t.Fatalf("got %v", err)
@@ -74,7 +75,7 @@ func TestSecondProcessLearnsWhoHolds(t *testing.T) {
 		t.Errorf("%v\nwant %s...", err, want)
 	}
 	release()
-	k, err := lock.New(disk.OS).Acquire(path, "", nil)
+	k, err := lock.New(disk.OS).Acquire(context.Background(), path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestOneOfManyTakesOverADeadHolder(t *testing.T) {
 		began := time.Now()
 		for range 20 {
 			wg.Go(func() {
-				k, err := lock.New(disk.OS).Acquire(path, "", nil)
+				k, err := lock.New(disk.OS).Acquire(context.Background(), path, "", nil)
 				var held *lock.HeldError
 				mu.Lock()
 				defer mu.Unlock()
@@ -157,21 +158,32 @@ func TestHolderElsewhereIsJudgedByItsBeats(t *testing.T) {
 		}
 	})
 	watched := 0
-	_, err := patient(patience).Acquire(path, "", func(lock.Holder) { watched++ })
+	_, err := patient(patience).Acquire(context.Background(), path, "", func(lock.Holder) { watched++ })
 	var held *lock.HeldError
 	if !errors.As(err, &held) || held.Host != "elsewhere" || watched != 1 {
 		t.Fatalf("a holder that beats: %v (watched %d times)", err, watched)
 	}
 	close(stop)
 	beats.Wait()
-	if _, err := patient(0).Acquire(path, "", nil); !errors.As(err, &held) || !held.Unsure {
+	if _, err := patient(0).Acquire(context.Background(), path, "", nil); !errors.As(err, &held) || !held.Unsure {
 		t.Fatalf("without watching: %v", err)
 	}
-	k, err := patient(patience).Acquire(path, "", nil)
+	k, err := patient(patience).Acquire(context.Background(), path, "", nil)
 	if err != nil {
 		t.Fatalf("a holder without beats: %v", err)
 	}
 	k.Release()
+}
+
+// Watching a holder ends with the context.
+func TestWatchingIsInterrupted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	elsewhere(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := patient(time.Hour).Acquire(ctx, path, "", func(lock.Holder) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // A file that is no lock of ours, as a crash may leave where there are no hard
@@ -179,7 +191,7 @@ func TestHolderElsewhereIsJudgedByItsBeats(t *testing.T) {
 func TestUnreadableLockIsTakenOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	os.WriteFile(path, []byte(`{"host":`), 0o666)
-	k, err := patient(100*time.Millisecond).Acquire(path, "", nil)
+	k, err := patient(100*time.Millisecond).Acquire(context.Background(), path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,16 +202,22 @@ func TestUnreadableLockIsTakenOver(t *testing.T) {
 // holder's lock.
 func TestStalledHolderLearnsThatItLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	k, err := lock.New(disk.OS).Acquire(path, "", nil)
+	l := lock.New(disk.OS)
+	l.Beat = 5 * time.Millisecond
+	k, err := l.Acquire(t.Context(), path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Check(); err != nil {
-		t.Fatal(err)
+	select {
+	case <-k.Lost():
+		t.Fatal("a lock that nobody took is lost")
+	case <-time.After(50 * time.Millisecond):
 	}
 	elsewhere(t, path)
-	if err := k.Check(); !errors.Is(err, lock.ErrLost) {
-		t.Errorf("got %v", err)
+	select {
+	case <-k.Lost():
+	case <-time.After(time.Minute):
+		t.Fatal("the holder did not learn of it")
 	}
 	if err := k.Release(); err != nil {
 		t.Error(err)
@@ -219,12 +237,12 @@ func (noLinks) Link(from, to string) error {
 func TestWithoutHardLinks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	l := lock.New(noLinks{disk.OS})
-	k, err := l.Acquire(path, "", nil)
+	k, err := l.Acquire(context.Background(), path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var held *lock.HeldError
-	if _, err := l.Acquire(path, "", nil); !errors.As(err, &held) {
+	if _, err := l.Acquire(context.Background(), path, "", nil); !errors.As(err, &held) {
 		t.Errorf("got %v", err)
 	}
 	k.Release()
@@ -247,12 +265,12 @@ func (f lostAnswer) Link(from, to string) error {
 func TestLostAnswerToALink(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	l := lock.New(lostAnswer{disk.OS})
-	k, err := l.Acquire(path, "", nil)
+	k, err := l.Acquire(context.Background(), path, "", nil)
 	if err != nil {
 		t.Fatalf("the lock is ours, and it says: %v", err)
 	}
 	var held *lock.HeldError
-	if _, err := l.Acquire(path, "", nil); !errors.As(err, &held) || held.PID != os.Getpid() {
+	if _, err := l.Acquire(context.Background(), path, "", nil); !errors.As(err, &held) || held.PID != os.Getpid() {
 		t.Errorf("a second one: %v", err)
 	}
 	if err := k.Release(); err != nil {
@@ -265,7 +283,7 @@ func TestLostAnswerToALink(t *testing.T) {
 
 func TestHeartbeatTouchesTheLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	k, err := patient(50*time.Millisecond).Acquire(path, "", nil)
+	k, err := patient(50*time.Millisecond).Acquire(context.Background(), path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
