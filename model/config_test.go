@@ -1,10 +1,12 @@
 package model_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,6 +16,7 @@ import (
 	"xrun/kernels"
 	"xrun/model"
 	"xrun/model/modeltest"
+	"xrun/model/safetensors"
 )
 
 const qwenConfig = `{
@@ -203,6 +206,57 @@ func TestLoadErrors(t *testing.T) {
 	}
 	if _, err := model.Load(e, configFS(qwenConfig), kernels.F32); err == nil || !strings.Contains(err.Error(), "neither model.safetensors nor") {
 		t.Errorf("without weights: %v", err)
+	}
+}
+
+// transformers computes with a head that is stored beside a tied embedding and
+// differs from it, so such a file has no one meaning; a copy of the embedding has.
+func TestTiedHead(t *testing.T) {
+	e := engine(t, 1)
+	m := modeltest.Random(t, e, small(model.Qwen2), kernels.F32)
+	if !m.Config.Tied {
+		t.Fatal("the model is not tied")
+	}
+	for _, c := range []struct {
+		want  string
+		shape []int
+		alter float32
+	}{
+		{"", []int{m.Config.Vocab, m.Config.Hidden}, 0},
+		{`tensor "lm_head.weight" differs from "model.embed_tokens.weight", to which config.json ties it; set tie_word_embeddings to false`, []int{m.Config.Vocab, m.Config.Hidden}, 1},
+		{`tensor "lm_head.weight" differs from`, []int{m.Config.Hidden, m.Config.Vocab}, 0},
+	} {
+		var tensors []safetensors.Tensor
+		add := func(name string, shape []int, v []float32) {
+			tensors = append(tensors, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Read: func(first int, dst []float32) error {
+				copy(dst, v[first:])
+				return nil
+			}})
+		}
+		for _, p := range m.Params() {
+			v := modeltest.Values(m, p)
+			add(p.Name, p.Shape, v)
+			if p.Name == "model.embed_tokens.weight" {
+				head := slices.Clone(v)
+				head[len(head)-1] += c.alter
+				add("lm_head.weight", c.shape, head)
+			}
+		}
+		var b bytes.Buffer
+		if err := safetensors.Write(&b, tensors, nil); err != nil {
+			t.Fatal(err)
+		}
+		fsys := configFS(qwenConfig)
+		fsys[safetensors.SingleFile] = &fstest.MapFile{Data: b.Bytes()}
+		got, err := model.LoadFrozen(e, fsys, kernels.F32)
+		switch {
+		case c.want == "" && err != nil:
+			t.Error(err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("got %v, want an error with %q", err, c.want)
+		case err == nil:
+			got.Close()
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -13,7 +14,7 @@ import (
 // Load reads a transformers directory: config.json and its safetensors files.
 // Weights of any floating-point type become float32. A tensor that is missing,
 // of the wrong shape, unknown to the architecture, or that holds a NaN or an
-// infinity is an error.
+// infinity is an error, and so is a tied head stored with other values.
 func Load(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
 	return load(e, fsys, precision, false)
 }
@@ -83,8 +84,8 @@ func (c Config) checkTensors(set *safetensors.Set) error {
 		return err
 	}
 	for _, name := range set.Names() {
-		// Old Llama files hold the rotary frequencies; a tied model's file may
-		// repeat the embedding as its head. transformers reads neither.
+		// Old Llama files hold the rotary frequencies, which nobody reads; a tied
+		// model's file may repeat the embedding as its head (see checkTied).
 		if known[name] || strings.HasSuffix(name, ".rotary_emb.inv_freq") || c.Tied && name == "lm_head.weight" {
 			continue
 		}
@@ -112,7 +113,39 @@ func (m *Model) read(set *safetensors.Set) error {
 			m.e.Write(p.Tensor.Slice(lo, hi), buf)
 		}
 	}
+	if m.Config.Tied {
+		if err := m.checkTied(set); err != nil {
+			return err
+		}
+	}
 	return m.e.Sync()
+}
+
+// checkTied refuses a stored head that is not the embedding it is tied to. Since
+// its version 5, transformers computes with such a head, whatever config.json says.
+func (m *Model) checkTied(set *safetensors.Set) error {
+	const name, embedding = "lm_head.weight", "model.embed_tokens.weight"
+	info, ok := set.Info(name)
+	if !ok {
+		return nil
+	}
+	differs := fmt.Errorf("loading weights: tensor %q differs from %q, to which config.json ties it; set tie_word_embeddings to false there to use it, or remove it from %s", name, embedding, info.File)
+	if !slices.Equal(info.Shape, []int{m.Config.Vocab, m.Config.Hidden}) {
+		return differs
+	}
+	var head, embed []float32
+	for lo, step := 0, pieceRows(m.w.embed); lo < m.Config.Vocab; lo += step {
+		n := (min(lo+step, m.Config.Vocab) - lo) * m.Config.Hidden
+		head, embed = sized(head, n), sized(embed, n)
+		err := errors.Join(set.Float32(name, lo*m.Config.Hidden, head), set.Float32(embedding, lo*m.Config.Hidden, embed))
+		if err != nil {
+			return fmt.Errorf("loading weights: %w", err)
+		}
+		if !slices.Equal(head, embed) {
+			return differs
+		}
+	}
+	return nil
 }
 
 // unravel turns a row-major index into one per dimension.
