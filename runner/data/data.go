@@ -9,7 +9,7 @@
 // # Files
 //
 // A file's ending tells its form: .json (an array of items, or an item a line),
-// .jsonl, .csv and .xlsx (first sheet, with a header row), .parquet. Its kind, what
+// .jsonl, .csv and .xlsx (one sheet, with a header row), .parquet. Its kind, what
 // an item means, is one of
 //
 //	instruct    instruction, input, output, system, history ([[question, answer], ...])

@@ -109,7 +109,7 @@ func TestReadErrors(t *testing.T) {
 	check("no object", "a.json", "[\n3]", "a.json:2: item 1: it is a number; want an object in {braces}")
 	check("a number for a text", "a.json", `[{"instruction":"a","output":3}]`, `a.json:1: item 1: "output" is a number; want a string in quotes`)
 	check("missing output", "a.json", "[{\"instruction\":\"a\",\"output\":\"b\"},\n{\"instruction\":\"a\",\"ouput\":\"b\"}]", `a.json:2: item 2: there is no "output"; did you mean "ouput"? then write columns: {output: "ouput"}`)
-	check("null output", "a.json", `[{"instruction":"a","output":null}]`, `a.json:1: item 1: there is no "output"; it has "instruction"; name its column in data.columns.output`)
+	check("null output", "a.json", `[{"instruction":"a","output":null}]`, `a.json:1: item 1: "output" is null; want a text, or remove the item`)
 	check("field twice", "a.json", `[{"instruction":"a","output":"b","output":"c"}]`, `a.json:1: item 1: it has "output" twice; remove one`)
 	check("half a surrogate pair", "a.json", `[{"text":"a\ud83d b"}]`, `a.json:1: item 1: "text" is a string with half a surrogate pair (\ud800 to \udfff), which is no character; write the whole pair`)
 	check("history", "a.json", `[{"instruction":"a","output":"b","history":[["q"]]}]`, `a.json:1: item 1: "history": turn 1 has 1 texts; want a question and its answer`)
@@ -188,6 +188,54 @@ func TestXLSX(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	// A truth value, a date and an error value are numbers or words in the file.
+	check("truth values", "", []data.Item{{Instruction: "yes", Output: "TRUE", Line: 2}, {Instruction: "no", Output: "FALSE", Line: 3}}, func(f *excelize.File) {
+		row(f, "A1", "question", "answer")
+		row(f, "A2", "yes", true)
+		row(f, "A3", "no", false)
+	})
+	for what, style := range map[string]*excelize.Style{
+		"a date": {NumFmt: 14}, "a date of one's own": {CustomNumFmt: new(`[$-409]yyyy\-mm`)}, "a time": {NumFmt: 46},
+	} {
+		check(what, `a.xlsx: row 2: cell B2 ("answer") holds a date, stored as 45293; make it text in the workbook`, nil, func(f *excelize.File) {
+			row(f, "A1", "question", "answer")
+			row(f, "A2", "q", 45293)
+			id, err := f.NewStyle(style)
+			if err == nil {
+				err = f.SetCellStyle("Sheet1", "B2", "B2", id)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	check("no date", "", []data.Item{{Instruction: "q", Output: "3", Line: 2}}, func(f *excelize.File) {
+		row(f, "A1", "question", "answer")
+		row(f, "A2", "q", 3)
+		id, err := f.NewStyle(&excelize.Style{CustomNumFmt: new(`[Red]0.0 "days"`)})
+		if err == nil {
+			err = f.SetCellStyle("Sheet1", "B2", "B2", id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	check("two sheets", `reading a.xlsx: the workbook has data in the sheets "Sheet1" and "More", and which one is meant cannot be told; save the one as a workbook of its own`, nil, func(f *excelize.File) {
+		row(f, "A1", "question", "answer")
+		if _, err := f.NewSheet("More"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SetCellValue("More", "C3", "x"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	check("an empty second sheet", "", []data.Item{{Instruction: "q", Output: "a", Line: 2}}, func(f *excelize.File) {
+		row(f, "A1", "question", "answer")
+		row(f, "A2", "q", "a")
+		if _, err := f.NewSheet("Sheet2"); err != nil {
+			t.Fatal(err)
+		}
+	})
 	check("beyond the header", "a.xlsx: row 2: cell 4 lies beyond the header's 2 columns; name its column", nil, func(f *excelize.File) {
 		row(f, "A1", "question", "answer")
 		row(f, "A2", "q", "a", "", "x")
@@ -197,6 +245,28 @@ func TestXLSX(t *testing.T) {
 	check("unknown columns", `a.xlsx: row 1: an item with "Q", "A" is of no known kind; say which column is which, such as columns: {question: "Q", answer: ...}`, nil, func(f *excelize.File) {
 		row(f, "A1", "Q", "A")
 	})
+}
+
+// Columns that hold no texts, rows without one and files without rows are named as
+// what they are.
+func TestParquetWithoutTexts(t *testing.T) {
+	check := func(what, want string, b []byte) {
+		t.Helper()
+		if _, err := data.Read(bytes.NewReader(b), int64(len(b)), "a.parquet", "auto", nil); err == nil || err.Error() != want {
+			t.Errorf("%s:\n got %v\nwant %s", what, err, want)
+		}
+	}
+	type numbers struct {
+		Question string `parquet:"question"`
+		Answer   int64  `parquet:"answer"`
+	}
+	check("numbers", `a.parquet: row 1: column "answer" holds values of type INT(64,true); want texts`, parquetBytes(t, []numbers{{"q", 1}}))
+	type nulls struct {
+		Question string  `parquet:"question"`
+		Answer   *string `parquet:"answer,optional"`
+	}
+	check("a null", `a.parquet: row 2: "answer" is null; want a text, or remove the item`, parquetBytes(t, []nulls{{"q", new("a")}, {"r", nil}}))
+	check("no rows", "reading a.parquet: it has no items", parquetBytes(t, []nulls{}))
 }
 
 type turn struct {

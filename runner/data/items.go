@@ -17,6 +17,7 @@ type record struct {
 	line   int
 	names  []string
 	values []any
+	nulls  []string // fields that are there and hold nothing
 }
 
 func (r record) get(name string) any {
@@ -34,6 +35,7 @@ type builder struct {
 	columns      map[string]string // ours to the file's
 	used         map[string]bool   // columns of the mapping that some record has
 	first        []string          // names of the first record
+	others       map[string]string // columns of another type than text, with it
 	rowWord      string            // "" for lines of text, " row " otherwise
 	numbered     bool              // errors name the item too: many may share a line
 	items        []Item
@@ -187,10 +189,16 @@ func (b *builder) find(r record, ours string) any {
 // text returns a field that must be a string; "" where it is absent and may be.
 func (b *builder) text(r record, ours string, required bool) (string, error) {
 	name, key := b.theirs(ours)
+	if kind := b.others[name]; kind != "" {
+		return "", b.fails(r.line, "column %q holds values of type %s; want texts", name, kind)
+	}
 	switch v := b.find(r, ours).(type) {
 	case nil:
 		if !required {
 			return "", nil
+		}
+		if slices.Contains(r.nulls, name) {
+			return "", b.fails(r.line, "%q is null; want a text, or remove the item", name)
 		}
 		near := schema.Nearest(name, r.names)
 		hint := fmt.Sprintf("it has %s; name its column in data.columns.%s", list(r.names), key)

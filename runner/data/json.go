@@ -129,6 +129,7 @@ func object(raw []byte) (record, error) {
 			}
 		}
 		if value[0] == 'n' {
+			r.nulls = append(r.nulls, name)
 			continue
 		}
 		r.names = append(r.names, name)

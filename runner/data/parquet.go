@@ -39,7 +39,7 @@ func (b *builder) readParquet(r io.ReaderAt, size int64) (err error) {
 		return fmt.Errorf("reading %s: is no whole parquet file: %w; it may be cut short, get it again", b.name, err)
 	}
 	columns, names := leaves(f)
-	b.first = names
+	b.first, b.others = names, otherColumns(f)
 	const mostRows = 1 << 28
 	if n := f.NumRows(); n < 0 || n > mostRows {
 		return fmt.Errorf("reading %s: it claims %d rows; want at most %d", b.name, n, mostRows)
@@ -54,6 +54,9 @@ func (b *builder) readParquet(r io.ReaderAt, size int64) (err error) {
 	}
 	line := 0
 	for _, g := range f.RowGroups() {
+		if g.NumRows() == 0 {
+			continue
+		}
 		if line, err = b.readGroup(g, columns, names, line); err != nil {
 			return err
 		}
@@ -135,6 +138,22 @@ func leaves(f *parquet.File) (columns []*column, names []string) {
 	return columns, names
 }
 
+// otherColumns names the type of each top-level column that cannot hold texts. One
+// of nulls only, as pandas writes where no row has a value, is not among them.
+func otherColumns(f *parquet.File) map[string]string {
+	others := map[string]string{}
+	for _, path := range f.Schema().Columns() {
+		leaf, ok := f.Schema().Lookup(path...)
+		if !ok || len(path) != 1 || leaf.MaxRepetitionLevel > 0 || leaf.Node.Type().Kind() == parquet.ByteArray {
+			continue
+		}
+		if t := leaf.Node.Type(); t.Kind() >= 0 { // of a column of nulls it is -1
+			others[path[0]] = t.String()
+		}
+	}
+	return others
+}
+
 var turnFields = []string{"role", "content", "from", "value"}
 
 // record gathers a row's values by field. Nulls are absent.
@@ -144,10 +163,16 @@ func (b *builder) record(row parquet.Row, columns []*column, names []string, lin
 	history := map[string][][]string{}
 	for _, v := range row {
 		i := v.Column()
-		if i < 0 || i >= len(columns) || columns[i] == nil || v.IsNull() {
+		if i < 0 || i >= len(columns) || columns[i] == nil {
 			continue
 		}
 		c := columns[i]
+		if v.IsNull() {
+			if c.depth == 0 {
+				rec.nulls = append(rec.nulls, c.name)
+			}
+			continue
+		}
 		text := string(v.ByteArray())
 		if !utf8.ValidString(text) {
 			return rec, b.fails(line, "%q is not UTF-8; get the file again", c.name)

@@ -3,13 +3,15 @@ package data
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
 )
 
-// readXLSX reads the first sheet of a workbook, whose first row names the
-// columns. Cells are taken as stored, not as formatted.
+// readXLSX reads the one sheet of a workbook, whose first row names the columns.
+// Numbers are taken as stored, not as formatted; truth values are TRUE and FALSE,
+// as a spreadsheet shows them. Dates are stored as numbers of days and refused.
 func (b *builder) readXLSX(r io.ReaderAt, size int64) (err error) {
 	b.rowWord = " row "
 	defer func() {
@@ -29,6 +31,12 @@ func (b *builder) readXLSX(r io.ReaderAt, size int64) (err error) {
 		return fmt.Errorf("reading %s: the workbook has no sheet", b.name)
 	}
 	sheet := sheets[0]
+	for _, other := range sheets[1:] {
+		if empty, err := isEmpty(f, other); err != nil || !empty {
+			return fmt.Errorf("reading %s: the workbook has data in the sheets %q and %q, and which one is meant cannot be told; save the one as a workbook of its own", b.name, sheet, other)
+		}
+	}
+	dates := dateStyles{f: f, known: map[int]bool{}}
 	rows, err := f.Rows(sheet)
 	if err != nil {
 		return fmt.Errorf("reading %s: sheet %q: %w", b.name, sheet, err)
@@ -64,7 +72,7 @@ func (b *builder) readXLSX(r io.ReaderAt, size int64) (err error) {
 		}
 		full := make([]string, len(header))
 		copy(full, row)
-		if err := b.checkFormulas(f, sheet, full, header, line); err != nil {
+		if err := b.checkCells(f, dates, sheet, full, header, line); err != nil {
 			return err
 		}
 		if err := b.add(cells(header, full, line)); err != nil {
@@ -77,24 +85,90 @@ func (b *builder) readXLSX(r io.ReaderAt, size int64) (err error) {
 	return nil
 }
 
-// checkFormulas refuses an empty cell that holds a formula: its value was never
-// computed, and reading it as empty would lose it silently.
-func (b *builder) checkFormulas(f *excelize.File, sheet string, row, header []string, line int) error {
+// checkCells gives truth values their words and refuses what would change its
+// meaning on the way: a formula whose value was never computed, an error value,
+// and a date.
+func (b *builder) checkCells(f *excelize.File, dates dateStyles, sheet string, row, header []string, line int) error {
 	for i, v := range row {
-		if v != "" {
-			continue
-		}
 		cell, err := excelize.CoordinatesToCellName(i+1, line)
 		if err != nil {
 			return b.fails(line, "%w", err)
 		}
-		formula, err := f.GetCellFormula(sheet, cell)
+		if v == "" {
+			formula, err := f.GetCellFormula(sheet, cell)
+			if err != nil {
+				return b.fails(line, "%w", err)
+			}
+			if formula != "" {
+				return b.fails(line, "cell %s (%q) holds the formula =%s without a value; open the workbook in a spreadsheet program and save it", cell, header[i], formula)
+			}
+			continue
+		}
+		kind, err := f.GetCellType(sheet, cell)
 		if err != nil {
 			return b.fails(line, "%w", err)
 		}
-		if formula != "" {
-			return b.fails(line, "cell %s (%q) holds the formula =%s without a value; open the workbook in a spreadsheet program and save it", cell, header[i], formula)
+		switch kind {
+		case excelize.CellTypeBool:
+			row[i] = map[string]string{"0": "FALSE", "1": "TRUE"}[v]
+		case excelize.CellTypeError:
+			return b.fails(line, "cell %s (%q) holds the error %s; mend it in the workbook", cell, header[i], v)
+		case excelize.CellTypeDate, excelize.CellTypeUnset, excelize.CellTypeNumber:
+			date, err := dates.has(sheet, cell)
+			if err != nil {
+				return b.fails(line, "%w", err)
+			}
+			if date || kind == excelize.CellTypeDate {
+				return b.fails(line, "cell %s (%q) holds a date, stored as %s; make it text in the workbook", cell, header[i], v)
+			}
 		}
 	}
 	return nil
+}
+
+func isEmpty(f *excelize.File, sheet string) (bool, error) {
+	rows, err := f.Rows(sheet)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row, err := rows.Columns()
+		if err != nil || strings.Join(row, "") != "" {
+			return false, err
+		}
+	}
+	return true, rows.Error()
+}
+
+// dateStyles tells cells that are shown as dates or times by their style, which
+// is all that sets them apart from numbers.
+type dateStyles struct {
+	f     *excelize.File
+	known map[int]bool
+}
+
+// quotedFormat is what stands for itself in a number format.
+var quotedFormat = regexp.MustCompile(`"[^"]*"|\\.|\[[^\]]*\]|_.|\*.`)
+
+func (d dateStyles) has(sheet, cell string) (bool, error) {
+	at, err := d.f.GetCellStyle(sheet, cell)
+	if err != nil {
+		return false, err
+	}
+	if date, ok := d.known[at]; ok {
+		return date, nil
+	}
+	style, err := d.f.GetStyle(at)
+	if err != nil {
+		return false, err
+	}
+	// ECMA-376, part 1, 18.8.30: the numbers of formats that every program knows.
+	n := style.NumFmt
+	date := n >= 14 && n <= 22 || n >= 27 && n <= 36 || n >= 45 && n <= 47 || n >= 50 && n <= 58
+	if c := style.CustomNumFmt; c != nil {
+		date = strings.ContainsAny(strings.ToLower(quotedFormat.ReplaceAllString(*c, "")), "ymdhs")
+	}
+	d.known[at] = date
+	return date, nil
 }
