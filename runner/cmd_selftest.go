@@ -21,9 +21,9 @@ var selftestCommand = &command{
 	name: "selftest", args: "", summary: "test the engine on this machine; a report to attach to an issue", min: 0, max: 0,
 	help: `
 Tests this machine's engine: the conformance tests of the GPU's driver and of the
-engine, each against a float64 reference, training beside the CPU engine, a small
-study that is killed, resumed and compared with one left alone, and last kernels
-that fail on purpose. Prints each check with its time (on
+engine, at chosen and at drawn shapes, each against a float64 reference, training
+beside the CPU engine, a small study that is killed, resumed and compared with one
+left alone, and last kernels that fail on purpose. Prints each check with its time (on
 the interpreter, -engine emulated, with what it executed) and writes the same to
 the file -o. Exit status 1 when a check fails, 4 when the engine is not here.`,
 	define: func(f *flags) {

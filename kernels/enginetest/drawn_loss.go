@@ -22,13 +22,20 @@ func (d *drawing) logits(dt kernels.DType, rows, hidden, vocab int, weights kern
 	return d.given(dt, rows, hidden, 2), d.given(weights, vocab, hidden, 2/math.Sqrt(float64(hidden)))
 }
 
-// looser is by how much longer sums err more than those of [Checks].
-func looser(hidden int) float64 { return math.Sqrt(max(1, float64(hidden)/64)) }
+// looser is by how much sums of n terms err more than those of [Checks]: as the
+// square root of n where each step rounds to nearest, as n where tensor cores, which
+// truncate, add bfloat16.
+func looser(dt kernels.DType, n int) float64 {
+	if dt == kernels.BF16 {
+		return max(1, float64(n)/128)
+	}
+	return math.Sqrt(max(1, float64(n)/64))
+}
 
-func (d *drawing) nearLosses(name string, got, want []float64, hidden int) {
+func (d *drawing) nearLosses(name string, got, want []float64, dt kernels.DType, hidden int) {
 	d.note(got...)
 	for i, w := range want {
-		if !(math.Abs(got[i]-w) <= looser(hidden)*d.tol.Loss*(1+math.Abs(w))) {
+		if !(math.Abs(got[i]-w) <= looser(dt, hidden)*d.tol.Loss*(1+math.Abs(w))) {
 			d.errorf("%s[%d] = %.9g, want %.9g", name, i, got[i], w)
 		}
 	}
@@ -83,14 +90,14 @@ func drawCrossEntropy(d *drawing) {
 	ce, want := make([]float64, rows), crossEntropies(x.v, ws, targets, hidden, vocab)
 	if !grads {
 		d.CrossEntropy(ce, nil, nil, x.t, w.t, targets, nil, nil, false)
-		d.nearLosses("ce", ce, want, hidden)
+		d.nearLosses("ce", ce, want, dt, hidden)
 		return
 	}
 	dx := d.wanted(kernels.F32, rows, hidden)
 	dw, gw := d.carried(carry, vocab, hidden)
 	d.CrossEntropy(ce, dx, dw, x.t, w.t, targets, coef, d.starts(rows), carry)
-	d.nearLosses("ce", ce, want, hidden)
-	share := 4 * d.tol.Chain * looser(max(hidden, vocab/64))
+	d.nearLosses("ce", ce, want, dt, hidden)
+	share := 4 * d.tol.Chain * looser(dt, max(hidden, vocab/64))
 	if dt == kernels.BF16 {
 		share = 2 * (d.tol.Round + 2*d.tol.Chain)
 	}
@@ -131,7 +138,7 @@ func drawLogProb(d *drawing) {
 		best = make([]int32, len(list))
 	}
 	d.LogProb(got, best, x.t, w.t, list, targets)
-	d.nearLosses("log-probability", got, want, hidden)
+	d.nearLosses("log-probability", got, want, dt, hidden)
 	for i, b := range best {
 		l := multiply(xs[i*hidden:(i+1)*hidden], ws, 1, hidden, vocab)
 		if b < 0 || int(b) >= vocab {

@@ -1,6 +1,7 @@
 // Package selftest tests an engine on the machine it runs on: the driver's and
-// the engine's conformance tests, training beside the CPU engine, a run that is
-// killed, and a table of times. Its report is made to be attached to an issue.
+// the engine's conformance tests, these at drawn shapes too, training beside the
+// CPU engine, a run that is killed, and a table of times. Its report is made to be
+// attached to an issue.
 //
 // Nothing here knows which results a GPU gives; it knows what they must be close
 // to. Most readers need two calls: [Run] and [Report.Failed].
@@ -68,6 +69,8 @@ func Run(ctx context.Context, w io.Writer, o Options) (*Report, error) {
 	}
 	t.section("engine")
 	t.conformance()
+	t.section("drawn shapes")
+	t.drawn()
 	t.section("training")
 	t.training()
 	if o.Killed != nil {
@@ -199,6 +202,36 @@ func (t *tester) conformance() {
 				problems = append(problems, "closing: "+err.Error())
 			}
 			return counted(counts), problems
+		})
+	}
+}
+
+// draws is how many shapes of each operation are drawn: fewer on the interpreter.
+const draws, drawsEmulated = 100, 2
+
+// drawn makes the engine's properties at drawn shapes, those of an operation on one
+// engine: memory that a draw gave back is the next one's.
+func (t *tester) drawn() {
+	for _, p := range enginetest.Properties() {
+		t.check("drawn/"+p.Name, func() (string, []string) {
+			e, counts, err := t.engine()
+			if err != nil {
+				return "", []string{err.Error()}
+			}
+			n := draws
+			if counts != nil {
+				n = drawsEmulated
+			}
+			var problems []string
+			for seed := 0; seed < n && len(problems) == 0; seed++ {
+				for _, problem := range p.Draw(e, t.tolerance(), uint64(seed)).Problems {
+					problems = append(problems, fmt.Sprintf("draw %d: %s", seed, problem))
+				}
+			}
+			if err := e.Close(); err != nil {
+				problems = append(problems, "closing: "+err.Error())
+			}
+			return strings.TrimSpace(fmt.Sprintf("%d shapes %s", n, counted(counts))), problems
 		})
 	}
 }
