@@ -15,6 +15,8 @@ type Comparison struct {
 	Rows []Difference
 	// Curves compares the training losses of the cells in both runs.
 	Curves []CurveDifference
+	// Settings says in words in what the two were told otherwise.
+	Settings []string
 	// OnlyA and OnlyB are the models that one run alone has.
 	OnlyA, OnlyB []string
 }
@@ -40,6 +42,7 @@ func Diff(a, b *Run) (*Comparison, error) {
 	c := &Comparison{}
 	left, right := modelsOf(a), modelsOf(b)
 	pairs := c.match(left, right)
+	c.Settings = settings(a, b, pairs)
 	merged := &Run{}
 	mergeInto(merged, a, "A ")
 	mergeInto(merged, b, "B ")
@@ -250,7 +253,7 @@ func (c *Comparison) Text() string {
 	for i, n := range notes.texts {
 		fmt.Fprintf(&b, "[%d] %s\n", i+1, n)
 	}
-	for _, line := range append(c.curveLines(), c.unmatched()...) {
+	for _, line := range c.lines() {
 		fmt.Fprintln(&b, visible(line))
 	}
 	fmt.Fprintln(&b, c.Summary())
@@ -275,7 +278,7 @@ func (c *Comparison) Markdown() string {
 	}
 	m.table("<<>>><", diffHead, differ)
 	notes.write(&m)
-	lines := append(c.curveLines(), c.unmatched()...)
+	lines := c.lines()
 	for _, line := range lines {
 		m.line("- %s", escape(line))
 	}
@@ -286,6 +289,15 @@ func (c *Comparison) Markdown() string {
 		m.details(count(len(equal), "figure", "figures")+" with equal scores on every item", func() { m.table("<<>>><", diffHead, equal) })
 	}
 	return m.String()
+}
+
+// lines are what stands beside the figures: what was told otherwise, the losses,
+// and what could not be compared.
+func (c *Comparison) lines() (lines []string) {
+	for _, s := range c.Settings {
+		lines = append(lines, "not the same: "+s)
+	}
+	return append(append(lines, c.curveLines()...), c.unmatched()...)
 }
 
 func (c *Comparison) curveLines() (lines []string) {

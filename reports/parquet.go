@@ -253,7 +253,7 @@ func sameColumns(got, want *parquet.Schema) error {
 		name := strings.Join(path, ".")
 		have, ok := g[name]
 		if !ok {
-			return fmt.Errorf("foreign table: column %q is missing (it has %s)", name, columnList(got))
+			return fmt.Errorf("foreign table: column %q is missing (it has %s); if another xrun wrote it, run its spec again with this one: finished stages are kept", name, columnList(got))
 		}
 		if have != w[name] {
 			return fmt.Errorf("foreign table: column %q is %s; want %s", name, have, w[name])

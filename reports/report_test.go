@@ -360,3 +360,41 @@ func (n names) WriteFile(name string, write func(io.Writer) error) error {
 	n[name] = true
 	return write(io.Discard)
 }
+
+// A comparison says in what its runs were told otherwise, a difference once: on the
+// axes, in the recipe, in the form of a suite, in the numerics, in the data's bytes.
+func TestDiffNamesWhatWasToldOtherwise(t *testing.T) {
+	check := func(what string, change func(a, b *Run), want ...string) {
+		t.Helper()
+		a, b := syntheticRun(1), syntheticRun(1)
+		for _, r := range []*Run{a, b} {
+			for _, f := range [][3]string{{"recipe", "train.lr", "0.001"}, {"recipe", "data.source", "a.json"}, {"asked", "easy", "opencompass"}, {"keys", "prepare a.json", "ab12"}} {
+				r.Facts = append(r.Facts, Fact{Section: f[0], Key: f[1], Value: f[2]})
+			}
+		}
+		change(a, b)
+		c, err := Diff(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, c.Settings); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	set := func(r *Run, key, value string) {
+		for i := range r.Facts {
+			if r.Facts[i].Key == key {
+				r.Facts[i].Value = value
+			}
+		}
+	}
+	check("nothing", func(a, b *Run) {})
+	check("an axis and the recipe", func(a, b *Run) { set(b, "seed", "7"); set(b, "train.lr", "0.002") }, "seed: 1 in A, 7 in B", "train.lr: 0.001 in A, 0.002 in B")
+	check("a key that one has", func(a, b *Run) { b.Facts = append(b.Facts, Fact{Section: "recipe", Key: "data.limit", Value: "9"}) }, "data.limit: not set in A, 9 in B")
+	check("the form and the numerics", func(a, b *Run) { set(b, "easy", "lm-eval"); set(b, "numerics", "cpu/2") }, "numerics: cpu/1 in A, cpu/2 in B", "easy asked as: opencompass in A, lm-eval in B")
+	check("the same name, other data", func(a, b *Run) { set(b, "prepare a.json", "cd34") }, "a.json: its contents or the tokenizer differ")
+	check("other data by the recipe", func(a, b *Run) { set(b, "prepare a.json", "cd34"); set(b, "data.source", "b.json") }, "data.source: a.json in A, b.json in B")
+	check("a run of before", func(a, b *Run) {
+		b.Facts = slices.DeleteFunc(b.Facts, func(f Fact) bool { return f.Section == "recipe" })
+	})
+}
