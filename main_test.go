@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"xrun/runner"
+	"xrun/runner/disk"
+	"xrun/runner/disk/faults"
 )
 
 // TestReadme runs the console blocks of README.md, in order, in one empty
@@ -22,6 +24,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	disk.OS = faults.Unsynced(disk.OS)
 	root, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)

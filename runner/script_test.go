@@ -10,9 +10,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"xrun/runner"
+	"xrun/runner/disk"
+	"xrun/runner/disk/faults"
 )
 
+// TestMain is xrun where a test asks for the program, and runs the tests
+// otherwise. Neither waits for the disk; TestPowerLoss knows what was synced.
 func TestMain(m *testing.M) {
+	disk.OS = faults.Unsynced(disk.OS)
 	if os.Getenv(asProgram) != "" {
 		os.Exit(runner.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
