@@ -75,7 +75,7 @@ func (r *renderer) figuresSection() {
 	}
 	text += "; ± is the standard error"
 	if r.seeds > 1 {
-		text += ", of cells over their seeds, of base models over items"
+		text += ", over seeds where a column has several and else over items"
 	}
 	text += "."
 	if len(r.between)+len(r.base) > 0 {

@@ -398,3 +398,16 @@ func TestDiffNamesWhatWasToldOtherwise(t *testing.T) {
 		b.Facts = slices.DeleteFunc(b.Facts, func(f Fact) bool { return f.Section == "recipe" })
 	})
 }
+
+func TestSeedWords(t *testing.T) {
+	of := func(n int) *contrast { return &contrast{a: []string{"base"}, b: make([]string, n)} }
+	for want, list := range map[string][]*contrast{
+		"for this seed":                 {of(1), of(1)},
+		"in the mean over 3 seeds":      {of(3), of(3)},
+		"in the mean over 2 to 3 seeds": {of(3), of(2), of(3)},
+	} {
+		if got := seedWords(list...); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -32,9 +32,10 @@ func warmupSteps(w float64, steps int) int {
 const purposeShuffle = 1
 
 // epochOrder returns the order in which an epoch visits n rows. It depends on
-// (seed, epoch, n) only: a Fisher–Yates shuffle from the end, whose j for
-// position i is draw i of Philox4x32-10 keyed by (seed, purpose, epoch), mapped
-// to [0, i] by the high half of a 64-bit product.
+// (seed, epoch, n) only: a Fisher–Yates shuffle from the end. The positions i = n−1
+// … 1 take the draws of Philox4x32-10 keyed by (seed, purpose, epoch) one after the
+// other, each mapped to j in [0, i] by the high half of its 128-bit product with
+// i + 1; see num.Philox.
 func epochOrder(n int, seed uint64, epoch int, shuffle bool) []int {
 	order := make([]int, n)
 	for i := range order {

@@ -240,7 +240,7 @@ func (p *program) fieldsOf(r row, subset string) (map[string]string, error) {
 			s = strings.ReplaceAll(s, f.Replace.Old, f.new.render(vars))
 		}
 		if f.Trim {
-			s = strings.TrimSpace(s)
+			s = strings.TrimFunc(s, pythonSpace) // both harnesses strip so
 		}
 		vars[f.Name] = s
 	}

@@ -245,7 +245,7 @@ func (c *candidate) cut(n int) {
 	}
 }
 
-// pythonSpace is what str.rstrip removes.
+// pythonSpace is what str.strip removes.
 func pythonSpace(r rune) bool {
 	switch r {
 	case '\t', '\n', '\v', '\f', '\r', 0x1c, 0x1d, 0x1e, 0x1f, ' ', 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000:
