@@ -70,6 +70,15 @@ func tangoScore(B, C, N, d float64) float64 {
 // average: its sum of differences and its number of items (or its weight).
 type unit struct{ sum, count float64 }
 
+// within keeps an interval of percentage points inside what a difference can be;
+// stretched percentiles of few units reach beyond.
+func within(unit string, low, high float64) (float64, float64) {
+	if unit != "%" {
+		return low, high
+	}
+	return max(low, -100), min(high, 100)
+}
+
 // bootstrap returns the 95 % interval of Σ sums / Σ counts when units are drawn
 // with replacement, resamples times (Efron, Annals of Statistics 7, 1979):
 // the 2.5 and 97.5 percentiles, their distance from the estimate stretched by

@@ -271,7 +271,7 @@ func (p *paired) fill(d *Difference, factor float64) power {
 		d.Method = "sampled sign-flip over clusters; bootstrap over clusters"
 		low, high = bootstrap(p.units, name, Resamples)
 	}
-	d.Low, d.High = factor*low, factor*high
+	d.Low, d.High = within(d.Unit, factor*low, factor*high)
 	switch {
 	case p.binary && p.single && p.scale == 1:
 		d.P = McNemar(p.onlyB, p.onlyA)
@@ -371,7 +371,7 @@ func fillAverage(d *Difference, members []*paired, weights []float64, factor flo
 		low, high = stratified(strata, weights, name, Resamples)
 		se = stratifiedStdErr(strata, weights)
 	}
-	d.Low, d.High = factor*low, factor*high
+	d.Low, d.High = within(d.Unit, factor*low, factor*high)
 	d.Sign = signOf(d.Low, d.High)
 	if same {
 		d.Sign = "="

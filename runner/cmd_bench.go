@@ -73,6 +73,9 @@ func (e *env) bench(f *flags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.tokens > c.MaxPositions {
+		fmt.Fprintf(e.stderr, "xrun: the kernels work on %d tokens, as many as the model has positions\n", c.MaxPositions)
+	}
 	rows := bench.SyntheticRows((f.steps+1)*f.batch, c.Vocab, f.length)
 	if f.data != "" {
 		if rows, err = in.benchRows(f, name, (f.steps+1)*f.batch); err != nil {

@@ -82,7 +82,11 @@ func (e *env) describeData(f *flags, path string) error {
 	}
 	s.printLedgers(e.stdout)
 	row, why := rowOf(p.Prepared, f.item)
-	fmt.Fprintf(e.stdout, "item %d of %d; %s\n", f.item, p.Ledger.Items, why)
+	of := ""
+	if len(s.preparations) > 1 { // the first's
+		of = " of " + p.set.Source
+	}
+	fmt.Fprintf(e.stdout, "item %d of %d%s; %s\n", f.item, p.Ledger.Items, of, why)
 	if row != nil {
 		prompt, target, end := row.Text(p.model.tokenizer)
 		fmt.Fprintf(e.stdout, "\n%s«%s%s»\n", prompt, target, end)

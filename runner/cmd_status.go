@@ -98,12 +98,13 @@ says what squeue and scontrol know of their jobs.
 Exit status 1 when a stage failed.`,
 	define: func(f *flags) { f.set.BoolVar(&f.json, "json", false, "print JSON") },
 	run: func(e *env, f *flags, args []string) error {
-		plan, err := readPlan(args[0])
+		run := runNamed(args[0])
+		plan, err := readPlan(run)
 		if err != nil {
 			return err
 		}
-		stages := statusOf(storeOf(e.disk, args[0]), plan)
-		if err := joinSlurm(e.ctx, e.disk, args[0], stages); err != nil {
+		stages := statusOf(storeOf(e.disk, run), plan)
+		if err := joinSlurm(e.ctx, e.disk, run, stages); err != nil {
 			fmt.Fprintf(e.stderr, "xrun: what Slurm knows is missing: %v\n", err)
 		}
 		if f.json {
@@ -111,7 +112,7 @@ Exit status 1 when a stage failed.`,
 				return err
 			}
 		} else {
-			printStatus(e.stdout, args[0], stages)
+			printStatus(e.stdout, run, stages)
 		}
 		if n := countState(stages, stateFailed); n > 0 {
 			return &statusError{exitFailed, plural(n, "stage") + " failed"}

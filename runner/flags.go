@@ -107,6 +107,9 @@ func (f *flags) explain(err error) error {
 	if wrong := invalidValue.FindStringSubmatch(err.Error()); wrong != nil {
 		if g := f.set.Lookup(wrong[2]); g != nil {
 			value, _ := strconv.Unquote(wrong[1])
+			if strings.HasSuffix(err.Error(), "value out of range") {
+				return usagef("-%s %s: is beyond what a computer's word holds; want %s", g.Name, value, wanted(g.Value))
+			}
 			return usagef("-%s %s: want %s", g.Name, value, wanted(g.Value))
 		}
 	}

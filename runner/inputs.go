@@ -57,6 +57,9 @@ func (in *inputs) directory(name string) (dir, error) {
 		return dir{FS: sub, name: name}, nil
 	}
 	st, err := os.Stat(name)
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("opening the directory %s: %w", name, p.Err)
+	}
 	if err == nil && !st.IsDir() {
 		err = fmt.Errorf("%s is not a directory", name)
 	}
@@ -228,6 +231,9 @@ func (in *inputs) digest(d dir, name string) (string, error) {
 func (in *inputs) digestFile(name string) (string, error) {
 	if inner, ok := strings.CutPrefix(name, builtinPrefix); ok {
 		return digestFS(experiments.FS, path.Clean(inner))
+	}
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return "", errors.New("it is a directory; want a file")
 	}
 	return in.digests.File(name)
 }

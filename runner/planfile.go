@@ -75,7 +75,7 @@ func readPlan(dir string) ([]stageRecord, error) {
 	}
 	var out []stageRecord
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, planName), err)
+		return nil, fmt.Errorf("reading %s: %w; it must be as xrun wrote it", filepath.Join(dir, planName), err)
 	}
 	return out, nil
 }

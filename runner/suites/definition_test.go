@@ -138,7 +138,7 @@ y│y
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if _, err := s.Describe(2, letters{}, suites.Options{}); err == nil || !strings.Contains(err.Error(), "it has the items 1 to 2, so no 3") {
+	if _, err := s.Describe(2, letters{}, suites.Options{}); err == nil || !strings.Contains(err.Error(), "there is no item 3; it has the items 1 to 2") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -18,7 +18,7 @@ type TextTokenizer interface {
 // template and the token that stands for an empty context.
 func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) {
 	if i < 0 || i >= s.Len() {
-		return "", fmt.Errorf("describing suite %s: it has the items 1 to %d, so no %d", s.Name(), s.Len(), i+1)
+		return "", fmt.Errorf("describing suite %s: there is no item %d; it has the items 1 to %d", s.Name(), i+1, s.Len())
 	}
 	it := s.Item(i)
 	cands, err := s.encode(it, tok, opt)

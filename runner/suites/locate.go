@@ -142,6 +142,9 @@ func (s *Suite) locate(files []string, subset string) (string, error) {
 		if ok && !dir {
 			return cands[i], nil
 		}
+		if ok {
+			cands[i] += "/ (a directory)"
+		}
 	}
 	return "", s.notFound(cands)
 }

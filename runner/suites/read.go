@@ -172,6 +172,9 @@ func decodeObject(text []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	var v any
+	if bytes.HasPrefix(bytes.TrimLeft(text, " \t"), []byte("[")) {
+		return nil, errors.New("a JSON list where each line is an object; write an object a line, without the brackets and commas")
+	}
 	if err := dec.Decode(&v); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("the JSON object is cut off")
