@@ -188,6 +188,7 @@ func (d *planned) CopyOut(_ cuda.Stream, dst []byte, src cuda.Address) error {
 	if !d.within(src, int64(len(dst))) {
 		d.t.Errorf("%s: copies %d bytes from %#x", d.during, len(dst), uint64(src))
 	}
+	clear(dst)
 	return nil
 }
 
