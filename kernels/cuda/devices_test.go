@@ -43,10 +43,11 @@ func emulateDevice(i int) *emulated.Driver {
 // tensor cores of other generations add in other orders the interpreter does not
 // know: the compute capability is in Numerics.)
 func TestBitsOnEveryDevice(t *testing.T) {
+	draws := (enginetest.Draws(t, 1) + 4) / 5
 	for _, p := range enginetest.Properties() {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(2) {
+			for seed := range uint64(draws) {
 				seed += 1000
 				var first enginetest.Drawn
 				for i, device := range devices {

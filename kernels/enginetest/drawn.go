@@ -99,14 +99,20 @@ func (p Property) run(e kernels.Engine, tol Tolerance, choose func(n int) int) (
 // property [RunDrawn] makes.
 const DrawsVariable = "XRUN_DRAWS"
 
-// RunDrawn makes draws of every property, by default n of each, as subtests
-// named by their seeds. newEngine makes the engine of a seed, which is closed.
-func RunDrawn(t *testing.T, newEngine func(t testing.TB, seed uint64) kernels.Engine, tol Tolerance, n int) {
+// Draws returns what [DrawsVariable] says, or n.
+func Draws(t testing.TB, n int) int {
 	if v := os.Getenv(DrawsVariable); v != "" {
 		if _, err := fmt.Sscan(v, &n); err != nil {
 			t.Fatalf("%s=%s: %v", DrawsVariable, v, err)
 		}
 	}
+	return n
+}
+
+// RunDrawn makes draws of every property, by default n of each, as subtests
+// named by their seeds. newEngine makes the engine of a seed, which is closed.
+func RunDrawn(t *testing.T, newEngine func(t testing.TB, seed uint64) kernels.Engine, tol Tolerance, n int) {
+	n = Draws(t, n)
 	for _, p := range Properties() {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
