@@ -71,7 +71,7 @@ func tangoScore(B, C, N, d float64) float64 {
 type unit struct{ sum, count float64 }
 
 // within keeps an interval of percentage points inside what a difference can be;
-// stretched percentiles of few units reach beyond.
+// stretched percentiles of few units, and Student's t of few seeds, reach beyond.
 func within(unit string, low, high float64) (float64, float64) {
 	if unit != "%" {
 		return low, high

@@ -440,7 +440,7 @@ func fillSeeds(d *Difference, perSeed []float64) {
 	}
 	avg /= float64(len(perSeed))
 	half := float64(t975(len(perSeed)-1) * d.SeedStdErr)
-	d.SeedLow, d.SeedHigh = avg-half, avg+half
+	d.SeedLow, d.SeedHigh = within(d.Unit, avg-half, avg+half)
 	d.SeedP = 1
 	if avg != 0 {
 		d.SeedP = studentP(avg/d.SeedStdErr, len(perSeed)-1)

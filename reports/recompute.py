@@ -142,6 +142,11 @@ def stretched(values, estimate, units):
     return estimate + (values[k - 1] - estimate) * f, estimate + (values[-k] - estimate) * f
 
 
+def inside(unit, low, high):
+    """Differences of percentages lie within 100 points."""
+    return (np.maximum(low, -100.0), np.minimum(high, 100.0)) if unit == "%" else (low, high)
+
+
 def bootstrap(sums, counts, name):
     if len(sums) < 2:
         return math.nan, math.nan
@@ -359,7 +364,8 @@ def compare(run, name, of):
             se, mean, nu = np.std(per, ddof=1) / math.sqrt(len(per)), float(np.mean(per)), len(per) - 1
             half = stats.t.isf(0.025, nu) * se
             p = math.nan if not math.isfinite(mean) else 1.0 if mean == 0 else 2 * stats.t.sf(abs(mean) / se, nu) if se > 0 else 0.0
-            r.update(seed_stderr=float(se), seed_low=mean - half, seed_high=mean + half, seed_p=float(p))
+            low, high = inside(d.unit, mean - half, mean + half)
+            r.update(seed_stderr=float(se), seed_low=low, seed_high=high, seed_p=float(p))
         r.update(delta=math.nan, low=math.nan, high=math.nan, p=math.nan, items=0, only_a=0, only_b=0, units=0, sign="", se=math.nan, floor=lambda alpha: 0.0)
         out[d.suite, d.figure] = r
         factor = 100.0 if d.unit == "%" else 1.0
@@ -393,7 +399,8 @@ def compare(run, name, of):
         else:
             low, high = bootstrap(sums, counts, stream)
             r["p"] = sign_flip_sampled(sums, stream)
-        r.update(delta=factor * sums.sum() / counts.sum(), low=factor * low, high=factor * high, se=math.sqrt((sums**2).sum()) / counts.sum())
+        low, high = inside(d.unit, factor * low, factor * high)
+        r.update(delta=factor * sums.sum() / counts.sum(), low=low, high=high, se=math.sqrt((sums**2).sum()) / counts.sum())
         if p["binary"]:
             r["floor"] = lambda alpha, n=len(sums), items=p["n"]: needed(n, alpha) * n / items
         if p["same"] and p["missing"] + p["changed"] == 0:
@@ -426,7 +433,8 @@ def fill_average(r, suite, figure, pairs):
         low, high = stratified(within, w, f"{suite}/{figure}")
         se = math.sqrt(sum((a * math.sqrt((s**2).sum()) / c.sum()) ** 2 for a, (s, c) in zip(w, within))) / w.sum()
     f = r["factor"]
-    r.update(delta=f * mean, low=f * low, high=f * high, se=se, sign="+" if low > 0 else "-" if high < 0 else "~")
+    low, high = inside("%" if f == 100 else "", f * low, f * high)
+    r.update(delta=f * mean, low=low, high=high, se=se, sign="+" if low > 0 else "-" if high < 0 else "~")
     if binary:
         share = max(a / m["n"] for a, m in zip(w, members)) / w.sum()
         r["floor"] = lambda alpha: z * z * share
