@@ -84,6 +84,7 @@
 // Tensors from 64 KiB on are outside the collected heap (package pages): Free
 // gives them back to the system at once, Close gives back the rest. If the
 // system has none left, New and operations panic with a *pages.ExhaustedError.
-// Operations allocate only while their scratch memory grows: the keys and values of one head of one sequence, a strip of its scores, and
-// the logits of up to 512 label rows (320 MiB at most).
+// Operations allocate only while their scratch memory grows: the keys and values
+// of one head of one sequence, a strip of its scores, and the logits of up to 512
+// label rows (320 MiB at most).
 package cpu

@@ -166,8 +166,9 @@ func (r Row) Text(tok Tokenizer) (prompt, target, end string) {
 }
 
 // Over returns how many tokens steps optimizer steps of perStep rows read, and in
-// how many pairs a token sees itself or an earlier one of its row: exactly for whole epochs, in proportion to the rows for a part of one, whose
-// rows the shuffle draws.
+// how many pairs a token sees itself or an earlier one of its row: exactly for
+// whole epochs, in proportion to the rows for a part of one, whose rows the
+// shuffle draws.
 func (p *Prepared) Over(steps, perStep int) (tokens int64, pairs float64) {
 	if len(p.Rows) == 0 || perStep <= 0 {
 		return 0, 0

@@ -62,7 +62,8 @@ var often = []uint32{math.Float32bits(magic), math.Float32bits(1)}
 
 // reduce and expOf return num.Exp32(x) for x that is not positive: the same
 // operations, without the selection for large x. That they have its bits is
-// tested in package vec. reduce is the first part: the power of 2, in the low bits, and the rest.
+// tested in package vec. reduce is the first part: the power of 2, in the low
+// bits, and the rest.
 func (k *constants) reduce(x f) []f {
 	const log2e, ln2Hi, ln2Lo = 0x1.715476p+0, 0x1.62e43p-1, -0x1.05c61p-29
 	t, n, r := YMM(), YMM(), YMM()
