@@ -61,6 +61,21 @@ func manyAxes() *Run {
 	return run
 }
 
+// What stands between two dollar signs is a formula on GitHub.
+func TestPricesAreNoFormulas(t *testing.T) {
+	for text, want := range map[string]string{
+		"$2 a day":     "$2 a day",
+		"$2 * 9 = $18": `<span>$</span>2 \* 9 = <span>$</span>18`,
+	} {
+		if got := escape(text); got != want {
+			t.Errorf("%q in Markdown is %q; want %q", text, got, want)
+		}
+	}
+	if got, want := inHTML("$1 <\n$2"), "<span>$</span>1 &lt;<br><span>$</span>2"; got != want {
+		t.Errorf("in HTML: %q; want %q", got, want)
+	}
+}
+
 // Twenty comparisons stand in a picture for each axis, in tables of a few columns
 // that hold one axis each, and in a verdict of a line for each two values.
 func TestManyAxesStayReadable(t *testing.T) {

@@ -80,7 +80,16 @@ func escape(s string) string {
 			b.WriteRune(r)
 		}
 	}
-	return b.String()
+	return dollars(b.String())
+}
+
+// dollars keeps prices from being set as a formula, as GitHub sets what stands
+// between two dollar signs.
+func dollars(s string) string {
+	if strings.Count(s, "$") < 2 {
+		return s
+	}
+	return strings.ReplaceAll(s, "$", "<span>$</span>")
 }
 
 func wordByte(c byte) bool {
@@ -102,7 +111,7 @@ func inHTML(s string) string {
 	s = html.EscapeString(visible(s))
 	s = strings.ReplaceAll(s, "\n", "<br>")
 	s = strings.ReplaceAll(s, "<br> ", "<br>&nbsp;")
-	return strings.ReplaceAll(s, "  ", " &nbsp;")
+	return dollars(strings.ReplaceAll(s, "  ", " &nbsp;"))
 }
 
 // visible replaces control characters, and what is no UTF-8, by pictures.
