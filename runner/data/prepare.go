@@ -113,7 +113,8 @@ func Prepare(items []Item, tok Tokenizer, opt Options) (*Prepared, error) {
 		}
 	}
 	if len(p.Ledger.WithoutTarget) == len(kept) {
-		return nil, fmt.Errorf("preparing %s: none of its %d items has a token to learn (%d of them are cut before their output); raise maxLength, or use truncate: \"prompt\"", opt.Name, len(items), p.Ledger.Truncated)
+		return nil, fmt.Errorf("preparing %s: none of its %d items has a token to learn (%d are cut before their output, %d are longer than %d tokens and dropped); raise maxLength, or use truncate: \"prompt\"",
+			opt.Name, len(items), p.Ledger.Truncated, len(p.Ledger.Dropped), opt.MaxLength)
 	}
 	if p.Rows, p.HeldOut, err = holdOut(kept, items, opt); err != nil {
 		return nil, err

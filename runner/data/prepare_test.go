@@ -231,8 +231,8 @@ func TestPrepareErrors(t *testing.T) {
 			t.Errorf("\n got %v\nwant %s", err, want)
 		}
 	}
-	check(`preparing a.json: none of its 1 items has a token to learn (1 of them are cut before their output); raise maxLength, or use truncate: "prompt"`, func(o *data.Options) { o.MaxLength = 5 })
-	check(`preparing a.json: none of its 1 items has a token to learn (0 of them are cut before their output); raise maxLength, or use truncate: "prompt"`, func(o *data.Options) { o.MaxLength, o.Truncate = 5, "drop" })
+	check(`preparing a.json: none of its 1 items has a token to learn (1 are cut before their output, 0 are longer than 5 tokens and dropped); raise maxLength, or use truncate: "prompt"`, func(o *data.Options) { o.MaxLength = 5 })
+	check(`preparing a.json: none of its 1 items has a token to learn (0 are cut before their output, 1 are longer than 5 tokens and dropped); raise maxLength, or use truncate: "prompt"`, func(o *data.Options) { o.MaxLength, o.Truncate = 5, "drop" })
 	check("preparing a.json: maxLength 1 leaves no target; want at least 2", func(o *data.Options) { o.MaxLength = 1 })
 	check(`preparing a.json: data.end "stop" is 4 tokens; want the text of one special token, "eos" or "none"`, func(o *data.Options) { o.End = "stop" })
 	check(`preparing a.json: the tokenizer has no bos_token; set data.bos to "auto" or "never"`, func(o *data.Options) { o.BOS = "always" })
