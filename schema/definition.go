@@ -30,7 +30,7 @@ type Definition struct {
 	Question string      `json:"question,omitempty"`
 	Shots    *SuiteShots `json:"shots,omitempty"`
 	// Scores are the rules, one figure each: "ppl" and "ll" of opencompass,
-	// "acc" and "acc_norm" of lm-eval, "exact_match" of generate.
+	// "acc", "acc_norm" and "acc_bytes" of lm-eval, "exact_match" of generate.
 	Scores      []string          `json:"scores"`
 	Generate    *SuiteGenerate    `json:"generate,omitempty"`
 	Annotations *SuiteAnnotations `json:"annotations,omitempty"`

@@ -67,7 +67,7 @@ scores: ["acc"]
 	}
 	for _, c := range []struct{ old, new, want string }{
 		{"gold: path", "gold: paht", `my/quiz.cue:4:7: gold.paht: unknown key; did you mean "path"?`},
-		{`["acc"]`, `["accuracy"]`, `my/quiz.cue:6:10: scores[0]: is "accuracy"; want "ppl", "ll", "acc", "acc_norm" or "exact_match"`},
+		{`["acc"]`, `["accuracy"]`, `my/quiz.cue:6:10: scores[0]: is "accuracy"; want "ppl", "ll", "acc", "acc_norm", "acc_bytes" or "exact_match"`},
 		{`"jsonl"`, `"tsv"`, `my/quiz.cue:2:36: files.format: is "tsv"; want "jsonl" or "csv"`},
 	} {
 		bad := strings.Replace(good, c.old, c.new, 1)

@@ -39,7 +39,7 @@ type compiledField struct {
 // families lists the scoring rules of each protocol family.
 var families = map[string][]string{
 	"opencompass": {"ppl", "ll"},
-	"lm-eval":     {"acc", "acc_norm"},
+	"lm-eval":     {"acc", "acc_norm", "acc_bytes"},
 	"generate":    {"exact_match"},
 }
 

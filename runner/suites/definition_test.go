@@ -2,6 +2,7 @@ package suites_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -54,6 +55,34 @@ func TestOwnSuite(t *testing.T) {
 	results, _ := s.Figures(score(t, s, &table{}, suites.Options{}))
 	if len(results) != 1 || results[0].Figure != "own acc" || results[0].Order < 10000 {
 		t.Errorf("%+v", results)
+	}
+}
+
+// A figure is named by what it divides by: "éyy" has three characters and four
+// bytes. At −0.33 the one letter beats a third of −1.3 and loses to its quarter.
+func TestCharactersAndBytes(t *testing.T) {
+	def := define(t, `{
+	protocol: "lm-eval"
+	files: {test: ["q.jsonl"], format: "jsonl"}
+	choices: {labels: ["1", "2"], texts: ["x", "éyy"]}
+	gold: {path: "gold", same: true}
+	prompt: {context: "Q", answer: "{choice}"}
+	scores: ["acc", "acc_norm", "acc_bytes"]
+}`)
+	s, err := suites.OpenDefinition(files("q.jsonl", `{"gold": "1"}`+"\n"), def, schema.Suite{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := score(t, s, &table{logs: map[rune]float64{'x': -0.33, 'é': -0.5, 'y': -0.4}}, suites.Options{})
+	want := map[string][2]float64{"own": {-0.33, -1.3}, "own (acc_norm)": {-0.33, -1.3 / 3}, "own (acc_bytes)": {-0.33, -1.3 / 4}}
+	predictions := map[string]string{"own": "1", "own (acc_norm)": "1", "own (acc_bytes)": "2"}
+	for i, r := range rows {
+		if w := want[r.Suite][i%2]; math.Abs(r.Score-w) > 1e-15 || r.Prediction != predictions[r.Suite] {
+			t.Errorf("%s, choice %s: %g and %s, want %g and %s", r.Suite, r.Choice, r.Score, r.Prediction, w, predictions[r.Suite])
+		}
+	}
+	if len(rows) != 6 {
+		t.Errorf("%d rows, want 6", len(rows))
 	}
 }
 

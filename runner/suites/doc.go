@@ -25,7 +25,8 @@
 //     to its scores at any other.
 //   - lm-eval: context and continuation; "acc" compares the sum of the
 //     continuation's log-probabilities, "acc_norm" that sum over the number of
-//     characters of the choice. The highest wins.
+//     characters of the choice, "acc_bytes" over its bytes in UTF-8. The highest
+//     wins.
 //   - generate: a greedy answer, compared with the gold answer after a stated
 //     normalization.
 //

@@ -240,6 +240,7 @@ func (s *Suite) suiteOf(rule string, further bool) string {
 //	ll        -Σ CE / (n - m)   without the first m
 //	acc       Σ log p           of the continuation
 //	acc_norm  Σ log p / chars   of the choice
+//	acc_bytes Σ log p / bytes   of the choice in UTF-8
 //
 // A choice without a scored token has the sum 0; where the divisor is not
 // positive the score is the worst there is.
@@ -260,6 +261,11 @@ func score(rule string, sum float64, c candidate) float64 {
 			return math.Inf(-1)
 		}
 		return sum / float64(c.chars)
+	case "acc_bytes":
+		if c.bytes == 0 {
+			return math.Inf(-1)
+		}
+		return sum / float64(c.bytes)
 	}
 	panic("suites: unknown rule " + rule) // compile checked it
 }

@@ -67,8 +67,9 @@ type Choice struct {
 	Context, Text string
 	// Mask is the text whose token count is left out by the score "ll".
 	Mask string
-	// Chars is the number of characters that acc_norm divides by.
-	Chars int
+	// Chars and Bytes are the length of the choice that acc_norm and acc_bytes
+	// divide by, in characters and in UTF-8.
+	Chars, Bytes int
 }
 
 // Item renders item i, from 0 to Len()-1.
@@ -86,7 +87,7 @@ func (s *Suite) render(it *item) Item {
 	out.Choices = make([]Choice, len(it.labels))
 	for c, label := range it.labels {
 		scope := map[string]string{"label": label, "choice": it.texts[c]}
-		ch := Choice{Label: label, Context: prefix + p.context.render(scope, it.vars), Text: p.answer.render(scope, it.vars), Chars: utf8.RuneCountInString(it.texts[c])}
+		ch := Choice{Label: label, Context: prefix + p.context.render(scope, it.vars), Text: p.answer.render(scope, it.vars), Chars: utf8.RuneCountInString(it.texts[c]), Bytes: len(it.texts[c])}
 		if p.mask != nil {
 			ch.Mask = p.mask.render(scope, it.vars)
 		}
@@ -121,6 +122,7 @@ type candidate struct {
 	Sequence
 	masked    int // tokens that "ll" leaves out
 	chars     int
+	bytes     int
 	truncated bool
 }
 
@@ -154,7 +156,7 @@ func (s *Suite) encode(it Item, tok Tokenizer, opt Options) ([]candidate, error)
 		if err != nil {
 			return nil, fmt.Errorf("item %s, choice %s: %w", it.ID, c.Label, err)
 		}
-		out[i].chars = c.Chars
+		out[i].chars, out[i].bytes = c.Chars, c.Bytes
 	}
 	return out, nil
 }
