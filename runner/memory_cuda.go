@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"xrun/kernels/cuda"
+	"xrun/kernels/cuda/nvidia"
 	"xrun/kernels/pages"
 	"xrun/model"
 )
@@ -66,7 +67,7 @@ func (s *study) printDeviceMemory(w io.Writer, d cuda.Device) {
 // adviseMemory adds what to lower to the failure of a stage that memory did not
 // hold.
 func adviseMemory(st *stage, err error) error {
-	device := errors.As(err, new(*cuda.OutOfMemoryError))
+	device := errors.As(err, new(*cuda.OutOfMemoryError)) || nvidia.Exhausted(err)
 	switch {
 	case !device && !errors.As(err, new(*pages.ExhaustedError)):
 		return err

@@ -1,6 +1,7 @@
 package nvidia
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -44,6 +45,14 @@ func (e *Error) Error() string {
 
 // Hint returns what the user can do, or "".
 func (e *Error) Hint() string { return explanations[e.Code].hint }
+
+// Exhausted reports whether the driver had no memory for something of its own, such
+// as a kernel's code. Where a caller asked for memory the error is a
+// *cuda.OutOfMemoryError.
+func Exhausted(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == 2
+}
 
 // The codes that a user of this program can meet. The driver's names for the
 // others are clear enough.
