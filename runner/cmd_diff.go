@@ -13,7 +13,8 @@ var diffCommand = &command{
 Compares the runs A and B (run directories, or the report.md in one) item by item
 with paired statistics: exact McNemar for accuracies, sign flips and bootstrap
 otherwise; ~ where the data cannot tell. The values of A and B are each over all
-their items, the difference over those in both.
+their items, the difference over those in both. What the two were told otherwise,
+on the axes, in the recipe, of a suite or in the numerics, is said beside them.
 
 -fail-on regression  exit status 3 when a figure of B is worse than A's and the
                      data can tell, or a figure or model of A is missing in B

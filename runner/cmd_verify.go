@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +12,8 @@ import (
 
 	"xrun/reports"
 	"xrun/runner/store"
+	"xrun/runner/suites"
+	"xrun/schema"
 )
 
 var verifyCommand = &command{
@@ -18,7 +21,8 @@ var verifyCommand = &command{
 	help: `
 Runs the study of RUN (a run directory, or the report.md in one) again from its
 spec.json in an empty store and compares every file but run.json and
-timing.parquet byte for byte. Names the first stage and every file that differ.
+timing.parquet byte for byte, and the spec as given with spec.json. Names the
+first stage and every file that differ.
 Exit status 0: all equal; 3: something differs; 4: the engine that computed RUN is
 not on this machine.`,
 	define: func(f *flags) { f.defineEngine() },
@@ -57,6 +61,9 @@ not on this machine.`,
 		if err != nil {
 			return err
 		}
+		if s.specPath != "" && !resolvesTo(dir, s.specPath, spec) {
+			differing = append(differing, filepath.Base(s.specPath)+": does not say what spec.json says, from which the run is made")
+		}
 		if len(differing) == 0 {
 			fmt.Fprintf(e.stdout, "verified: every file of %s is reproduced to the byte\n", dir)
 			return nil
@@ -80,6 +87,41 @@ func givenSpec(dir string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// resolvesTo reports whether the spec as given is the resolved one that a run is
+// made from, under the tags that run.json has. Where a run came without it, the
+// spec's scale is the one tag known; one with other tags is taken at its word.
+func resolvesTo(dir, path string, spec *schema.Spec) bool {
+	var p struct {
+		Tags []string `json:"tags"`
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, provenanceName))
+	known := err == nil && json.Unmarshal(raw, &p) == nil
+	tags := map[string]string{}
+	for _, t := range p.Tags {
+		name, value, _ := strings.Cut(t, "=")
+		tags[name] = value
+	}
+	if !known {
+		text, err := os.ReadFile(path)
+		switch n := strings.Count(string(text), "@tag("); {
+		case err != nil:
+			return false
+		case n > 1 || n == 1 && !strings.Contains(string(text), "@tag(scale"):
+			return true
+		case n == 1:
+			tags["scale"] = spec.Scale
+		}
+	}
+	given, err := schema.Load(path, schema.Options{Tags: tags, Suite: suites.Check})
+	if err != nil {
+		return false
+	}
+	given.Name = spec.Name // that of the file when it was run
+	x, errX := given.JSON()
+	y, errY := spec.JSON()
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // unverified are the files of a run that hold times and places.
