@@ -58,6 +58,9 @@ func (s *isa) packs() {
 	}
 }
 
+// panelAhead is how many bytes of a panel are fetched before they are written.
+const panelAhead = 1024
+
 // along generates
 //
 //	func along<lanes><format>(dst *float32, step int, src T, stride, blocks int)
@@ -78,6 +81,16 @@ func (s *isa) along(f format, lanes int) {
 	LEAQ(Mem{Base: step, Index: step, Scale: 2}, step3)
 	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 	LEAQ(Mem{Base: src, Index: stride, Scale: 4}, src4)
+	next, next4 := GP64(), GP64() // the rows behind these, fetched while these are used
+	switch lanes {
+	case 4:
+		MOVQ(src4, next)
+	case 6:
+		LEAQ(Mem{Base: src, Index: stride3, Scale: 2}, next)
+	case 8:
+		LEAQ(Mem{Base: src, Index: stride, Scale: 8}, next)
+	}
+	LEAQ(Mem{Base: next, Index: stride, Scale: 4}, next4)
 	var r rounder
 	if f != plain {
 		r = newRounder(f == rounded || f == pairRounded)
@@ -122,6 +135,16 @@ func (s *isa) along(f format, lanes int) {
 	TESTQ(blocks, blocks)
 	JZ(LabelRef("done"))
 	Label("block")
+	for i := range lanes {
+		if i < 4 {
+			PREFETCHT0(at(next, stride, stride3, i))
+		} else {
+			PREFETCHT0(at(next4, stride, stride3, i-4))
+		}
+	}
+	for i := range lanes / 2 {
+		PREFETCHT0(Mem{Base: dst, Disp: panelAhead + 64*i})
+	}
 	switch f {
 	case pairWide:
 		for q, v := range quad(0) {
@@ -130,6 +153,8 @@ func (s *isa) along(f format, lanes int) {
 		LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
 		ADDQ(Imm(16), src)
 		ADDQ(Imm(16), src4)
+		ADDQ(Imm(16), next)
+		ADDQ(Imm(16), next4)
 	case pairRounded:
 		for half := range 2 {
 			y := quad(16 * half)
@@ -142,6 +167,8 @@ func (s *isa) along(f format, lanes int) {
 		LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
 		ADDQ(Imm(32), src)
 		ADDQ(Imm(32), src4)
+		ADDQ(Imm(32), next)
+		ADDQ(Imm(32), next4)
 	case wide:
 		y := quad(0)
 		for half := range 2 {
@@ -156,6 +183,8 @@ func (s *isa) along(f format, lanes int) {
 		}
 		ADDQ(Imm(16), src)
 		ADDQ(Imm(16), src4)
+		ADDQ(Imm(16), next)
+		ADDQ(Imm(16), next4)
 	default:
 		for half := range 2 {
 			for q, v := range quad(16 * half) {
@@ -168,6 +197,8 @@ func (s *isa) along(f format, lanes int) {
 		}
 		ADDQ(Imm(32), src)
 		ADDQ(Imm(32), src4)
+		ADDQ(Imm(32), next)
+		ADDQ(Imm(32), next4)
 	}
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
@@ -242,7 +273,7 @@ func roundingConstants() Mem {
 var roundingData Mem
 
 // rowsAhead is how many rows before its turn a row is fetched.
-const rowsAhead = 4
+const rowsAhead = 8
 
 // down generates
 //

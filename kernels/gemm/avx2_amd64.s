@@ -4082,7 +4082,7 @@ store:
 	RET
 
 // func along4Plain(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·along4Plain(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
 	MOVQ  step+8(FP), CX
@@ -4092,55 +4092,65 @@ TEXT ·along4Plain(SB), NOSPLIT, $0-40
 	LEAQ  (CX)(CX*2), DI
 	LEAQ  (BX)(BX*2), R8
 	LEAQ  (DX)(BX*4), R9
+	MOVQ  R9, R10
+	LEAQ  (R10)(BX*4), R11
 	TESTQ SI, SI
 	JZ    done
 
 block:
-	VMOVUPS   (DX), X0
-	VMOVUPS   (DX)(BX*1), X1
-	VMOVUPS   (DX)(BX*2), X2
-	VMOVUPS   (DX)(R8*1), X3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VMOVUPS   X0, (AX)
-	VMOVUPS   X1, (AX)(CX*1)
-	VMOVUPS   X2, (AX)(CX*2)
-	VMOVUPS   X3, (AX)(DI*1)
-	LEAQ      (AX)(CX*4), AX
-	VMOVUPS   16(DX), X0
-	VMOVUPS   16(DX)(BX*1), X1
-	VMOVUPS   16(DX)(BX*2), X2
-	VMOVUPS   16(DX)(R8*1), X3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VMOVUPS   X0, (AX)
-	VMOVUPS   X1, (AX)(CX*1)
-	VMOVUPS   X2, (AX)(CX*2)
-	VMOVUPS   X3, (AX)(DI*1)
-	LEAQ      (AX)(CX*4), AX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, R9
-	DECQ      SI
-	JNZ       block
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 (R10)(BX*2)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1088(AX)
+	VMOVUPS    (DX), X0
+	VMOVUPS    (DX)(BX*1), X1
+	VMOVUPS    (DX)(BX*2), X2
+	VMOVUPS    (DX)(R8*1), X3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VMOVUPS    X0, (AX)
+	VMOVUPS    X1, (AX)(CX*1)
+	VMOVUPS    X2, (AX)(CX*2)
+	VMOVUPS    X3, (AX)(DI*1)
+	LEAQ       (AX)(CX*4), AX
+	VMOVUPS    16(DX), X0
+	VMOVUPS    16(DX)(BX*1), X1
+	VMOVUPS    16(DX)(BX*2), X2
+	VMOVUPS    16(DX)(R8*1), X3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VMOVUPS    X0, (AX)
+	VMOVUPS    X1, (AX)(CX*1)
+	VMOVUPS    X2, (AX)(CX*2)
+	VMOVUPS    X3, (AX)(DI*1)
+	LEAQ       (AX)(CX*4), AX
+	ADDQ       $0x20, DX
+	ADDQ       $0x20, R9
+	ADDQ       $0x20, R10
+	ADDQ       $0x20, R11
+	DECQ       SI
+	JNZ        block
 
 done:
 	VZEROUPPER
 	RET
 
 // func along6Plain(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·along6Plain(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
 	MOVQ  step+8(FP), CX
@@ -4150,10 +4160,21 @@ TEXT ·along6Plain(SB), NOSPLIT, $0-40
 	LEAQ  (CX)(CX*2), DI
 	LEAQ  (BX)(BX*2), R8
 	LEAQ  (DX)(BX*4), R9
+	LEAQ  (DX)(R8*2), R10
+	LEAQ  (R10)(BX*4), R11
 	TESTQ SI, SI
 	JZ    done
 
 block:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R8*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   1024(AX)
+	PREFETCHT0   1088(AX)
+	PREFETCHT0   1152(AX)
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R9), Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
@@ -4210,6 +4231,8 @@ block:
 	LEAQ         (AX)(CX*4), AX
 	ADDQ         $0x20, DX
 	ADDQ         $0x20, R9
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, R11
 	DECQ         SI
 	JNZ          block
 
@@ -4218,7 +4241,7 @@ done:
 	RET
 
 // func along8Plain(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·along8Plain(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
 	MOVQ  step+8(FP), CX
@@ -4228,10 +4251,24 @@ TEXT ·along8Plain(SB), NOSPLIT, $0-40
 	LEAQ  (CX)(CX*2), DI
 	LEAQ  (BX)(BX*2), R8
 	LEAQ  (DX)(BX*4), R9
+	LEAQ  (DX)(BX*8), R10
+	LEAQ  (R10)(BX*4), R11
 	TESTQ SI, SI
 	JZ    done
 
 block:
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R10)(BX*2)
+	PREFETCHT0  (R10)(R8*1)
+	PREFETCHT0  (R11)
+	PREFETCHT0  (R11)(BX*1)
+	PREFETCHT0  (R11)(BX*2)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  1024(AX)
+	PREFETCHT0  1088(AX)
+	PREFETCHT0  1152(AX)
+	PREFETCHT0  1216(AX)
 	VMOVUPS     (DX), X0
 	VINSERTF128 $0x01, (R9), Y0, Y0
 	VMOVUPS     (DX)(BX*1), X1
@@ -4276,6 +4313,8 @@ block:
 	LEAQ        (AX)(CX*4), AX
 	ADDQ        $0x20, DX
 	ADDQ        $0x20, R9
+	ADDQ        $0x20, R10
+	ADDQ        $0x20, R11
 	DECQ        SI
 	JNZ         block
 
@@ -4305,7 +4344,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -4361,7 +4400,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -4417,7 +4456,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -4473,7 +4512,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -4514,7 +4553,7 @@ zeros:
 	JMP     next
 
 // func along4Rounded(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along4Rounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -4524,131 +4563,141 @@ TEXT ·along4Rounded(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	MOVQ         R9, R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X13
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X14
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, R10
-	VMOVD        R10, X15
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
 	TESTQ        SI, SI
 	JZ           done
 
 block:
-	VMOVUPS   (DX), X0
-	VCMPPS    $0x03, Y0, Y0, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y0, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y0, Y0
-	VPAND     Y12, Y0, Y0
-	VPOR      Y8, Y0, Y0
-	VMOVUPS   (DX)(BX*1), X1
-	VCMPPS    $0x03, Y1, Y1, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y1, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y1, Y1
-	VPAND     Y12, Y1, Y1
-	VPOR      Y8, Y1, Y1
-	VMOVUPS   (DX)(BX*2), X2
-	VCMPPS    $0x03, Y2, Y2, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y2, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y2, Y2
-	VPAND     Y12, Y2, Y2
-	VPOR      Y8, Y2, Y2
-	VMOVUPS   (DX)(R8*1), X3
-	VCMPPS    $0x03, Y3, Y3, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y3, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y3, Y3
-	VPAND     Y12, Y3, Y3
-	VPOR      Y8, Y3, Y3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VMOVUPS   X0, (AX)(CX*1)
-	VMOVUPS   X1, (AX)
-	VMOVUPS   X2, (AX)(DI*1)
-	VMOVUPS   X3, (AX)(CX*2)
-	LEAQ      (AX)(CX*4), AX
-	VMOVUPS   16(DX), X0
-	VCMPPS    $0x03, Y0, Y0, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y0, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y0, Y0
-	VPAND     Y12, Y0, Y0
-	VPOR      Y8, Y0, Y0
-	VMOVUPS   16(DX)(BX*1), X1
-	VCMPPS    $0x03, Y1, Y1, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y1, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y1, Y1
-	VPAND     Y12, Y1, Y1
-	VPOR      Y8, Y1, Y1
-	VMOVUPS   16(DX)(BX*2), X2
-	VCMPPS    $0x03, Y2, Y2, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y2, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y2, Y2
-	VPAND     Y12, Y2, Y2
-	VPOR      Y8, Y2, Y2
-	VMOVUPS   16(DX)(R8*1), X3
-	VCMPPS    $0x03, Y3, Y3, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y3, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y3, Y3
-	VPAND     Y12, Y3, Y3
-	VPOR      Y8, Y3, Y3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VMOVUPS   X0, (AX)(CX*1)
-	VMOVUPS   X1, (AX)
-	VMOVUPS   X2, (AX)(DI*1)
-	VMOVUPS   X3, (AX)(CX*2)
-	LEAQ      (AX)(CX*4), AX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, R9
-	DECQ      SI
-	JNZ       block
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 (R10)(BX*2)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1088(AX)
+	VMOVUPS    (DX), X0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    (DX)(BX*1), X1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    (DX)(BX*2), X2
+	VCMPPS     $0x03, Y2, Y2, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y2, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y2, Y2
+	VPAND      Y12, Y2, Y2
+	VPOR       Y8, Y2, Y2
+	VMOVUPS    (DX)(R8*1), X3
+	VCMPPS     $0x03, Y3, Y3, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y3, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y3, Y3
+	VPAND      Y12, Y3, Y3
+	VPOR       Y8, Y3, Y3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VMOVUPS    X0, (AX)(CX*1)
+	VMOVUPS    X1, (AX)
+	VMOVUPS    X2, (AX)(DI*1)
+	VMOVUPS    X3, (AX)(CX*2)
+	LEAQ       (AX)(CX*4), AX
+	VMOVUPS    16(DX), X0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    16(DX)(BX*1), X1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    16(DX)(BX*2), X2
+	VCMPPS     $0x03, Y2, Y2, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y2, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y2, Y2
+	VPAND      Y12, Y2, Y2
+	VPOR       Y8, Y2, Y2
+	VMOVUPS    16(DX)(R8*1), X3
+	VCMPPS     $0x03, Y3, Y3, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y3, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y3, Y3
+	VPAND      Y12, Y3, Y3
+	VPOR       Y8, Y3, Y3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VMOVUPS    X0, (AX)(CX*1)
+	VMOVUPS    X1, (AX)
+	VMOVUPS    X2, (AX)(DI*1)
+	VMOVUPS    X3, (AX)(CX*2)
+	LEAQ       (AX)(CX*4), AX
+	ADDQ       $0x20, DX
+	ADDQ       $0x20, R9
+	ADDQ       $0x20, R10
+	ADDQ       $0x20, R11
+	DECQ       SI
+	JNZ        block
 
 done:
 	VZEROUPPER
 	RET
 
 // func along6Rounded(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along6Rounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -4658,22 +4707,33 @@ TEXT ·along6Rounded(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	LEAQ         (DX)(R8*2), R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X13
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X14
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, R10
-	VMOVD        R10, X15
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
 	TESTQ        SI, SI
 	JZ           done
 
 block:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R8*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   1024(AX)
+	PREFETCHT0   1088(AX)
+	PREFETCHT0   1152(AX)
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R9), Y0, Y0
 	VCMPPS       $0x03, Y0, Y0, Y8
@@ -4794,6 +4854,8 @@ block:
 	LEAQ         (AX)(CX*4), AX
 	ADDQ         $0x20, DX
 	ADDQ         $0x20, R9
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, R11
 	DECQ         SI
 	JNZ          block
 
@@ -4802,7 +4864,7 @@ done:
 	RET
 
 // func along8Rounded(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along8Rounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -4812,22 +4874,36 @@ TEXT ·along8Rounded(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	LEAQ         (DX)(BX*8), R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X13
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X14
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, R10
-	VMOVD        R10, X15
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
 	TESTQ        SI, SI
 	JZ           done
 
 block:
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R10)(BX*2)
+	PREFETCHT0  (R10)(R8*1)
+	PREFETCHT0  (R11)
+	PREFETCHT0  (R11)(BX*1)
+	PREFETCHT0  (R11)(BX*2)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  1024(AX)
+	PREFETCHT0  1088(AX)
+	PREFETCHT0  1152(AX)
+	PREFETCHT0  1216(AX)
 	VMOVUPS     (DX), X0
 	VINSERTF128 $0x01, (R9), Y0, Y0
 	VCMPPS      $0x03, Y0, Y0, Y8
@@ -4936,6 +5012,8 @@ block:
 	LEAQ        (AX)(CX*4), AX
 	ADDQ        $0x20, DX
 	ADDQ        $0x20, R9
+	ADDQ        $0x20, R10
+	ADDQ        $0x20, R11
 	DECQ        SI
 	JNZ         block
 
@@ -4977,7 +5055,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5061,7 +5139,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5145,7 +5223,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5229,7 +5307,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5302,7 +5380,7 @@ zeros:
 	JMP     next
 
 // func along4Wide(dst *float32, step int, src *uint16, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along4Wide(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -5312,54 +5390,64 @@ TEXT ·along4Wide(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	MOVQ         R9, R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
 	TESTQ        SI, SI
 	JZ           done
 
 block:
-	VMOVUPS   (DX), X0
-	VMOVUPS   (DX)(BX*1), X1
-	VMOVUPS   (DX)(BX*2), X2
-	VMOVUPS   (DX)(R8*1), X3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VPAND     Y12, Y0, Y8
-	VPSLLD    $0x10, Y0, Y9
-	VMOVUPS   X8, (AX)
-	VMOVUPS   X9, (AX)(CX*1)
-	VPAND     Y12, Y1, Y8
-	VPSLLD    $0x10, Y1, Y9
-	VMOVUPS   X8, (AX)(CX*2)
-	VMOVUPS   X9, (AX)(DI*1)
-	LEAQ      (AX)(CX*4), AX
-	VPAND     Y12, Y2, Y8
-	VPSLLD    $0x10, Y2, Y9
-	VMOVUPS   X8, (AX)
-	VMOVUPS   X9, (AX)(CX*1)
-	VPAND     Y12, Y3, Y8
-	VPSLLD    $0x10, Y3, Y9
-	VMOVUPS   X8, (AX)(CX*2)
-	VMOVUPS   X9, (AX)(DI*1)
-	LEAQ      (AX)(CX*4), AX
-	ADDQ      $0x10, DX
-	ADDQ      $0x10, R9
-	DECQ      SI
-	JNZ       block
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 (R10)(BX*2)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1088(AX)
+	VMOVUPS    (DX), X0
+	VMOVUPS    (DX)(BX*1), X1
+	VMOVUPS    (DX)(BX*2), X2
+	VMOVUPS    (DX)(R8*1), X3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VPAND      Y12, Y0, Y8
+	VPSLLD     $0x10, Y0, Y9
+	VMOVUPS    X8, (AX)
+	VMOVUPS    X9, (AX)(CX*1)
+	VPAND      Y12, Y1, Y8
+	VPSLLD     $0x10, Y1, Y9
+	VMOVUPS    X8, (AX)(CX*2)
+	VMOVUPS    X9, (AX)(DI*1)
+	LEAQ       (AX)(CX*4), AX
+	VPAND      Y12, Y2, Y8
+	VPSLLD     $0x10, Y2, Y9
+	VMOVUPS    X8, (AX)
+	VMOVUPS    X9, (AX)(CX*1)
+	VPAND      Y12, Y3, Y8
+	VPSLLD     $0x10, Y3, Y9
+	VMOVUPS    X8, (AX)(CX*2)
+	VMOVUPS    X9, (AX)(DI*1)
+	LEAQ       (AX)(CX*4), AX
+	ADDQ       $0x10, DX
+	ADDQ       $0x10, R9
+	ADDQ       $0x10, R10
+	ADDQ       $0x10, R11
+	DECQ       SI
+	JNZ        block
 
 done:
 	VZEROUPPER
 	RET
 
 // func along6Wide(dst *float32, step int, src *uint16, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along6Wide(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -5369,13 +5457,24 @@ TEXT ·along6Wide(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	LEAQ         (DX)(R8*2), R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
 	TESTQ        SI, SI
 	JZ           done
 
 block:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R8*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   1024(AX)
+	PREFETCHT0   1088(AX)
+	PREFETCHT0   1152(AX)
 	VMOVUPS      (DX), X0
 	VINSERTF128  $0x01, (R9), Y0, Y0
 	VMOVUPS      (DX)(BX*1), X1
@@ -5426,6 +5525,8 @@ block:
 	LEAQ         (AX)(CX*4), AX
 	ADDQ         $0x10, DX
 	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	DECQ         SI
 	JNZ          block
 
@@ -5434,7 +5535,7 @@ done:
 	RET
 
 // func along8Wide(dst *float32, step int, src *uint16, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along8Wide(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -5444,13 +5545,27 @@ TEXT ·along8Wide(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	LEAQ         (DX)(BX*8), R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
 	TESTQ        SI, SI
 	JZ           done
 
 block:
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R10)(BX*2)
+	PREFETCHT0  (R10)(R8*1)
+	PREFETCHT0  (R11)
+	PREFETCHT0  (R11)(BX*1)
+	PREFETCHT0  (R11)(BX*2)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  1024(AX)
+	PREFETCHT0  1088(AX)
+	PREFETCHT0  1152(AX)
+	PREFETCHT0  1216(AX)
 	VMOVUPS     (DX), X0
 	VINSERTF128 $0x01, (R9), Y0, Y0
 	VMOVUPS     (DX)(BX*1), X1
@@ -5487,6 +5602,8 @@ block:
 	LEAQ        (AX)(CX*4), AX
 	ADDQ        $0x10, DX
 	ADDQ        $0x10, R9
+	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	DECQ        SI
 	JNZ         block
 
@@ -5516,7 +5633,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5575,7 +5692,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5633,7 +5750,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5691,7 +5808,7 @@ row:
 	JL      zero
 	IMULQ   BX, R9
 	ADDQ    DX, R9
-	LEAQ    (R9)(BX*4), R12
+	LEAQ    (R9)(BX*8), R12
 
 panel:
 	PREFETCHT0 (R12)
@@ -5736,7 +5853,7 @@ zeros:
 	JMP     next
 
 // func along4PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along4PairRounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -5746,134 +5863,144 @@ TEXT ·along4PairRounded(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	MOVQ         R9, R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X13
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X14
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, R10
-	VMOVD        R10, X15
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
 	TESTQ        SI, SI
 	JZ           done
 
 block:
-	VMOVUPS   (DX), X0
-	VCMPPS    $0x03, Y0, Y0, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y0, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y0, Y0
-	VPAND     Y12, Y0, Y0
-	VPOR      Y8, Y0, Y0
-	VMOVUPS   (DX)(BX*1), X1
-	VCMPPS    $0x03, Y1, Y1, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y1, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y1, Y1
-	VPAND     Y12, Y1, Y1
-	VPOR      Y8, Y1, Y1
-	VMOVUPS   (DX)(BX*2), X2
-	VCMPPS    $0x03, Y2, Y2, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y2, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y2, Y2
-	VPAND     Y12, Y2, Y2
-	VPOR      Y8, Y2, Y2
-	VMOVUPS   (DX)(R8*1), X3
-	VCMPPS    $0x03, Y3, Y3, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y3, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y3, Y3
-	VPAND     Y12, Y3, Y3
-	VPOR      Y8, Y3, Y3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VPSRLD    $0x10, Y0, Y0
-	VPOR      Y0, Y1, Y0
-	VMOVUPS   X0, (AX)
-	VPSRLD    $0x10, Y2, Y2
-	VPOR      Y2, Y3, Y2
-	VMOVUPS   X2, (AX)(CX*1)
-	VMOVUPS   16(DX), X0
-	VCMPPS    $0x03, Y0, Y0, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y0, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y0, Y0
-	VPAND     Y12, Y0, Y0
-	VPOR      Y8, Y0, Y0
-	VMOVUPS   16(DX)(BX*1), X1
-	VCMPPS    $0x03, Y1, Y1, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y1, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y1, Y1
-	VPAND     Y12, Y1, Y1
-	VPOR      Y8, Y1, Y1
-	VMOVUPS   16(DX)(BX*2), X2
-	VCMPPS    $0x03, Y2, Y2, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y2, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y2, Y2
-	VPAND     Y12, Y2, Y2
-	VPOR      Y8, Y2, Y2
-	VMOVUPS   16(DX)(R8*1), X3
-	VCMPPS    $0x03, Y3, Y3, Y8
-	VPAND     Y15, Y8, Y8
-	VPSRLD    $0x10, Y3, Y9
-	VPAND     Y13, Y9, Y9
-	VPADDD    Y14, Y9, Y9
-	VPADDD    Y9, Y3, Y3
-	VPAND     Y12, Y3, Y3
-	VPOR      Y8, Y3, Y3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VPSRLD    $0x10, Y0, Y0
-	VPOR      Y0, Y1, Y0
-	VMOVUPS   X0, (AX)(CX*2)
-	VPSRLD    $0x10, Y2, Y2
-	VPOR      Y2, Y3, Y2
-	VMOVUPS   X2, (AX)(DI*1)
-	LEAQ      (AX)(CX*4), AX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, R9
-	DECQ      SI
-	JNZ       block
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 (R10)(BX*2)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1088(AX)
+	VMOVUPS    (DX), X0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    (DX)(BX*1), X1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    (DX)(BX*2), X2
+	VCMPPS     $0x03, Y2, Y2, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y2, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y2, Y2
+	VPAND      Y12, Y2, Y2
+	VPOR       Y8, Y2, Y2
+	VMOVUPS    (DX)(R8*1), X3
+	VCMPPS     $0x03, Y3, Y3, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y3, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y3, Y3
+	VPAND      Y12, Y3, Y3
+	VPOR       Y8, Y3, Y3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VPSRLD     $0x10, Y0, Y0
+	VPOR       Y0, Y1, Y0
+	VMOVUPS    X0, (AX)
+	VPSRLD     $0x10, Y2, Y2
+	VPOR       Y2, Y3, Y2
+	VMOVUPS    X2, (AX)(CX*1)
+	VMOVUPS    16(DX), X0
+	VCMPPS     $0x03, Y0, Y0, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y0, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y0, Y0
+	VPAND      Y12, Y0, Y0
+	VPOR       Y8, Y0, Y0
+	VMOVUPS    16(DX)(BX*1), X1
+	VCMPPS     $0x03, Y1, Y1, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y1, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VPAND      Y12, Y1, Y1
+	VPOR       Y8, Y1, Y1
+	VMOVUPS    16(DX)(BX*2), X2
+	VCMPPS     $0x03, Y2, Y2, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y2, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y2, Y2
+	VPAND      Y12, Y2, Y2
+	VPOR       Y8, Y2, Y2
+	VMOVUPS    16(DX)(R8*1), X3
+	VCMPPS     $0x03, Y3, Y3, Y8
+	VPAND      Y15, Y8, Y8
+	VPSRLD     $0x10, Y3, Y9
+	VPAND      Y13, Y9, Y9
+	VPADDD     Y14, Y9, Y9
+	VPADDD     Y9, Y3, Y3
+	VPAND      Y12, Y3, Y3
+	VPOR       Y8, Y3, Y3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VPSRLD     $0x10, Y0, Y0
+	VPOR       Y0, Y1, Y0
+	VMOVUPS    X0, (AX)(CX*2)
+	VPSRLD     $0x10, Y2, Y2
+	VPOR       Y2, Y3, Y2
+	VMOVUPS    X2, (AX)(DI*1)
+	LEAQ       (AX)(CX*4), AX
+	ADDQ       $0x20, DX
+	ADDQ       $0x20, R9
+	ADDQ       $0x20, R10
+	ADDQ       $0x20, R11
+	DECQ       SI
+	JNZ        block
 
 done:
 	VZEROUPPER
 	RET
 
 // func along8PairRounded(dst *float32, step int, src *float32, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along8PairRounded(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -5883,22 +6010,36 @@ TEXT ·along8PairRounded(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	LEAQ         (DX)(BX*8), R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X13
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X13
 	VPBROADCASTD X13, Y13
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X14
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X14
 	VPBROADCASTD X14, Y14
-	MOVL         $0x7fc00000, R10
-	VMOVD        R10, X15
+	MOVL         $0x7fc00000, R12
+	VMOVD        R12, X15
 	VPBROADCASTD X15, Y15
 	TESTQ        SI, SI
 	JZ           done
 
 block:
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R10)(BX*2)
+	PREFETCHT0  (R10)(R8*1)
+	PREFETCHT0  (R11)
+	PREFETCHT0  (R11)(BX*1)
+	PREFETCHT0  (R11)(BX*2)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  1024(AX)
+	PREFETCHT0  1088(AX)
+	PREFETCHT0  1152(AX)
+	PREFETCHT0  1216(AX)
 	VMOVUPS     (DX), X0
 	VINSERTF128 $0x01, (R9), Y0, Y0
 	VCMPPS      $0x03, Y0, Y0, Y8
@@ -6010,6 +6151,8 @@ block:
 	LEAQ        (AX)(CX*4), AX
 	ADDQ        $0x20, DX
 	ADDQ        $0x20, R9
+	ADDQ        $0x20, R10
+	ADDQ        $0x20, R11
 	DECQ        SI
 	JNZ         block
 
@@ -6236,7 +6379,7 @@ done:
 	RET
 
 // func along4PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along4PairWide(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -6246,41 +6389,51 @@ TEXT ·along4PairWide(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	MOVQ         R9, R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
 	TESTQ        SI, SI
 	JZ           done
 
 block:
-	VMOVUPS   (DX), X0
-	VMOVUPS   (DX)(BX*1), X1
-	VMOVUPS   (DX)(BX*2), X2
-	VMOVUPS   (DX)(R8*1), X3
-	VUNPCKLPS Y1, Y0, Y4
-	VUNPCKHPS Y1, Y0, Y5
-	VUNPCKLPS Y3, Y2, Y6
-	VUNPCKHPS Y3, Y2, Y7
-	VUNPCKLPD Y6, Y4, Y0
-	VUNPCKHPD Y6, Y4, Y1
-	VUNPCKLPD Y7, Y5, Y2
-	VUNPCKHPD Y7, Y5, Y3
-	VMOVUPS   X0, (AX)
-	VMOVUPS   X1, (AX)(CX*1)
-	VMOVUPS   X2, (AX)(CX*2)
-	VMOVUPS   X3, (AX)(DI*1)
-	LEAQ      (AX)(CX*4), AX
-	ADDQ      $0x10, DX
-	ADDQ      $0x10, R9
-	DECQ      SI
-	JNZ       block
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 (R10)(BX*2)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1088(AX)
+	VMOVUPS    (DX), X0
+	VMOVUPS    (DX)(BX*1), X1
+	VMOVUPS    (DX)(BX*2), X2
+	VMOVUPS    (DX)(R8*1), X3
+	VUNPCKLPS  Y1, Y0, Y4
+	VUNPCKHPS  Y1, Y0, Y5
+	VUNPCKLPS  Y3, Y2, Y6
+	VUNPCKHPS  Y3, Y2, Y7
+	VUNPCKLPD  Y6, Y4, Y0
+	VUNPCKHPD  Y6, Y4, Y1
+	VUNPCKLPD  Y7, Y5, Y2
+	VUNPCKHPD  Y7, Y5, Y3
+	VMOVUPS    X0, (AX)
+	VMOVUPS    X1, (AX)(CX*1)
+	VMOVUPS    X2, (AX)(CX*2)
+	VMOVUPS    X3, (AX)(DI*1)
+	LEAQ       (AX)(CX*4), AX
+	ADDQ       $0x10, DX
+	ADDQ       $0x10, R9
+	ADDQ       $0x10, R10
+	ADDQ       $0x10, R11
+	DECQ       SI
+	JNZ        block
 
 done:
 	VZEROUPPER
 	RET
 
 // func along8PairWide(dst *float32, step int, src *uint16, stride int, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·along8PairWide(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         step+8(FP), CX
@@ -6290,13 +6443,27 @@ TEXT ·along8PairWide(SB), NOSPLIT, $0-40
 	LEAQ         (CX)(CX*2), DI
 	LEAQ         (BX)(BX*2), R8
 	LEAQ         (DX)(BX*4), R9
-	MOVL         $0xffff0000, R10
-	VMOVD        R10, X12
+	LEAQ         (DX)(BX*8), R10
+	LEAQ         (R10)(BX*4), R11
+	MOVL         $0xffff0000, R12
+	VMOVD        R12, X12
 	VPBROADCASTD X12, Y12
 	TESTQ        SI, SI
 	JZ           done
 
 block:
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R10)(BX*2)
+	PREFETCHT0  (R10)(R8*1)
+	PREFETCHT0  (R11)
+	PREFETCHT0  (R11)(BX*1)
+	PREFETCHT0  (R11)(BX*2)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  1024(AX)
+	PREFETCHT0  1088(AX)
+	PREFETCHT0  1152(AX)
+	PREFETCHT0  1216(AX)
 	VMOVUPS     (DX), X0
 	VINSERTF128 $0x01, (R9), Y0, Y0
 	VMOVUPS     (DX)(BX*1), X1
@@ -6320,6 +6487,8 @@ block:
 	LEAQ        (AX)(CX*4), AX
 	ADDQ        $0x10, DX
 	ADDQ        $0x10, R9
+	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	DECQ        SI
 	JNZ         block
 
