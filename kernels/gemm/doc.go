@@ -28,21 +28,23 @@
 //
 // The scheme is that of Goto & van de Geijn, "Anatomy of high-performance
 // matrix multiplication" (2008). Operands are packed into panels of as many lanes
-// as the register tile has rows (a) or columns (b), at most 6 MB of a at a time
-// and less than 1 MB of b for each worker: of the float32 master weights there is
-// never a second copy.
+// as the register tile has rows (a) or columns (b): of the smaller one at most 6 MB
+// at a time, for all workers, of the larger one what a worker needs next, less than
+// 1 MB. Of the float32 master weights there is never a second copy.
 //
-//	a: [block of k][panel][k][mr]      b: [panel][k][nr]
+//	a: [block of k][panel][k][mr]      b: [block of k][panel][k][nr]
 //
 // Packing transposes where the chain runs along rows, rounds weights to bf16,
 // widens bf16 to float32, swaps pairs and adds the zeros of odd ends; the
-// tiles then see one plain product. Workers claim pieces of packing a, then
-// pieces of the result, some panels of columns each, for which they pack b
-// themselves, a block of k at a time: b stays in the cache of who uses it, and
-// nobody waits for it. Within a block, a panel of b (24 KB) stays in L1 while it
-// meets 144 rows of a, which stay in L2 (220 KB), and the tile of 6×16 (AVX2) or
-// 12×32 (AVX-512) chains is held in registers, a broadcast, b loaded, c stored
-// once a block, while a is fetched some steps ahead into L1. Everything large
+// tiles then see one plain product. Workers claim pieces of packing the smaller
+// operand, then pieces of the result, for which they pack panels of the larger one
+// themselves, a block of k at a time: those stay in the cache of who uses them, and
+// nobody waits for them. A line that another core reads costs about three times as
+// much to write as one's own, which is why the smaller operand is the shared one.
+// Both kinds of packing ask for the rows that come next. Within a block, a panel of b
+// (24 KB) stays in L1 while it meets 144 rows of a, which stay in L2 (220 KB), and the
+// tile of 6×16 (AVX2) or 12×32 (AVX-512) chains is held in registers, a broadcast, b
+// loaded, c stored once a block, while a is fetched some steps ahead into L1. Everything large
 // lies in huge pages: the rows of c and of a matrix that is packed down its
 // columns would each be a page of their own, more than the processor's
 // translation buffer holds; they cost a tenth of the speed. A large result that

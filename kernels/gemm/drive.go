@@ -48,14 +48,15 @@ const (
 
 // Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
 // stays in L1 while it meets a block of rows of a (rowBlock), which stays in L2
-// while it meets the panels of a piece (colBlock). A chunk is what is packed of
-// a at a time, rowLimit the most rows of a piece, and apart the most values of a
-// piece whose chains are kept elsewhere until they end.
+// while it meets the panels of b. Of the operand that each worker packs for itself
+// a piece has so many panels of b (colPanels) or rows of a (rowBlock); of the other one,
+// a chunk is packed at a time and a piece has at most laneLimit rows or columns. apart is
+// the most values of a piece whose chains are kept elsewhere until they end.
 const (
 	kBlock     = 384
 	rowBlock   = 144
-	colBlock   = 128
-	rowLimit   = 2048
+	colPanels  = 4
+	laneLimit  = 2048
 	apart      = 1 << 17
 	chunkWords = 3 << 19
 	thinCols   = 8       // columns that a thin product computes at a time
@@ -72,7 +73,7 @@ const (
 // one operand, and ThreadScratch those that each thread keeps beside it.
 const (
 	Scratch       = chunkWords
-	ThreadScratch = colBlock*streamBlock + apart
+	ThreadScratch = rowBlock*streamBlock + apart
 )
 
 // job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
@@ -92,24 +93,39 @@ type job struct {
 
 	kb int // positions of a block of k
 
-	// The current chunk: rows [m0, m1) and positions [k0, k1), whose a is packed.
-	m0, m1, k0, k1    int
-	split             packSplit
-	aPanels, bPanels  int
-	rowPart, colGroup int // panels of a piece of the result
-	colPieces         int
-	bufA              []float32
-	scratch           []scratch // of each worker
-	order             []int32
+	// One operand is packed for all workers, a chunk at a time: lanes [l0, l1) and
+	// positions [k0, k1). The larger one is packed by who uses it.
+	shared, own         operand
+	l0, l1, k0, k1      int
+	split               packSplit
+	panels              int // of the chunk
+	part, group, groups int // panels of a piece: shared ones, its own, and how many pieces side by side
+	packed              []float32
+	scratch             []scratch // of each worker
+	order               []int32
 
 	thinWidth int // columns of a piece of a thin product
 
 	packPiece, tilePiece, thinPiece func(worker, i int)
 }
 
+// operand is one of the two sides of a product, in panels of width lanes.
+type operand struct {
+	*side
+	lanes, width int
+}
+
+func (o operand) panels() int { return ceilDiv(o.lanes, o.width) }
+
+// lanesOf returns the first lane of panels [p, q) and how many there are.
+func (o operand) lanesOf(p, q int) (lane, lanes int) {
+	lane = p * o.width
+	return lane, min(q*o.width, o.lanes) - lane
+}
+
 // scratch is a worker's own memory.
 type scratch struct {
-	b    []float32 // packed panels
+	own  []float32 // packed panels
 	c    []float32 // chains, before the epilogue
 	edge []float32 // a tile column for cut panels
 	end  ending
@@ -168,7 +184,6 @@ func (j *job) run(p *pool.Pool) {
 		return
 	}
 	j.growScratch(p)
-	mr, nr := j.path.mr, j.path.nr
 	small := j.m*j.n*max(j.k, 1) < smallWork
 	j.direct = j.out.F32 != nil && j.res.F32 == nil
 	j.kb = even(j.k, kBlock, 8)
@@ -181,39 +196,50 @@ func (j *job) run(p *pool.Pool) {
 	if j.direct && j.bias == nil {
 		kChunk = even(j.k, 4096, j.kb)
 	}
-	mChunk := even(j.m, max(chunkWords/kChunk, mr), mr)
-	grow(&j.bufA, mChunk*min(kChunk, j.k))
-	j.bPanels = ceilDiv(j.n, nr)
-	for j.m0 = 0; j.m0 < j.m; j.m0 = j.m1 {
-		j.m1 = min(j.m0+mChunk, j.m)
-		j.aPanels = ceilDiv(j.m1-j.m0, mr)
+	j.shared, j.own = operand{&j.a, j.m, j.path.mr}, operand{&j.b, j.n, j.path.nr}
+	if j.m > j.n {
+		j.shared, j.own = j.own, j.shared
+	}
+	lanes, width := j.shared.lanes, j.shared.width
+	chunk := even(lanes, max(chunkWords/kChunk, width), width)
+	grow(&j.packed, chunk*min(kChunk, j.k))
+	for j.l0 = 0; j.l0 < lanes; j.l0 = j.l1 {
+		j.l1 = min(j.l0+chunk, lanes)
+		j.panels = ceilDiv(j.l1-j.l0, width)
 		for j.k0 = 0; j.k0 < j.k || j.k0 == 0; j.k0 += kChunk {
 			j.k1 = min(j.k0+kChunk, j.k)
-			j.split = j.splitA()
+			j.split = j.splitShared()
 			each(p, small, j.split.pieces(), j.packPiece)
 			each(p, small, j.splitResult(p.Threads()), j.tilePiece)
 		}
 	}
 }
 
+// ownsRows reports whether it is a that workers pack for themselves.
+func (j *job) ownsRows() bool { return j.own.side == &j.a }
+
 // splitResult cuts the chunk of the result into pieces, and returns how many
-// there are: each packs its own panels of b, so that columns are split before
-// rows, and enough of them that threads end together.
+// there are: for each, a worker packs its own panels, so that those are cut
+// before the shared ones, and enough of them that threads end together.
 func (j *job) splitResult(threads int) int {
-	j.rowPart = even(j.aPanels, rowLimit/j.path.mr, 1)
-	limit := colBlock
+	j.part = even(j.panels, laneLimit/j.shared.width, 1)
+	limit := colPanels
+	if j.ownsRows() {
+		limit = rowBlock / j.path.mr
+	}
 	if !j.direct {
-		limit = apart / (j.rowPart * j.path.mr)
+		limit = min(limit, apart/(j.part*j.path.mr*j.path.nr))
 	}
-	j.colGroup = even(j.bPanels, limit/j.path.nr, 1)
-	pieces := func() int { return ceilDiv(j.aPanels, j.rowPart) * ceilDiv(j.bPanels, j.colGroup) }
-	for j.colGroup > 1 && pieces() < 8*threads {
-		j.colGroup = ceilDiv(j.colGroup, 2)
+	panels := j.own.panels()
+	j.group = even(panels, limit, 1)
+	pieces := func() int { return ceilDiv(j.panels, j.part) * ceilDiv(panels, j.group) }
+	for j.group > 1 && pieces() < 8*threads {
+		j.group = ceilDiv(j.group, 2)
 	}
-	for j.rowPart > 4 && pieces() < 4*threads {
-		j.rowPart = ceilDiv(j.rowPart, 2)
+	for j.part > 4 && pieces() < 4*threads {
+		j.part = ceilDiv(j.part, 2)
 	}
-	j.colPieces = ceilDiv(j.bPanels, j.colGroup)
+	j.groups = ceilDiv(panels, j.group)
 	return pieces()
 }
 
@@ -240,74 +266,82 @@ type packSplit struct{ group, segment, groups, segments int }
 // matrix: memory is read in stretches of some lines of each row.
 const downColumns, downRows = 256, 64
 
-func (j *job) splitA() packSplit {
-	mr, depth := j.path.mr, max(j.k1-j.k0, 1)
-	s := packSplit{group: max(16384/(depth*mr), 1), segment: depth}
-	if !j.a.along {
-		s = packSplit{group: downColumns / mr, segment: min(downRows, j.kb)}
+func (j *job) splitShared() packSplit {
+	width, depth := j.shared.width, max(j.k1-j.k0, 1)
+	s := packSplit{group: max(16384/(depth*width), 1), segment: depth}
+	if !j.shared.along {
+		s = packSplit{group: downColumns / width, segment: min(downRows, j.kb)}
 	}
-	s.groups, s.segments = ceilDiv(j.aPanels, s.group), ceilDiv(j.k1-j.k0, s.segment)
+	s.groups, s.segments = ceilDiv(j.panels, s.group), ceilDiv(j.k1-j.k0, s.segment)
 	return s
 }
 
 func (s *packSplit) pieces() int { return s.groups * s.segments }
 
-// runPack packs a group of panels of a: [block of k][panel][k][lane].
+// runPack packs a group of shared panels: [block of k][panel][k][lane].
 func (j *job) runPack(_, i int) {
-	s, width := &j.split, j.path.mr
+	s, width := &j.split, j.shared.width
 	first := i % s.groups * s.group
 	from := j.k0 + i/s.groups*s.segment
 	to := min(from+s.segment, j.k1)
-	lane := j.m0 + first*width
-	lanes := min(s.group*width, j.m1-lane)
+	lane := j.l0 + first*width
+	lanes := min(s.group*width, j.l1-lane)
 	for from < to {
 		// The part of the segment that lies in one block.
 		k := j.k0 + (from-j.k0)/j.kb*j.kb
 		end := min(k+j.kb, j.k1)
 		part := min(to, end)
-		dst := j.bufA[(k-j.k0)*j.aPanels*width+first*width*(end-k)+(from-k)*width:]
-		j.path.pack(dst, width*(end-k), &j.a, lane, lanes, width, from, part)
+		dst := j.packed[(k-j.k0)*j.panels*width+first*width*(end-k)+(from-k)*width:]
+		j.path.pack(dst, width*(end-k), j.shared.side, lane, lanes, width, from, part)
 		from = part
 	}
 }
 
-// runTile computes one piece of the result: for all blocks of k, it packs its
-// panels of b and multiplies; the epilogue follows while the rows are near.
+// runTile computes one piece of the result: for all blocks of k, it packs its own
+// panels and multiplies them by the shared ones. What the tiles do not finish,
+// finishRow does while the rows are near.
 func (j *job) runTile(worker, i int) {
-	mr, nr := j.path.mr, j.path.nr
+	nr := j.path.nr
 	w := &j.scratch[worker]
-	p0, q0 := i/j.colPieces*j.rowPart, i%j.colPieces*j.colGroup
-	p1, q1 := min(p0+j.rowPart, j.aPanels), min(q0+j.colGroup, j.bPanels)
-	m0, n0 := j.m0+p0*mr, q0*nr
-	rows, cols := min(j.m0+p1*mr, j.m1)-m0, min(q1*nr, j.n)-n0
+	s0, o0 := i/j.groups*j.part, i%j.groups*j.group
+	s1, o1 := min(s0+j.part, j.panels), min(o0+j.group, j.own.panels())
+	ownLane, ownLanes := j.own.lanesOf(o0, o1)
+	n0, cols := ownLane, ownLanes
+	m0, rows := j.shared.lanesOf(s0+j.l0/j.shared.width, s1+j.l0/j.shared.width)
+	if j.ownsRows() {
+		m0, rows, n0, cols = n0, cols, m0, rows
+	}
 	var c []float32
 	ldc := j.out.Stride
 	if j.direct {
 		c = j.out.F32[m0*ldc+n0:]
 	} else {
-		ldc = (q1 - q0) * nr
+		ldc = ceilDiv(cols, nr) * nr
 		c = grow(&w.c, rows*ldc)
 	}
-	b := grow(&w.b, (q1-q0)*nr*min(j.kb, j.k))
+	own := grow(&w.own, (o1-o0)*j.own.width*min(j.kb, j.k))
 	finishing := !j.direct || j.bias != nil
 	whole := cols / nr * nr // columns of whole tiles, which end their chains by themselves
 	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
 		depth := min(k+j.kb, j.k1) - k
 		last := k+j.kb >= j.k1
-		j.path.pack(b, nr*depth, &j.b, n0, cols, nr, k, k+depth)
+		j.path.pack(own, j.own.width*depth, j.own.side, ownLane, ownLanes, j.own.width, k, k+depth)
+		a, b := j.packed[(k-j.k0)*j.panels*j.shared.width+s0*j.shared.width*depth:], own
+		if j.ownsRows() {
+			a, b = b, a
+		}
 		mode := j.mode(k)
 		for r := 0; r < rows; r += rowBlock {
 			m := min(rowBlock, rows-r)
-			a := j.bufA[(k-j.k0)*j.aPanels*mr+(p0*mr+r)*depth:]
 			for q := 0; q < cols; q += nr {
 				var end *ending
 				if finishing && last && q < whole {
 					end = j.end(w, m0+r, n0+q)
 				}
 				if cut := cols - q; cut < nr && j.direct {
-					j.cut(w, c[r*ldc+q:], cut, a, b[q*depth:], depth, m, mode)
+					j.cut(w, c[r*ldc+q:], cut, a[r*depth:], b[q*depth:], depth, m, mode)
 				} else {
-					j.path.tile(c[r*ldc+q:], ldc, a, b[q*depth:], depth, m, mode, end)
+					j.path.tile(c[r*ldc+q:], ldc, a[r*depth:], b[q*depth:], depth, m, mode, end)
 				}
 			}
 			if finishing && last && whole < cols {

@@ -10,7 +10,7 @@ func (j *job) runThinProduct(p *pool.Pool) {
 		return
 	}
 	j.growScratch(p)
-	j.packThin(grow(&j.bufA, j.m*j.k))
+	j.packThin(grow(&j.packed, j.m*j.k))
 	// Few pieces, because the beginning of each is waited for.
 	j.thinWidth = even(j.n, min(ceilDiv(j.n, 2*p.Threads()), thinLimit), 16)
 	// Which worker takes which piece may change from one product to the next.

@@ -15,7 +15,7 @@ import (
 const thinRows = 8
 
 // thinProduct computes columns [n0, n1) of a product of j.m rows whose packed
-// x is j.bufA, [k][rows].
+// x is j.packed, [k][rows].
 func thinProduct(j *job, worker, n0, n1 int) {
 	// Parts overlap by what 8 does not divide: that is computed twice.
 	apart := (n1 - n0) / thinCols
@@ -34,7 +34,7 @@ func thinProduct(j *job, worker, n0, n1 int) {
 		} else {
 			row = unsafe.SliceData(w.F32[at:])
 		}
-		block(&c[0], 4*thinCols, unsafe.SliceData(j.bufA), row, 16/per*apart*w.Stride, blocks)
+		block(&c[0], 4*thinCols, unsafe.SliceData(j.packed), row, 16/per*apart*w.Stride, blocks)
 		j.thinRest(c, n0+i, apart, per*blocks)
 		for r := range j.m {
 			for s := range thinCols {
@@ -56,7 +56,7 @@ func (j *job) thinRest(chains []float32, at, apart, done int) {
 			w := j.b.at(at+c*apart, q^swap)
 			for r := range j.m {
 				t := &chains[r*thinCols+c]
-				if x := j.bufA[q*j.m+r]; j.flushing {
+				if x := j.packed[q*j.m+r]; j.flushing {
 					*t = num.FMA32Flush(x, w, *t)
 				} else {
 					*t = num.FMA32(x, w, *t)
