@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"xrun/runner/strictjson"
 	"xrun/schema"
 )
 
@@ -228,24 +229,10 @@ func unquote(raw json.RawMessage) (string, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", err
 	}
-	// encoding/json reads half a surrogate pair as U+FFFD.
-	if strings.ContainsRune(s, '\ufffd') && strings.Count(s, "\ufffd") != strings.Count(string(raw), "\ufffd")+countEscapedFFFD(raw) {
+	if strictjson.HalfPair(raw) >= 0 {
 		return "", errors.New("a string with half a surrogate pair (\\ud800 to \\udfff), which is no character; write the whole pair")
 	}
 	return s, nil
-}
-
-func countEscapedFFFD(raw []byte) (n int) {
-	for i := 0; i+5 < len(raw); i++ {
-		if raw[i] != '\\' {
-			continue
-		}
-		if raw[i+1] == 'u' && strings.EqualFold(string(raw[i+2:i+6]), "fffd") {
-			n++
-		}
-		i++
-	}
-	return n
 }
 
 func jsonKind(raw []byte) string {

@@ -36,6 +36,8 @@ func TestMalformedFiles(t *testing.T) {
 		{"cut JSON", schema.Suite{Suite: "hellaswag"}, []string{hs, good + `{"query":"Go`}, "hellaswag.jsonl:2: the JSON object is cut off"},
 		{"trailing bytes", schema.Suite{Suite: "hellaswag"}, []string{hs, strings.TrimSpace(good) + " {}\n"}, `hellaswag.jsonl:1: column 57: bytes after the object's end: "{}"`},
 		{"a list", schema.Suite{Suite: "hellaswag"}, []string{hs, "[1]\n"}, "hellaswag.jsonl:1: a JSON list where each line is an object"},
+		{"a name twice", schema.Suite{Suite: "hellaswag"}, []string{hs, `{"label":1,"label":2}` + "\n"}, `hellaswag.jsonl:1: "label" stands twice in one object; remove one`},
+		{"half a character", schema.Suite{Suite: "hellaswag"}, []string{hs, `{"label":1}` + "\n" + `{"ctx":"a\ud83d"}` + "\n"}, `hellaswag.jsonl:2: half a surrogate pair (\ud83d at byte 9), which is no character; write the whole pair`},
 		{"blank line", schema.Suite{Suite: "hellaswag"}, []string{hs, good + "\n" + good}, "hellaswag.jsonl:2: a blank line between rows; remove it"},
 		{"not UTF-8", schema.Suite{Suite: "hellaswag"}, []string{hs, good + "{\"query\":\"\xff\"}\n"}, "hellaswag.jsonl:2: byte 0xff is not UTF-8; save the file as UTF-8"},
 		{"missing key", schema.Suite{Suite: "hellaswag"}, []string{hs, good + `{"ctx":"a","choices":["x","y","z","w"],"gold":1}`}, `hellaswag.jsonl:2: no "query"; the row has choices, ctx, gold`},

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"xrun/runner/strictjson"
 	"xrun/schema"
 )
 
@@ -187,7 +188,7 @@ func decodeObject(text []byte) (any, error) {
 	if rest := bytes.TrimLeft(text[dec.InputOffset():], " \t\r"); len(rest) > 0 {
 		return nil, fmt.Errorf("column %d: bytes after the object's end: %q", len(text)-len(rest)+1, short(string(rest)))
 	}
-	return v, nil
+	return v, strictjson.Check(text)
 }
 
 // csvRows reads a CSV file by its definition's columns. dropped reports that a
