@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 )
@@ -21,53 +22,61 @@ func Check(text []byte) error {
 	if at := HalfPair(text); at >= 0 {
 		return fmt.Errorf("half a surrogate pair (%s at byte %d), which is no character; write the whole pair", text[at:at+6], at)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber() // 1e999 is no error here
-	return check(d)
+	return twice(text)
 }
 
-func check(d *json.Decoder) error {
-	t, err := d.Token()
-	if err != nil {
-		return err
-	}
-	switch t {
-	case json.Delim('['):
-		for d.More() {
-			if err := check(d); err != nil {
-				return err
+// twice looks for a name that stands twice in an object of valid JSON. It scans,
+// because to decode a second time would take as long as the first.
+func twice(text []byte) error {
+	var names [][]byte // of the objects that are open, those of the innermost last
+	var open []int     // where the names of each begin
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{':
+			open = append(open, len(names))
+		case '}':
+			first := open[len(open)-1]
+			inner := names[first:]
+			slices.SortFunc(inner, bytes.Compare)
+			for j := range max(len(inner)-1, 0) {
+				if bytes.Equal(inner[j], inner[j+1]) {
+					return fmt.Errorf("%q stands twice in one object; remove one", inner[j])
+				}
 			}
+			names, open = names[:first], open[:len(open)-1]
+		case '"':
+			start := i
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if !bytes.HasPrefix(bytes.TrimLeft(text[i+1:], " \t\r\n"), []byte(":")) {
+				continue // a value
+			}
+			name := text[start+1 : i]
+			if bytes.IndexByte(name, '\\') >= 0 {
+				var s string
+				if err := json.Unmarshal(text[start:i+1], &s); err != nil {
+					return err
+				}
+				name = []byte(s)
+			}
+			names = append(names, name)
 		}
-	case json.Delim('{'):
-		seen := map[string]bool{}
-		for d.More() {
-			t, err := d.Token()
-			if err != nil {
-				return err
-			}
-			name := t.(string)
-			if seen[name] {
-				return fmt.Errorf("%q stands twice in one object; remove one", name)
-			}
-			seen[name] = true
-			if err := check(d); err != nil {
-				return err
-			}
-		}
-	default:
-		return nil
 	}
-	_, err = d.Token()
-	return err
+	return nil
 }
 
 // HalfPair returns where in valid JSON the first escape of half a surrogate pair
 // stands (\ud800 to \udfff without the other half), or -1.
 func HalfPair(text []byte) int {
 	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' {
-			continue
+		next := bytes.IndexByte(text[i:], '\\')
+		if next < 0 {
+			break
 		}
+		i += next
 		first, ok := escaped(text[i:])
 		if !ok {
 			i++ // what is escaped may be a backslash
