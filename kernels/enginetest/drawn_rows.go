@@ -78,32 +78,7 @@ func drawRows(d *drawing) {
 	src, few := d.given(t, table, cols, 1), d.given(t, n, cols, 1)
 	ids := d.ids(n, table)
 	dst := d.wanted(t, n, cols)
-	d.GatherRows(dst, src.t, ids)
-	var want []float64
-	for _, id := range ids {
-		want = append(want, src.v[int(id)*cols:][:cols]...)
-	}
-	d.same("gathered", dst, want)
-
-	ids = d.distinct(n, table)
-	all := d.wanted(t, table, cols)
-	d.ScatterRows(all, few.t, ids)
-	want = make([]float64, table*cols)
-	for i, id := range ids {
-		copy(want[int(id)*cols:], few.v[i*cols:][:cols])
-	}
-	d.same("scattered", all, want)
-	if t == kernels.BF16 {
-		return
-	}
-	d.AddRows(src.t, few.t, ids)
-	for i, id := range ids {
-		for j := range cols {
-			k := int(id)*cols + j
-			src.v[k] = float64(float32(src.v[k]) + float32(few.at(i, j)))
-		}
-	}
-	d.same("added", src.t, src.v)
+	d.movesRows(src, few, ids, d.distinct(n, table), dst, d.wanted(t, table, cols))
 }
 
 func drawRMSNorm(d *drawing) {

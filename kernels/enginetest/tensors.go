@@ -133,36 +133,38 @@ func checkRows(h *harness) {
 		for _, s := range [][3]int{{0, 4, 3}, {1, 1, 1}, {5, 9, 7}, {9, 9, 64}, {40, 300, 33}} {
 			n, table, cols := s[0], s[1], s[2]
 			h.in("%v %v", t, s)
-			src := h.uniform(t, table, cols, 1)
-			ids := h.ids(n, table)
-			dst := h.dirty(t, n, cols)
-			h.GatherRows(dst, src.t, ids)
-			want := []float64{}
-			for _, id := range ids {
-				want = append(want, src.v[int(id)*cols:(int(id)+1)*cols]...)
-			}
-			h.same("gather", dst, want)
-
-			few := h.uniform(t, n, cols, 1)
-			ids = h.distinct(n, table)
-			all := h.dirty(t, table, cols)
-			h.ScatterRows(all, few.t, ids)
-			want = make([]float64, table*cols)
-			for i, id := range ids {
-				copy(want[int(id)*cols:], few.v[i*cols:(i+1)*cols])
-			}
-			h.same("scatter", all, want)
-			if t == kernels.BF16 {
-				continue
-			}
-			h.AddRows(src.t, few.t, ids)
-			for i, id := range ids {
-				for j := range cols {
-					k := int(id)*cols + j
-					src.v[k] = float64(float32(src.v[k]) + float32(few.at(i, j)))
-				}
-			}
-			h.same("add rows", src.t, src.v)
+			src, few := h.uniform(t, table, cols, 1), h.uniform(t, n, cols, 1)
+			h.movesRows(src, few, h.ids(n, table), h.distinct(n, table), h.dirty(t, n, cols), h.dirty(t, table, cols))
 		}
 	}
+}
+
+// movesRows gathers rows ids of src into dst, scatters those of few to the rows
+// places of all, and adds them to the same rows of src.
+func (h *harness) movesRows(src, few matrix, ids, places []int32, dst, all kernels.Tensor) {
+	cols := src.t.Cols()
+	h.GatherRows(dst, src.t, ids)
+	var want []float64
+	for _, id := range ids {
+		want = append(want, src.v[int(id)*cols:][:cols]...)
+	}
+	h.same("gathered", dst, want)
+
+	h.ScatterRows(all, few.t, places)
+	want = make([]float64, all.Rows()*cols)
+	for i, id := range places {
+		copy(want[int(id)*cols:], few.v[i*cols:][:cols])
+	}
+	h.same("scattered", all, want)
+	if src.t.DType() == kernels.BF16 {
+		return
+	}
+	h.AddRows(src.t, few.t, places)
+	for i, id := range places {
+		for j := range cols {
+			k := int(id)*cols + j
+			src.v[k] = float64(float32(src.v[k]) + float32(few.at(i, j)))
+		}
+	}
+	h.same("added", src.t, src.v)
 }
