@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,6 +138,10 @@ func (c *cluster) daemon(name string, args ...string) {
 
 func (c *cluster) env() []string { return append(os.Environ(), "SLURM_CONF="+c.conf) }
 
+// transient is what Slurm says of a job that it is just starting, and on a machine
+// too busy for its controller to answer.
+var transient = regexp.MustCompile("try again later|Socket timed out|Unable to contact slurm controller")
+
 // slurm runs one of Slurm's commands and returns what it prints.
 func (c *cluster) slurm(name string, args ...string) string {
 	for try := 0; ; try++ {
@@ -146,8 +151,7 @@ func (c *cluster) slurm(name string, args ...string) string {
 		if err == nil {
 			return string(out)
 		}
-		// Slurm refuses to touch a job that it is just starting.
-		if try == 100 || !strings.Contains(string(out), "try again later") {
+		if try == 100 || !transient.Match(out) {
 			c.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -162,6 +162,17 @@ func (s *slurmStudy) hold(verb string, tasks []string) {
 	}
 }
 
+// resume brings a node up again. A node that registered in the meantime is up
+// already, and Slurm refuses to resume it.
+func (s *slurmStudy) resume(node string) {
+	s.until(node+" is up again", func() bool {
+		c := exec.Command("scontrol", "update", "NodeName="+node, "State=RESUME")
+		c.Env = s.env()
+		c.Run()
+		return !strings.Contains(s.slurm("sinfo", "--noheader", "--nodes="+node, "--format=%T"), "down")
+	})
+}
+
 // submissions counts how often each stage was handed to Slurm.
 func (s *slurmStudy) submissions() map[string]int {
 	n := map[string]int{}
@@ -230,7 +241,7 @@ func TestSlurmGivesTheBytesOfALocalRun(t *testing.T) {
 	t4 := s.next(&had)
 	node := strings.TrimSpace(s.slurm("squeue", "--noheader", "--format=%N", "--jobs="+t4.id))
 	s.slurm("scontrol", "update", "NodeName="+node, "State=DOWN", "Reason=test")
-	s.slurm("scontrol", "update", "NodeName="+node, "State=RESUME")
+	s.resume(node)
 	out := s.ends(x, 0)
 	s.compare(filepath.Join(s.dir, "local", "eight"), filepath.Join(s.runs, "eight"))
 
