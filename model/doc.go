@@ -1,9 +1,10 @@
-// Package model is a decoder-only transformer over a [kernels.Engine]: Qwen2
-// and Llama read from a transformers directory, trained, scored and sampled.
+// Package model implements a decoder-only transformer over a [kernels.Engine]:
+// Qwen2 and Llama, loaded from a transformers directory, with training, scoring
+// and generation.
 //
-// It is not a framework: there is one architecture, its forward pass
-// (qwen2.go) and its hand-written gradient (backward.go) in mirror order, and
-// no autograd. Text is not its business either; see model/tokenizer.
+// It is not a framework: there is one architecture, with its forward pass in
+// qwen2.go and its hand-written gradient in backward.go, in mirror order, and
+// no autograd. It works on token ids; for text see model/tokenizer.
 //
 // Most readers need two calls: [Load], which reads weights, and
 // [Trainer.Step], which updates them. [Model.LogProbs] scores sequences and
@@ -20,29 +21,30 @@
 //	    └─────────────────────────────────────────────────┘
 //
 // Llama is Qwen2 without the biases of q, k and v. The last block's MLP, the
-// final norm and the head see only the rows whose logits are wanted.
+// final norm and the head are computed only for the rows whose logits are needed.
 //
-// # Words
+// # Terms
 //
-//   - T: tokens of a batch; sequences are laid end to end, there are no pads,
-//     and attention runs within each sequence.
+//   - T: the tokens of a batch. Sequences are concatenated without padding, and
+//     attention runs within each sequence.
 //   - hidden, heads, kvHeads, headDim, intermediate, vocab: as in config.json.
-//   - label row: a token whose successor is a target with a positive weight; R
-//     of them.
-//   - target: a token to be predicted; the first of a row never is one.
-//   - step: one update of the weights, over all rows given to Trainer.Step.
-//   - micro-batch: rows computed at once. A memory choice: results do not
-//     depend on it on an engine that is MicroBatchInvariant.
+//   - target: a token to be predicted. The first token of a sequence is never one.
+//   - label row: a token whose successor is a target with a positive weight. R is
+//     the number of label rows.
+//   - step: one update of the weights, from all rows given to Trainer.Step.
+//   - micro-batch: the rows computed at once. It only affects memory: on an engine
+//     that is MicroBatchInvariant, results do not depend on it.
 //
 // # Precision
 //
 // Weights, their gradients and moments, the residual stream and its gradient,
-// norm inputs, logits and the loss are float32 (sums over losses float64). In
-// bf16 the operands of matrix products and attention are rounded to nearest
-// even where they are made, so that every reader sees one value: norm outputs;
-// q and k after rotary embedding; v; attention output; gate, up and their
-// product; and every gradient that enters a matrix product. Biases and norm
-// weights are read as float32. Rotary angles are float64, rounded once. A model
-// that is not trained may be loaded frozen ([LoadFrozen]): in bf16 its matrices
-// are then stored rounded, with the same results.
+// norm inputs and logits are float32, and so is the loss, which is summed in
+// float64. In bf16, the operands of matrix products and attention are rounded to
+// nearest even when they are produced, so that every reader sees the same value:
+// norm outputs; q and k after rotary embedding; v; attention output; gate, up and
+// their product; and every gradient that enters a matrix product. Biases and norm
+// weights are used as float32. Rotary angles are computed in float64 and their
+// sines and cosines rounded once. A model that is not trained may be loaded
+// frozen ([LoadFrozen]): in bf16 its matrices are then stored rounded, with the
+// same results.
 package model

@@ -1,9 +1,9 @@
-// Package args checks the arguments of a kernels.Engine's operations, alike in
-// every engine: their words are part of what the conformance tests hold.
+// Package args checks the arguments of a kernels.Engine's operations. All engines
+// share it, because the conformance tests also check the wording of the errors.
 //
-// It knows no engine and no memory. Each function returns what is wrong as an
-// error, nil if nothing is; an engine panics with it where the interface says
-// that a mismatch is a bug, and remembers it for Sync where data are at fault.
+// It does not depend on any engine. Each function returns an error that describes
+// the problem, or nil. Where the interface says that a mismatch is a bug, an engine
+// panics with the error; where the data are at fault, it keeps the error for Sync.
 // Most readers need [Tensor] and [Table].
 package args
 
@@ -13,14 +13,14 @@ import (
 	"xrun/kernels"
 )
 
-// What Tensor accepts for any type and size.
+// Arguments of Tensor that match any type and any size.
 const (
 	AnyType kernels.DType = 0
 	AnySize int           = -1
 )
 
-// Tensor checks that x is of type t and shape [rows, cols] as far as they are
-// given.
+// Tensor checks that x has type t and shape [rows, cols], except where these are
+// AnyType or AnySize.
 func Tensor(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) error {
 	switch {
 	case t != AnyType && x.DType() != t:
@@ -33,13 +33,13 @@ func Tensor(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) 
 	return nil
 }
 
-// Describe names a tensor by type and shape: f32 [3, 7].
+// Describe returns the type and shape of a tensor, as in f32 [3, 7].
 func Describe(x kernels.Tensor) string {
 	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
 }
 
-// Weights returns the type that a weight matrix of an operation on x without a
-// gradient must have: F32 if x is, either if x is BF16.
+// Weights returns the type required of a weight matrix in an operation that
+// computes no gradient, given the type of x: F32 if x is F32, either if x is BF16.
 func Weights(x kernels.DType) kernels.DType {
 	if x == kernels.BF16 {
 		return AnyType
@@ -47,8 +47,7 @@ func Weights(x kernels.DType) kernels.DType {
 	return kernels.F32
 }
 
-// Count checks the length of a list, of ids for example, with an element for
-// each of want rows.
+// Count checks that a list, such as ids, has one element for each of want rows.
 func Count(op, name string, got, want int) error {
 	if got != want {
 		return fmt.Errorf("%s: %d %s for %d rows", op, got, name, want)
@@ -56,7 +55,7 @@ func Count(op, name string, got, want int) error {
 	return nil
 }
 
-// Groups checks that n tensors are groups of so many.
+// Groups checks that n tensors make up whole groups of the given size.
 func Groups(op string, n, size int) error {
 	if n%size != 0 {
 		return fmt.Errorf("%s: %d tensors, want groups of %d", op, n, size)
@@ -64,7 +63,8 @@ func Groups(op string, n, size int) error {
 	return nil
 }
 
-// Starts checks that the first rows of sequences ascend from 0 to rows.
+// Starts checks that starts, the first rows of the sequences followed by the number
+// of rows, ascends from 0 to rows.
 func Starts(op string, starts []int32, rows int) error {
 	if len(starts) == 0 || starts[0] != 0 || int(starts[len(starts)-1]) != rows {
 		return fmt.Errorf("%s: starts %v of %d rows must begin with 0 and end with the number of rows", op, starts, rows)
@@ -77,7 +77,7 @@ func Starts(op string, starts []int32, rows int) error {
 	return nil
 }
 
-// Table checks that all ids are rows of a table of n.
+// Table checks that all ids are rows of a table of n rows.
 func Table(op, name string, ids []int32, n int) error {
 	for i, id := range ids {
 		if id < 0 || int(id) >= n {

@@ -2,22 +2,22 @@
 // kernels/gemm, the row operations of kernels/cpu/vec and the exact
 // functions of kernels/num, on the workers of kernels/pool.
 //
-// It is not for use without the interface: models are written against
-// kernels.Engine, and only the code that chooses an engine knows this one.
-// Most readers need two calls: [New], which starts an engine with its threads,
-// and [Engine.Close].
+// It is meant to be used through the interface: models are written against
+// kernels.Engine, and only the code that chooses an engine imports this package.
+// Most readers need two calls: [New], which starts an engine and its threads, and
+// [Engine.Close].
 //
 // # Bits
 //
-// Results are equal to the bit whatever the number of threads, the
-// micro-batch, the neighbours in a batch, shared prefixes, the vector width
-// and the processor. [Numerics] names the bits. What follows defines those
-// that package kernels leaves open, so that another implementation can
+// Results are bit-identical for any number of threads, any micro-batch, any
+// neighbours in a batch, with or without shared prefixes, and for any vector
+// width and processor. [Numerics] names the version of the bits. This section
+// defines what package kernels leaves open, so that another implementation can
 // reproduce them. All arithmetic is float32 unless stated, each operation
 // rounds once to nearest even, and denormals are kept, except in products of
 // BF16 operands (see gemm). fma is fused; nothing else is. exp is num.Exp32,
-// log is num.Log, and bf16(x) rounds to bfloat16, to nearest even, denormals
-// kept. A tree is the 16-lane sum of package kernels. NaN payloads are not
+// log is num.Log, and bf16(x) rounds to bfloat16, to nearest even, keeping
+// denormals. A tree is the 16-lane sum of package kernels. NaN payloads are not
 // defined.
 //
 // Convert, Write: bf16(x). Add, AddRows, EmbedGrad, BiasGrad: x + y, tokens
@@ -28,8 +28,8 @@
 // RMSNormGrad: with g = dy*w and h = x*inv, c = tree(g*h) / n; then dx =
 // fma(fma(h, -c, g), inv, dx), and over tokens dw = fma(dy, h, dw).
 //
-// Linear and its gradients: see gemm. Bias, then residual, are added to the
-// finished chain.
+// Linear and its gradients: see gemm. The bias, then the residual, is added to
+// the finished chain.
 //
 // Rotary: (a*cos - b*sin, b*cos + a*sin), each product and sum rounded. The
 // inverse takes -sin.
@@ -41,50 +41,50 @@
 //
 // Attention: score = qk * scale, where qk is a chain over the head size and
 // scale = 1/sqrt(head size), computed in float64 and rounded once. m is the
-// largest score (+0 if it is zero), e = exp(score - m), and the sum is a tree
+// largest score (+0 if it is zero), e = exp(score - m), and sum is the tree of e
 // over the absolute index of the key. out = (chain over keys of p and v) /
 // sum, where p is e, or bf16(e) if q, k, v are BF16.
 //
 // AttentionGrad: dout is first rounded to BF16 if q is BF16. d = tree(dout*out)
-// over the head size; qk and m, sum are those of Attention; dp is a chain over
-// the head size of dout and v; then
+// over the head size; qk, m and sum are those of Attention; dp is the chain of
+// dout and v over the head size; then
 //
 //	p  = exp(qk*scale - m) / sum
 //	ds = ((dp - d) * p) * scale
 //
-// and both are rounded to BF16 if q is BF16, ds being computed from the
-// unrounded p. dq is the chain over keys of ds and k; dv and dk are chains of
-// p and dout, ds and q, over the query heads of the group in order and in each
-// over queries. The scale is inside ds, so nothing is multiplied afterwards.
-// Keys that a query does not see are not in any chain. Rows of no sequence are
-// not written.
+// and both are rounded to BF16 if q is BF16; ds is computed from the unrounded
+// p. dq is the chain of ds and k over keys. dv and dk are the chains of p and
+// dout, and of ds and q, over the query heads of the group in order and, within
+// each, over queries. ds already contains the scale. Keys that a query does not
+// see are in no chain. Rows that belong to no sequence are not written.
 //
-// CrossEntropy: m is the largest logit, e = exp(logit - m), sum is a tree over
-// the vocabulary; ce = (m - logit[target]) + log(sum) in float64. Gradient of
-// the logits: (e/sum) * coef, at the target (e/sum - 1) * coef, rounded to BF16
-// if x is BF16. dx is a chain over the vocabulary ascending; dw one over label
-// rows, which in BF16 go in pairs from the start of each sequence. Logits of a
-// few hundred rows are in memory at once; how many shows in nothing. LogProb is
-// -ce.
+// CrossEntropy: m is the largest logit, e = exp(logit - m), and sum is the tree
+// of e over the vocabulary; ce = (m - logit[target]) + log(sum) in float64. The
+// gradient of the logits is (e/sum) * coef, at the target (e/sum - 1) * coef,
+// rounded to BF16 if x is BF16. dx is a chain over the vocabulary, ascending. dw
+// is a chain over label rows, which in BF16 are paired from the start of each
+// sequence. The logits of at most 512 rows are in memory at once; the number does
+// not affect the result. LogProb is -ce.
 //
-// SumSquares: squares in float64, where they are exact; 16 lanes and the tree
-// in blocks of 65,536 elements, blocks added in order.
+// SumSquares: squares in float64, where they are exact, added as a tree within
+// blocks of 65,536 elements; the block sums are added in order.
 //
-// AdamW: as kernels.AdamW, the scale always multiplied; sqrt and divisions
-// round correctly.
+// AdamW: as kernels.AdamW, with the multiplication by Scale always done; square
+// roots and divisions are correctly rounded.
 //
 // # Environment
 //
-// XRUN_SIMD=noasm, like the build tag noasm, takes all assembly away, here and
-// in gemm; its other values choose among gemm's products. Processors without
-// AVX2 and FMA do without assembly too.
+// XRUN_SIMD=noasm, like the build tag noasm, disables all assembly, here and in
+// gemm; its other values select one of gemm's paths. On amd64 processors without
+// AVX2 and FMA no assembly is used either.
 //
 // # Memory
 //
-// Tensors from 64 KiB on are outside the collected heap (package pages): Free
-// gives them back to the system at once, Close gives back the rest. If the
-// system has none left, New and operations panic with a *pages.ExhaustedError.
-// Operations allocate only while their scratch memory grows: the keys and values
-// of one head of one sequence, a strip of its scores, and the logits of up to 512
-// label rows (320 MiB at most).
+// Tensors of 64 KiB or more live outside the garbage-collected heap (package
+// pages): Free returns them to the system at once, and Close returns the rest. If
+// the system is out of memory, New and the operations panic with a
+// *pages.ExhaustedError. Operations allocate only while their scratch memory
+// grows. It holds, for each thread, the keys and values of one head of one sequence
+// and a strip of its scores, and, once, the logits of up to 512 label rows (at most
+// 320 MiB).
 package cpu

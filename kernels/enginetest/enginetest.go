@@ -2,20 +2,18 @@
 // must pass: each operation against a float64 oracle, over awkward shapes and
 // both element types.
 //
-// It is not a test of bits: how exactly an engine rounds is its own contract,
-// and is tested beside it (kernels/cpu compares digests). Most readers need
-// two calls: [Run] from a test, or [Checks] from a program that tests the
-// machine it runs on.
+// It does not test bits: how an engine rounds is that engine's own contract and is
+// tested in its package (kernels/cpu compares digests). Most readers need two calls:
+// [Run] from a test, or [Checks] from a program that tests the machine it runs on.
 //
 // # Bounds
 //
-// An oracle computes from the values that the tensors really hold, with
-// bfloat16 operands rounded where the interface says so. It returns for each
-// element a value and a scale: the sum of the magnitudes of the terms that
-// were added. A result may differ from the value by a share of the scale,
-// which [Tolerance] states, and by one rounding where the destination is BF16.
-// Gradients are compared with central differences of the oracle's forward
-// operation in float64, so that no formula is written twice.
+// An oracle computes from the values that the tensors actually hold, with bfloat16
+// operands rounded where the interface says so. For each element it returns a value
+// and a scale, the sum of the magnitudes of the terms added. A result may differ
+// from the value by a fraction of the scale, given by [Tolerance], plus one rounding
+// if the destination is BF16. Gradients are compared with central differences of the
+// oracle's forward operation in float64, so that no formula is written twice.
 package enginetest
 
 import (
@@ -28,12 +26,12 @@ import (
 	"xrun/kernels/num"
 )
 
-// Tolerance says how far an engine may be from the exact result, each as a
-// share of the sum of the magnitudes of the terms.
+// Tolerance bounds the distance of an engine's results from the exact ones, as
+// fractions of the sum of the magnitudes of the terms.
 type Tolerance struct {
-	// Chain bounds sums of products in float32, over up to some hundred terms.
+	// Chain bounds sums of products in float32, over up to a few hundred terms.
 	Chain float64
-	// Element bounds short formulas in float32, with their exponentials.
+	// Element bounds short formulas in float32, including exponentials.
 	Element float64
 	// Round bounds one rounding to bfloat16: at least 2^-8.
 	Round float64

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// small is the size in bytes below which arrays are on the collected heap.
+	// small is the size in bytes below which arrays are on the Go heap.
 	small = 1 << 16
 	huge  = 2 << 20
 	page  = 1 << 16 // the largest page size of the architectures we build for
-	// chunkSize is how much is asked of the system at a time, for arrays up to
-	// half of that.
+	// chunkSize is how much is requested from the system at a time. Arrays larger
+	// than half of it get a chunk of their own.
 	chunkSize = 64 << 20
 )
 
-// chunk is memory that arrays are cut from, from the front.
+// chunk is memory from which arrays are cut, front to back.
 type chunk struct {
 	mem  []byte
 	used int
@@ -32,7 +32,8 @@ var (
 	owner   = map[*byte]*chunk{} // by the first byte of an array
 )
 
-// Alloc returns n zeroed float32, aligned to 64 bytes. It panics with an
+// Alloc returns n zeroed float32. Arrays of 64 KiB or more are page-aligned;
+// smaller ones are ordinary slices on the Go heap. It panics with an
 // [*ExhaustedError] if the system has no memory left.
 func Alloc(n int) []float32 {
 	size := n * 4
@@ -66,8 +67,8 @@ func reserve(size int) *chunk {
 	return &chunk{mem: m}
 }
 
-// Free gives memory of Alloc back to the system, at once. x must not be used
-// any more.
+// Free returns x, a slice that Alloc returned, to the system at once. x must not
+// be used afterwards.
 func Free(x []float32) {
 	if cap(x) == 0 || len(x)*4 < small {
 		return

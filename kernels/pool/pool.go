@@ -1,9 +1,8 @@
-// Package pool runs pieces of work over a fixed set of persistent workers.
+// Package pool runs pieces of work on a fixed set of persistent workers.
 //
-// It is what the CPU engine parallelizes with: work is split over outputs,
-// never over a reduction, so that which worker computes a piece, and in which
-// order, cannot show in any result. It is not a scheduler: there are no
-// futures, no priorities and no nesting.
+// The CPU engine parallelizes with it. Work is split over outputs, never over a
+// reduction, so results cannot depend on which worker computes a piece, or in what
+// order. It is not a scheduler: there are no futures, priorities or nested runs.
 //
 // Most readers need two calls: [New], and [Pool.Run], which calls a function
 // for every index of a range and returns when all calls have returned.
@@ -12,11 +11,11 @@
 //
 // Run publishes the function and the number of pieces and opens a gate. The
 // caller and every worker that passes the gate claim indices from one atomic
-// counter until none is left. The caller then closes the gate and waits for
-// the workers inside; a worker that wakes up too late finds the gate closed
-// and costs nothing. Idle workers poll for some hundreds of microseconds, which
-// is longer than the gap between two operations of a step, and then sleep: to
-// wake one takes longer than a product of generation.
+// counter until none is left. The caller then closes the gate and waits for the
+// workers inside. A worker that wakes up too late finds the gate closed and costs
+// nothing. Idle workers poll for a few hundred microseconds, longer than the gap
+// between two operations of a step, before they sleep, because waking a worker
+// takes longer than a matrix product of generation.
 package pool
 
 import (
@@ -31,15 +30,15 @@ const (
 	gateWaiting = 1 << 30
 )
 
-// Polls before sleeping. A round is pollsPerRound loads and a yield; all
-// rounds together take some hundreds of microseconds.
+// Polls before sleeping. A round is pollsPerRound loads and a yield; all rounds
+// together take a few hundred microseconds.
 const (
 	pollRounds    = 1000
 	pollsPerRound = 100
 )
 
 // Pool is a set of workers. Its methods may be called from several goroutines;
-// runs are then done one after another.
+// runs then take turns.
 type Pool struct {
 	mu      sync.Mutex // held for the length of a Run
 	closed  bool
@@ -53,7 +52,7 @@ type Pool struct {
 	next atomic.Int64  // first unclaimed index
 	run  atomic.Uint32 // number of the current run; changes wake pollers
 	gate atomic.Uint32
-	done chan struct{} // the last worker out tells a sleeping caller
+	done chan struct{} // the last worker out wakes a sleeping caller
 
 	failure atomic.Pointer[failure]
 }
@@ -76,7 +75,7 @@ func New(threads int) *Pool {
 	}
 	p := &Pool{done: make(chan struct{}, 1), rounds: pollRounds}
 	if threads > runtime.GOMAXPROCS(0) {
-		p.rounds = 0 // polling would take the processor from those who work
+		p.rounds = 0 // polling would take the processor from the working threads
 	}
 	for id := 1; id < threads; id++ {
 		w := &worker{wake: make(chan struct{}, 1)}
@@ -86,19 +85,19 @@ func New(threads int) *Pool {
 	return p
 }
 
-// Threads returns the number of threads, and so of worker ids.
+// Threads returns the number of threads, which is the number of worker ids.
 func (p *Pool) Threads() int { return len(p.workers) + 1 }
 
 // Run calls f(worker, i) for every i in [0, n) and returns when all calls have
-// returned. Indices are claimed in ascending order, each by whichever worker
-// is free; calls with equal worker ids never overlap, and ids are below
-// [Pool.Threads], so that f can index scratch memory by worker. The first
-// panic in f is raised again in the caller once every worker has stopped;
-// indices not yet claimed are then skipped.
+// returned. Indices are claimed in ascending order by whichever worker is free.
+// Calls with the same worker id never overlap, and ids are below [Pool.Threads],
+// so f can index scratch memory by worker. If f panics, indices not yet claimed are
+// skipped, and the first panic is raised again in the caller once every worker has
+// stopped.
 //
-// f must not call Run of the same pool. Run itself allocates nothing; a
-// caller that wants none at all keeps f from one call to the next, because a
-// closure over local variables is an allocation.
+// f must not call Run of the same pool. Run does not allocate. A caller that wants
+// no allocation at all should reuse f, because a closure over local variables is
+// allocated.
 func (p *Pool) Run(n int, f func(worker, i int)) {
 	if n <= 0 {
 		return
@@ -131,8 +130,8 @@ func (p *Pool) Run(n int, f func(worker, i int)) {
 	}
 }
 
-// Close ends the workers. It must not be called during a Run, and no Run may
-// follow.
+// Close stops the workers. It must not be called during a Run, and Run must not be
+// called afterwards.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,15 +179,15 @@ func (p *Pool) drain() {
 	p.gate.Store(0)
 }
 
-// serve is the life of a worker.
+// serve is the loop of a worker.
 func (p *Pool) serve(id int, w *worker) {
 	var seen uint32
 	for {
 		if !p.await(w, seen) {
 			return
 		}
-		// Read before entering: a run that begins after this is noticed by the
-		// next await, at worst once too often.
+		// Read before entering: the next await then notices any run that begins
+		// after this, at worst once too often.
 		seen = p.run.Load()
 		if !p.enter() {
 			continue
@@ -200,8 +199,8 @@ func (p *Pool) serve(id int, w *worker) {
 	}
 }
 
-// await returns true when the current run is not the seen one, false when the
-// pool is closed.
+// await waits for a run other than seen and returns true, or false if the pool is
+// closed.
 func (p *Pool) await(w *worker, seen uint32) bool {
 	for range p.rounds {
 		for range pollsPerRound {

@@ -1,11 +1,11 @@
 // Package chat renders a tokenizer's own chat template, the Jinja text that
 // transformers applies in apply_chat_template, over a list of messages.
 //
-// It is not a Jinja engine for other uses: it knows the part of the language that
-// chat templates are written in and refuses the rest by name, instead of
-// rendering something close. (Note: gonja v2.9.1 renders the templates of Qwen2.5
-// and SmolLM2 rightly too, but concatenates None as nothing and gives -7 % 3 the
-// sign of C, and so may change a prompt without a word.)
+// It is not a general Jinja engine: it implements the part of the language that chat
+// templates use and rejects the rest by name, rather than rendering something
+// similar. (Note: gonja v2.9.1 also renders the templates of Qwen2.5 and SmolLM2
+// correctly, but it concatenates None as nothing and gives -7 % 3 the sign it has in
+// C, so it may change a prompt silently.)
 //
 // The two calls most readers need:
 //
@@ -14,26 +14,28 @@
 //
 // # The language
 //
-// Semantics are those of Jinja2 3.1 in Python with transformers' settings
-// (trim_blocks, lstrip_blocks, an immutable sandbox, no autoescape, the loopcontrols
-// extension, its own tojson).
+// The semantics are those of Jinja2 3.1 in Python with transformers' settings:
+// trim_blocks, lstrip_blocks, an immutable sandbox, no autoescape, the loopcontrols
+// extension, and its own tojson.
 //
 //   - statements: for (with else, if, unpacking, break, continue), if, set (also of
-//     namespace attributes and as a block), macro, generation (which marks nothing
+//     namespace attributes and as a block), macro, generation (which has no effect
 //     here); comments; the signs - and + in every tag;
-//   - expressions: all operators but %-formatting of text and **; literals, lists,
+//   - expressions: all operators except %-formatting of text and **; literals, lists,
 //     tuples, dicts with string keys, slices, calls with keywords, inline if;
-//   - names: messages, add_generation_prompt, tools and documents (None), what the
-//     caller adds; namespace, range, dict, raise_exception; loop with index, index0,
-//     revindex, revindex0, first, last, length, previtem, nextitem, depth, depth0, cycle;
+//   - names: messages, add_generation_prompt, tools and documents (None), and those
+//     the caller adds; namespace, range, dict, raise_exception; loop with index,
+//     index0, revindex, revindex0, first, last, length, previtem, nextitem, depth,
+//     depth0, cycle;
 //   - filters, tests and methods: the tables in filters.go, tests.go and methods.go.
 //
-// strftime_now is refused: a prompt that holds today's date is another one
-// tomorrow. So are raw, filter, call, with, include, import, extends, block and
-// autoescape, and a name of the caller (such as tools) that a template sets after a loop,
-// macro or block has used it, where Jinja's compile-time scopes differ from anybody's
-// guess. An unknown filter or test is an error of Parse even where it would
-// not be reached.
+// strftime_now is rejected, because a prompt that contains today's date changes from
+// day to day. So are raw, filter, call, with, include, import, extends, block and
+// autoescape. A template may not set a name that the caller defines (such as tools)
+// after a loop, macro or block has used it, because Jinja's compile-time scoping
+// gives surprising results there. An unknown filter or test is an error of Parse even
+// if it would never be reached.
 //
-// Limits: a template of 1 MiB, 3 million steps, 64 MiB of text, 100,000 numbers in a range.
+// Limits: a template of 1 MiB, 3 million steps, 64 MiB of text, and 100,000 numbers
+// in a range.
 package chat

@@ -1,10 +1,10 @@
-// Package modeltest compares a model, on whatever engine, with what
-// transformers computes in float64 for two tiny models: logits, losses,
-// gradients, ten steps of training, greedy continuations.
+// Package modeltest compares a model, on any engine, with the results of
+// transformers in float64 for two tiny models: logits, losses, gradients, ten steps
+// of training, and greedy continuations.
 //
-// It is for tests: every function takes a testing.TB, and skips with a message
-// where the reference files are absent. Most readers need two calls: [Run],
-// which makes all comparisons, and [Reference], which finds a reference file.
+// It is for tests: every function takes a testing.TB and skips, with a message, if
+// the reference files are absent. Most readers need two calls: [Run], which makes all
+// comparisons, and [Reference], which finds a reference file.
 package modeltest
 
 import (
@@ -18,13 +18,13 @@ import (
 	"xrun/model/safetensors"
 )
 
-// Models are the names of the tiny models: Qwen2 with tied embeddings, biases
-// and grouped queries, and Llama with neither biases nor tied embeddings, in
-// groups of three.
+// Models are the names of the tiny models: a Qwen2 with tied embeddings, biases and
+// grouped queries, and a Llama without biases or tied embeddings, with groups of
+// three.
 var Models = []string{"tiny-qwen2", "tiny-llama"}
 
 // Reference returns a path in shared/reference beside the checkout, or in the
-// directory that XRUN_REFERENCE names, and skips the test where it is absent.
+// directory named by XRUN_REFERENCE, and skips the test if it does not exist.
 func Reference(t testing.TB, path ...string) string {
 	t.Helper()
 	root := os.Getenv("XRUN_REFERENCE")

@@ -3,12 +3,12 @@
 // header length, a JSON header that gives each tensor's type, shape and byte
 // range, then the data, row-major and little-endian.
 //
-// It is not a tensor library: it converts floating-point types to float32 or
-// float64 and integers to int64, and does nothing else with them. Files are
-// read lazily through [io.ReaderAt] in pieces of bounded size, so opening a
-// model costs its headers only. A file comes from anywhere: every offset,
-// shape and name is checked before anything is allocated by it, and each fault
-// is one error with the file and the byte offset.
+// It is not a tensor library: it converts floating-point types to float32 or float64
+// and integers to int64, and does nothing else with them. Files are read lazily
+// through [io.ReaderAt] in pieces of bounded size, so opening a model reads only its
+// headers. Files are not trusted: every offset, shape and name is checked before
+// memory is allocated for it, and a bad file gives one error with the file and the
+// byte offset.
 //
 // Most readers need two calls: [Open], which finds a model's weights in a
 // directory (one file, or shards named by model.safetensors.index.json), and
@@ -17,7 +17,7 @@ package safetensors
 
 import "fmt"
 
-// DType is an element type by its name in the header.
+// DType is an element type, named as in the header.
 type DType string
 
 // The element types of the format.
@@ -60,8 +60,8 @@ type Info struct {
 	DType DType
 	// Shape lists the dimensions, outermost first; a scalar has none.
 	Shape []int
-	// File is the name of the file that holds the tensor, Offset the first
-	// byte of its data in that file, Size the number of bytes.
+	// File is the name of the file that holds the tensor, Offset the position of
+	// its first byte in that file, and Size its number of bytes.
 	File         string
 	Offset, Size int64
 }
@@ -75,7 +75,7 @@ func (i Info) Elements() int {
 	return n
 }
 
-// FormatError says what is wrong with a file and where.
+// FormatError describes what is wrong with a file, and where.
 type FormatError struct {
 	File   string
 	Offset int64 // byte offset in File

@@ -1,10 +1,10 @@
-// Package tokenizer is byte-level BPE as Hugging Face's tokenizers does it: the
-// same ids and the same decoded text, read from the tokenizer.json of a model
-// directory.
+// Package tokenizer implements byte-level BPE as Hugging Face's tokenizers library
+// does, with the same ids and the same decoded text. It reads the tokenizer.json of
+// a model directory.
 //
-// It is not a trainer of vocabularies, and it knows no other kind of tokenizer
-// (WordPiece, Unigram, SentencePiece with byte fallback): a tokenizer.json that
-// asks for something else is an error that names the field.
+// It does not train vocabularies and supports no other kind of tokenizer
+// (WordPiece, Unigram, SentencePiece with byte fallback). A tokenizer.json that
+// needs one is an error that names the field.
 //
 // The two calls most readers need:
 //
@@ -14,13 +14,13 @@
 // # What is read
 //
 // tokenizer.json decides how text becomes ids. tokenizer_config.json and
-// special_tokens_map.json name the bos, eos and pad tokens,
-// chat_template.jinja (or chat_template of tokenizer_config.json) holds the chat
-// template. Supported in tokenizer.json:
+// special_tokens_map.json name the bos, eos and pad tokens. chat_template.jinja, or
+// the field chat_template of tokenizer_config.json, holds the chat template.
+// Supported in tokenizer.json are:
 //
 //   - added_tokens: longest match first, with lstrip, rstrip, single_word and
-//     normalized; they are recognised in any text (add_special_tokens=False of
-//     tokenizers does not turn that off);
+//     normalized; they are recognized in any text (add_special_tokens=False of
+//     tokenizers does not turn that off either);
 //   - normalizer: none or NFC;
 //   - pre_tokenizer: ByteLevel, alone or at the end of a Sequence of Split and
 //     Digits. The patterns of GPT-2, Qwen2 and Llama 3 are hand-written
@@ -30,15 +30,14 @@
 //     Sequence of these;
 //   - decoder: ByteLevel.
 //
-// The fields truncation and padding hold the settings of somebody's last call,
-// not a property of the vocabulary; transformers replaces both on each call, and
-// they have no effect here.
+// The fields truncation and padding are ignored: they hold the settings of whoever
+// saved the file, not a property of the vocabulary, and transformers replaces both on
+// each call.
 //
 // # Unicode
 //
-// Letters and numbers are those of Unicode 16 and normalization is that of
-// Unicode 9, because that is what the engines inside tokenizers 0.23 use (the
-// regular expression engine and the NFC tables have different ages). Text that is
-// not UTF-8 cannot reach tokenizers; here its bytes pass through unchanged, each
-// seen by the scanners as U+FFFD.
+// Letters and numbers are those of Unicode 16, and normalization is that of Unicode
+// 9, because tokenizers 0.23 uses a regular expression engine and NFC tables of
+// these versions. tokenizers accepts only UTF-8; here, invalid bytes pass through
+// unchanged, and the scanners see each as U+FFFD.
 package tokenizer

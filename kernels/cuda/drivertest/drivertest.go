@@ -1,5 +1,5 @@
-// Package drivertest holds the conformance tests that every cuda.Driver must
-// pass: what the engine relies on and no more. The kernels they launch are in
+// Package drivertest holds the conformance tests that every cuda.Driver must pass.
+// They check exactly what the engine relies on. The kernels they launch are in
 // kernels.ptx.
 //
 // Most readers need two calls: [Run] from a test, or [Checks] from a program
@@ -25,10 +25,10 @@ var kernels []byte
 // Check is one conformance test.
 type Check struct {
 	Name string
-	// Strict checks are of mistakes that a real driver need not notice.
+	// Strict checks make mistakes that a real driver need not detect.
 	Strict bool
-	// Fatal checks make a kernel fail, after which a process cannot use a GPU any
-	// more: "the process must be terminated and relaunched" (CUDA's driver API, of
+	// Fatal checks make a kernel fail, after which the process can no longer use a
+	// GPU: "the process must be terminated and relaunched" (CUDA's driver API, about
 	// its result 719).
 	Fatal bool
 	run   func(h *harness)
@@ -58,8 +58,8 @@ func Checks() []Check {
 	}
 }
 
-// Run runs the check on a driver and returns what it found wrong. The driver is
-// usable afterwards unless the check is fatal.
+// Run runs the check on a driver and returns the problems found. The driver stays
+// usable unless the check is fatal.
 func (c Check) Run(d cuda.Driver) (problems []string) {
 	h := &harness{Driver: d}
 	defer func() {
@@ -75,12 +75,11 @@ func (c Check) Run(d cuda.Driver) (problems []string) {
 
 // Options of [Run].
 type Options struct {
-	Strict bool // the strict checks too
-	Apart  bool // fatal checks in processes of their own
+	Strict bool // run the strict checks too
+	Apart  bool // run each fatal check in a process of its own
 }
 
-// ApartVariable is set in the environment of a process that is to run one fatal
-// check itself.
+// ApartVariable is set in the environment of a process that runs one fatal check.
 const ApartVariable = "XRUN_FATAL_CHECK"
 
 // Run runs the checks as subtests, each on a driver of its own, which it closes.
@@ -114,14 +113,14 @@ func Run(t *testing.T, o Options, open func() (cuda.Driver, error)) {
 	}
 }
 
-// harness is a driver with what a check needs around it.
+// harness wraps a driver with helpers for the checks.
 type harness struct {
 	cuda.Driver
 	stream   cuda.Stream
 	problems []string
 }
 
-// stop ends a check that cannot go on.
+// stop is the panic value that ends a check that cannot continue.
 type stop struct{}
 
 func (h *harness) errorf(format string, args ...any) {
@@ -142,7 +141,7 @@ func must[T any](h *harness, doing string, f func() (T, error)) T {
 	return v
 }
 
-// refused asks for an error, and that its text says the word.
+// refused requires an error whose text contains word.
 func (h *harness) refused(doing string, err error, word string) {
 	switch {
 	case err == nil:

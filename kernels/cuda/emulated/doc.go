@@ -1,13 +1,13 @@
-// Package emulated is a [cuda.Driver] without a GPU: the engine's PTX runs on the
-// interpreter of kernels/ptx.
+// Package emulated implements [cuda.Driver] without a GPU: it runs the engine's PTX
+// on the interpreter of kernels/ptx.
 //
-// It is a test instrument, thousands of times slower than a GPU, and as unkind as
-// the contract of cuda.Driver allows. What is queued runs late, when somebody
-// waits for it, and streams advance in an order drawn from the seed, so that a
-// forgotten event gives wrong results. Memory of AllocHost that changes while a
-// copy from it is queued is an error, and memory that a queued copy will write is
-// overwritten at once with a pattern. Everything that the interpreter calls a
-// fault ends the driver's life, like a fault on a GPU.
+// It is a test tool, thousands of times slower than a GPU, and as strict as the
+// contract of cuda.Driver allows. Queued work runs only when something waits for it,
+// and streams advance in an order drawn from the seed, so that a missing event gives
+// wrong results. Memory of AllocHost that changes while a copy from it is queued is
+// an error, and memory that a queued copy will write is overwritten with a pattern
+// at once. After a fault in the interpreter the driver is unusable, as after a
+// fault on a GPU.
 //
 // Most readers need two calls: [Open], and [Driver.Stats] to count what ran.
 package emulated
