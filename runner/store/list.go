@@ -36,6 +36,9 @@ type Entry struct {
 	Stage    string // the kind of stage, by its input.json; "" where there is none
 	Size     int64
 	Modified time.Time
+	Dropped  []string // files of a finished object; see [Store.Drop]
+	// Lingering is how much of Size is files that were to be dropped.
+	Lingering int64
 }
 
 var entryName = regexp.MustCompile(`^([0-9a-f]{64})(|\.part|\.damaged[0-9]+|\.lock(\.takeover)*)$`)
@@ -76,6 +79,9 @@ func (s *Store) entry(name string) (Entry, error) {
 		switch {
 		case m[2] == "":
 			e.State = Finished
+			if o, err := s.Get(e.Key); err == nil {
+				e.Dropped, e.Lingering = o.Dropped, o.Lingering()
+			}
 		case m[2] == partSuffix:
 			e.State = Part
 		case strings.HasPrefix(m[2], damagedSuffix):

@@ -25,7 +25,10 @@ type Object struct {
 	// Digest is the sha256 of the manifest: one number for all that the stage
 	// wrote, its log aside.
 	Digest string
-	dir    string
+	// Dropped are the files that were removed on purpose; see [Store.Drop]. nil
+	// where the object is whole.
+	Dropped []string
+	dir     string
 }
 
 // ErrAbsent reports that the store has no object with the key.
@@ -46,10 +49,15 @@ func (s *Store) Get(k Key) (*Object, error) {
 	if err := json.Unmarshal(raw, &o.Files); err != nil {
 		return nil, &DamagedError{Key: k, File: manifestName, Reason: err.Error()}
 	}
-	for _, name := range o.names() {
+	for name := range o.Files {
 		if !filepath.IsLocal(name) {
 			return nil, &DamagedError{Key: k, File: manifestName, Reason: fmt.Sprintf("file name %q leaves the object", name)}
 		}
+	}
+	if err := o.readDropped(); err != nil {
+		return nil, err
+	}
+	for _, name := range o.names() {
 		st, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || st.Size() != o.Files[name].Size {
 			return nil, &DamagedError{Key: k, File: name, Reason: "missing or of another size than recorded"}
@@ -74,15 +82,20 @@ func (o *Object) Dir() string { return o.dir }
 
 // Size returns the bytes of the object's files.
 func (o *Object) Size() (n int64) {
-	for _, f := range o.Files {
-		n += f.Size
+	for _, name := range o.names() {
+		n += o.Files[name].Size
 	}
 	return n
 }
 
+// names lists the files that are there, in order.
 func (o *Object) names() []string {
-	return slices.Sorted(maps.Keys(o.Files))
+	names := slices.Sorted(maps.Keys(o.Files))
+	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(o.Dropped, n) })
 }
+
+// ErrDropped reports that a file was removed on purpose.
+var ErrDropped = errors.New("dropped")
 
 const changed = "its digest differs from the one recorded"
 
@@ -91,6 +104,9 @@ func (o *Object) Read(name string) ([]byte, error) {
 	f, ok := o.Files[name]
 	if !ok {
 		return nil, &DamagedError{Key: o.Key, File: name, Reason: "not in the manifest"}
+	}
+	if slices.Contains(o.Dropped, name) {
+		return nil, fmt.Errorf("reading %s of object %s: %w", name, o.Key.Short(), ErrDropped)
 	}
 	b, err := os.ReadFile(filepath.Join(o.dir, name))
 	if err != nil {
@@ -102,8 +118,8 @@ func (o *Object) Read(name string) ([]byte, error) {
 	return b, nil
 }
 
-// Verify checks the digests of the named files. Without names it checks all of
-// them, and that input.json is what the key is the digest of.
+// Verify checks the digests of the named files. Without names it checks all that
+// were not dropped, and that input.json is what the key is the digest of.
 func (o *Object) Verify(names ...string) error {
 	if len(names) == 0 {
 		names = o.names()

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"xrun/runner/disk"
 )
@@ -48,8 +50,10 @@ func (w *Writer) writeFile(name string, write func(io.Writer) error, to func(dis
 // which then appear under the key by one rename. input is the canonical JSON of
 // the key. The stage's Work directory is removed; its log is kept as LogName.
 // An object that another process put there first is kept: it has the same files.
+// An object of which files were dropped gets them back, if they are what they were;
+// else the error is a [DifferentError].
 func (s *Store) Put(k Key, input []byte, build func(*Writer) error) (*Object, error) {
-	if s.Has(k) {
+	if s.Has(k) && !s.Dropped(k) {
 		return s.Get(k)
 	}
 	tmp, err := s.temporary(k)
@@ -61,7 +65,11 @@ func (s *Store) Put(k Key, input []byte, build func(*Writer) error) (*Object, er
 	if err := build(w); err != nil {
 		return nil, err
 	}
-	if err := s.seal(k, input, w); err != nil {
+	finish := func() error { return s.seal(k, input, w) }
+	if s.Dropped(k) {
+		finish = func() error { return s.restore(k, w) }
+	}
+	if err := finish(); err != nil {
 		return nil, fmt.Errorf("writing object %s: %w", k.Short(), err)
 	}
 	return s.Get(k)
@@ -119,6 +127,8 @@ func (s *Store) seal(k Key, input []byte, w *Writer) error {
 	}
 	return disk.RemoveAll(s.fs, part)
 }
+
+func (w *Writer) names() []string { return slices.Sorted(maps.Keys(w.files)) }
 
 func writeBytes(b []byte) func(io.Writer) error {
 	return func(w io.Writer) error {

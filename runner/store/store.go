@@ -9,7 +9,8 @@
 // On disk, KEY/ holds the stage's files, input.json (the canonical JSON whose
 // sha256 is KEY) and manifest.json (size and sha256 of each file). An object
 // appears by one rename of a directory whose files are durable, so it is whole
-// or absent, after a loss of power too. Beside it:
+// or absent, after a loss of power too. Files may be dropped from it, which
+// dropped.json says before the first of them goes; see [Store.Drop]. Beside it:
 //
 //	KEY.part/      a stage in progress: its checkpoints, its log, and the object
 //	               while it is being written (tmp-*)
@@ -135,12 +136,13 @@ func (s *Store) Work(k Key) (string, error) {
 func (s *Store) WorkDir(k Key) string { return s.Path(k, partSuffix) }
 
 // LogPath returns where a stage's log is: in its object if it is finished, else
-// in its work directory.
+// in its work directory; there too while dropped files are made again.
 func (s *Store) LogPath(k Key) string {
-	if s.Has(k) {
+	work := filepath.Join(s.WorkDir(k), LogName)
+	if _, err := os.Stat(work); err != nil && s.Has(k) {
 		return filepath.Join(s.Path(k, ""), LogName)
 	}
-	return filepath.Join(s.WorkDir(k), LogName)
+	return work
 }
 
 // Remove removes a finished object; one that is not there is no error. It
