@@ -19,9 +19,14 @@ var exportCommand = &command{
 	help: `
 Writes the weights of one cell of RUN, with its configuration and tokenizer, as a
 directory that transformers loads: model.safetensors in f32 (or -dtype bf16),
-config.json, tokenizer files. DIR must not exist.`,
+config.json, tokenizer files. DIR must not exist.
+
+Where run.weights "drop" has removed the cell's weights, -train trains it again
+first, to the same bits; the cell then needs the engine that trained it (exit
+status 4). They are removed again afterwards if the spec still says so.`,
 	define: func(f *flags) {
 		f.defineEngine()
+		f.set.BoolVar(&f.train, "train", false, "train the cell again if its weights were dropped")
 		f.set.StringVar(&f.dtype, "dtype", "f32", "`f32|bf16`: type of the written weights")
 	},
 	run: func(e *env, f *flags, args []string) error {
@@ -58,13 +63,50 @@ config.json, tokenizer files. DIR must not exist.`,
 				base = s.models[c.Model]
 			}
 		}
-		engine, err := newEngine(f, 0)
-		if err != nil {
+		if _, err := os.Lstat(to); err == nil {
+			return fmt.Errorf("writing %s: it is already there", to)
+		}
+		dropped := withHint(fmt.Errorf("the weights of cell %s were dropped once its scores were stored (run.weights)", cell),
+			"`xrun export -train %s %s %s` trains the cell again, to the same bits; it took %s", quoted(args[0]), quoted(cell), quoted(to), s.took(st))
+		again := s.store.Dropped(st.key)
+		if again && !f.train {
+			return dropped
+		}
+		x := newExecution(e.ctx, s, e.locker, newProgress(e.stderr))
+		if !again {
+			if x.engine, err = newEngine(f, 0); err != nil {
+				return err
+			}
+			defer x.engine.Close()
+			if err = s.export(x.engine, st, base, to, precisionOf(f.dtype)); err != nil && s.store.Dropped(st.key) {
+				return dropped // by a run that ended meanwhile
+			}
 			return err
 		}
-		defer engine.Close()
-		return s.export(engine, st, base, to, precisionOf(f.dtype))
+		if err := s.missingError(); err != nil {
+			return err
+		}
+		if x.engine, err = engineOf(run, f, spec.Run.Threads); err != nil {
+			return err
+		}
+		defer x.engine.Close()
+		if is := x.engine.Numerics(); is != s.numerics {
+			return &statusError{exitNoEngine, fmt.Sprintf("%s was computed with %s, the engine here is %s", run, s.numerics, is)}
+		}
+		s.asked = st
+		if err := x.runStage(st); err != nil {
+			return err
+		}
+		err = s.export(x.engine, st, base, to, precisionOf(f.dtype))
+		s.asked = nil
+		return errors.Join(err, x.dropSpent(st))
 	},
+}
+
+// took says how long a finished stage took the last time.
+func (s *study) took(st *stage) string {
+	took, _ := strings.CutPrefix(readLog(s.store.LogPath(st.key)).reason, "in ")
+	return took
 }
 
 // tokenizerFiles are what a model directory holds beside weights and

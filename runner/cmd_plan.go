@@ -4,12 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"text/tabwriter"
-	"time"
 
-	"xrun/kernels"
 	"xrun/kernels/cuda"
 	"xrun/runner/store"
 	"xrun/schema"
@@ -67,10 +64,12 @@ get them.`,
 
 // plannedStage is one stage in `xrun plan -json`.
 type plannedStage struct {
-	Kind   string          `json:"kind"`
-	Title  string          `json:"title"`
-	Key    string          `json:"key"`
-	Done   bool            `json:"done"`
+	Kind  string `json:"kind"`
+	Title string `json:"title"`
+	Key   string `json:"key"`
+	Done  bool   `json:"done"`
+	// Again: the stage was done, its weights were dropped, and it trains again.
+	Again  bool            `json:"again,omitempty"`
 	Input  json.RawMessage `json:"input"`
 	Tokens int64           `json:"tokens"`
 	FLOPs  float64         `json:"flops"`
@@ -79,7 +78,7 @@ type plannedStage struct {
 func (s *study) plannedStages() []plannedStage {
 	stages := make([]plannedStage, len(s.stages))
 	for i, st := range s.stages {
-		stages[i] = plannedStage{st.kind, st.title, string(st.key), s.done(st), st.input, st.tokens, st.flops}
+		stages[i] = plannedStage{st.kind, st.title, string(st.key), !s.left(st), s.again(st), st.input, st.tokens, st.flops}
 	}
 	return stages
 }
@@ -123,16 +122,19 @@ func (s *study) printCells(w io.Writer) {
 func (s *study) printStages(w io.Writer) {
 	done := 0
 	for _, st := range s.stages {
-		if s.done(st) {
+		if !s.left(st) {
 			done++
 		}
 	}
 	fmt.Fprintf(w, "%s, %d done\n", plural(len(s.stages), "stage"), done)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, st := range s.stages {
-		state := "to do"
-		if s.done(st) {
-			state = "done"
+		state := "done"
+		switch {
+		case s.again(st):
+			state = "again"
+		case s.left(st):
+			state = "to do"
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s", state, st.key.Short(), st.title)
 		if st.tokens > 0 {
@@ -209,85 +211,4 @@ func (s *study) printSuites(w io.Writer) {
 		}
 	}
 	fmt.Fprintln(w)
-}
-
-func (s *study) printCost(w io.Writer, engine *engine) {
-	var flops float64
-	var tokens, disk, updates int64
-	for _, st := range s.stages {
-		if s.done(st) {
-			continue
-		}
-		flops += st.flops
-		updates += st.updates
-		tokens += st.tokens
-		disk += st.disk
-	}
-	if flops == 0 && tokens == 0 {
-		if len(s.missing) == 0 {
-			fmt.Fprintln(w, "nothing is left")
-		}
-		return
-	}
-	memory, checkpoint := s.memory(engine.Engine)
-	fmt.Fprintln(w, "cost of what is left")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "  tokens\t%s\n", thousands(tokens))
-	fmt.Fprintf(t, "  arithmetic\t%s\n", flopText(flops))
-	if memory > 0 {
-		fmt.Fprintf(t, "  memory\t%s at most, and %s more from the first checkpoint on where there is room\n", byteText(memory), byteText(checkpoint))
-		if most, _ := parseBytes(s.spec.Run.Memory); most > 0 && memory > most {
-			fmt.Fprintf(t, "  \tmore than run.memory, %s, which bounds the activations alone\n", byteText(most))
-		}
-	}
-	fmt.Fprintf(t, "  disk\t%s\n", byteText(disk))
-	if !engine.here() {
-		t.Flush()
-		return
-	}
-	speed, update := measureSpeed(engine.Engine, precisionOf(s.spec.Train.Precision))
-	const share = 0.6 // of the matrix products' speed that a whole training step reaches
-	left := time.Duration((flops/(speed*share) + float64(float64(updates)*update)) * float64(time.Second))
-	fmt.Fprintf(t, "  time here\tabout %s, at %s/s in %s products measured now\n", shortTime(left), flopText(speed), s.spec.Train.Precision)
-	t.Flush()
-}
-
-// measureSpeed returns the floating-point operations a second of a middling
-// matrix product, the best of a few in some 50 ms, and, of a GPU, the seconds
-// that the optimizer takes for a parameter: few tokens a step leave it a large
-// part of the time there, where a processor's is within what share leaves.
-func measureSpeed(e kernels.Engine, t kernels.DType) (speed, update float64) {
-	rows, n, k, queue := 256, 512, 512, 1
-	gpu, ok := e.(*cuda.Engine)
-	queued := ok && !gpu.Device().Emulated
-	if queued {
-		rows, n, k, queue = 512, 4096, 1024, 16 // waiting for each would be most of it
-	}
-	var made []kernels.Tensor
-	tensor := func(t kernels.DType, rows, cols int) kernels.Tensor {
-		made = append(made, e.New(t, rows, cols))
-		return made[len(made)-1]
-	}
-	defer func() { e.Free(made...) }()
-	best := func(f func()) float64 {
-		least := math.Inf(1)
-		for began := time.Now(); time.Since(began) < 50*time.Millisecond; {
-			start := time.Now()
-			for range queue {
-				f()
-			}
-			if e.Sync() != nil {
-				return 1
-			}
-			least = min(least, time.Since(start).Seconds()/float64(queue))
-		}
-		return least
-	}
-	x, w, y := tensor(t, rows, k), tensor(kernels.F32, n, k), tensor(t, rows, n)
-	speed = 2 * float64(rows) * float64(n) * float64(k) / best(func() { e.Linear(y, x, w, nil, nil) })
-	if queued {
-		g, m, v := tensor(kernels.F32, n, k), tensor(kernels.F32, n, k), tensor(kernels.F32, n, k)
-		update = best(func() { e.AdamW(kernels.AdamW{Scale: 1, SqrtBC2: 1, Eps: 1}, w, g, m, v) }) / float64(n*k)
-	}
-	return speed, update
 }

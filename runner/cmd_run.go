@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -101,7 +102,15 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 	if err := s.writePlan(dir); err != nil {
 		return "", 0, err
 	}
-	x := &execution{study: s, ctx: e.ctx, engine: engine, locker: e.locker, progress: show, failures: map[*stage]error{}}
+	// Checkpoints by time are left out: how many there will be is not known here.
+	if free := s.freeDisk(); free >= 0 {
+		certain := pace{flops: math.Inf(1)}
+		if use := s.plannedDisk(certain); use.most > free {
+			show.line("this run writes up to %s: %s", byteText(use.most), s.tooFull(free, certain))
+		}
+	}
+	x := newExecution(e.ctx, s, e.locker, show)
+	x.engine = engine
 	began := time.Now()
 	execute := x.run
 	if f.executor == "slurm" {

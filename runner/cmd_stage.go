@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,8 @@ var stageCommand = &command{
 	help: `
 Runs the stages with the given content keys, one after another, of a run directory
 or of PLAN, a file that xrun -executor slurm wrote, and stores their results;
-finds them done if they are. The stages they need must be done. The engine here
-must have the numerics that a PLAN was made for, which on a GPU include its compute
+finds them done if they are. The stages they need must be done, or come before
+them. The engine here must have the numerics that a PLAN was made for, which on a GPU include its compute
 capability (exit status 4).
 
 An interrupt or SIGTERM, which Slurm sends before it requeues, preempts or cancels
@@ -119,12 +120,17 @@ func planStages(e *env, f *flags, p jobPlan, spec *schema.Spec, numerics string,
 		stages[i] = st
 		for _, need := range st.needs {
 			// Another machine may have finished it a moment ago.
-			if !s.done(need) && !(f.job != "" && s.await(e.ctx, need)) {
-				return nil, nil, fmt.Errorf("%s needs %s, which is not done", st.title, need.title)
+			if !s.left(need) || slices.Contains(stages[:i], need) || f.job != "" && s.await(e.ctx, need) {
+				continue
 			}
+			if s.done(need) {
+				return nil, nil, withHint(fmt.Errorf("%s needs %s, whose weights were dropped", st.title, need.title),
+					"name that stage's key too, %s, and it trains again to the same bits", need.key)
+			}
+			return nil, nil, fmt.Errorf("%s needs %s, which is not done", st.title, need.title)
 		}
 	}
-	return &execution{study: s, ctx: e.ctx, locker: e.locker, progress: newProgress(e.stderr), failures: map[*stage]error{}}, stages, nil
+	return newExecution(e.ctx, s, e.locker, newProgress(e.stderr)), stages, nil
 }
 
 // visibility is how long a shared directory may take to show one machine what
@@ -134,7 +140,7 @@ const visibility = 60 * time.Second
 // await waits until a stage that another machine finished is seen here.
 func (s *study) await(ctx context.Context, st *stage) bool {
 	for began := time.Now(); ; {
-		if s.done(st) {
+		if !s.left(st) {
 			return true
 		}
 		if time.Since(began) > visibility || sleep(ctx, time.Second) != nil {
@@ -205,6 +211,9 @@ func (r *stageRun) run(x *execution, stages []*stage) error {
 	for _, st := range stages {
 		before, began := x.newestCheckpoint(st), time.Now()
 		err := x.runStage(st)
+		if err == nil {
+			err = x.dropAfter(st)
+		}
 		if errors.Is(err, context.Canceled) {
 			if x.newestCheckpoint(st) != before {
 				got++
@@ -214,6 +223,7 @@ func (r *stageRun) run(x *execution, stages []*stage) error {
 		note := stageOutcome{Key: st.key, Seconds: time.Since(began).Seconds()}
 		if err != nil {
 			failed++
+			x.failures[st] = err
 			note.Error = err.Error()
 			x.progress.line("%s: failed: %v", st.title, err)
 		} else {
@@ -224,6 +234,7 @@ func (r *stageRun) run(x *execution, stages []*stage) error {
 		}
 	}
 	x.unload()
+	x.sayKept()
 	if failed > 0 {
 		return fmt.Errorf("%s failed", plural(failed, "stage"))
 	}

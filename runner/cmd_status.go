@@ -32,6 +32,7 @@ type stageStatus struct {
 	Progress   string       `json:"progress,omitempty"`   // as last told, in the last minute or so
 	Checkpoint int          `json:"checkpoint,omitempty"` // the step after which the next attempt goes on
 	Holder     *lock.Holder `json:"holder,omitempty"`     // the process that runs it
+	Dropped    bool         `json:"dropped,omitempty"`    // a training whose weights were removed once its scores were stored
 	Log        string       `json:"log,omitempty"`
 	Slurm      string       `json:"slurm,omitempty"` // its job, in Slurm's words
 }
@@ -41,6 +42,7 @@ type stageStatus struct {
 func statusOf(s *store.Store, plan []stageRecord) []stageStatus {
 	out := make([]stageStatus, len(plan))
 	at := map[store.Key]*stageStatus{}
+	unread := weightsWanted(s, plan, true)
 	for i, r := range plan {
 		st := &out[i]
 		*st = stageStatus{Kind: r.Kind, Title: r.Title, Key: r.Key, State: stateWaiting}
@@ -51,7 +53,8 @@ func statusOf(s *store.Store, plan []stageRecord) []stageStatus {
 		if log.attempts > 0 {
 			st.Log = path
 		}
-		if s.Has(r.Key) {
+		st.Dropped = s.Dropped(r.Key)
+		if s.Has(r.Key) && !(st.Dropped && unread[r.Key]) {
 			st.State, st.Checkpoint = stateDone, 0
 			continue
 		}
@@ -61,6 +64,8 @@ func statusOf(s *store.Store, plan []stageRecord) []stageStatus {
 			st.State, st.Holder, st.Progress = stateRunning, &holder, log.progress
 		case log.outcome == eventFailed:
 			st.State, st.Reason = stateFailed, log.reason
+		case st.Dropped && log.outcome == eventDone:
+			st.Reason = "trains again: its weights were dropped and are needed"
 		case log.attempts > 0:
 			st.State, st.Reason = stateStopped, "killed"
 			if log.outcome == eventInterrupted {
@@ -181,6 +186,9 @@ func (st stageStatus) here() string {
 		return s
 	case st.State == stateStopped && st.Checkpoint > 0:
 		return fmt.Sprintf("%s; goes on after step %d", st.Reason, st.Checkpoint)
+	}
+	if st.State == stateDone && st.Dropped {
+		return "weights dropped"
 	}
 	return st.Reason
 }

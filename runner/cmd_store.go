@@ -27,6 +27,8 @@ ls      lists what is in it: state, key, kind of stage, size, age, and the run
 gc      removes what no run directory's plan names, what was set aside as damaged,
         and what killed processes left; first with -dry-run to see it. Refuses
         while a run goes on.
+        Weights that run.weights "drop" removed are shown as dropped; a training
+        that is half trained again is kept while a run names it.
 verify  reads every finished stage and checks its digests. Names each damaged
         file, and with -set-aside moves its stage out of the way so that the next
         run makes it again. Exit status 1 when something is damaged.`,
@@ -76,11 +78,7 @@ func usersOf(runs string) (map[store.Key][]string, error) {
 	}
 	users := map[store.Key][]string{}
 	for _, name := range names {
-		dir := filepath.Join(runs, name)
-		plan, err := readPlan(dir)
-		if _, serr := os.Stat(filepath.Join(dir, planName)); errors.Is(serr, fs.ErrNotExist) {
-			plan, err = plannedByFacts(dir)
-		}
+		plan, err := plannedIn(filepath.Join(runs, name))
 		if err != nil {
 			return nil, withHint(err, "what this run uses cannot be told; run it again or remove its directory")
 		}
@@ -91,6 +89,14 @@ func usersOf(runs string) (map[store.Key][]string, error) {
 		}
 	}
 	return users, nil
+}
+
+// plannedIn finds the stages of a run directory; none where it is no run's.
+func plannedIn(dir string) ([]stageRecord, error) {
+	if _, err := os.Stat(filepath.Join(dir, planName)); errors.Is(err, fs.ErrNotExist) {
+		return plannedByFacts(dir)
+	}
+	return readPlan(dir)
 }
 
 // plannedByFacts finds the stages of a run directory without a plan, such as a
@@ -120,9 +126,11 @@ type storeEntry struct {
 	Key   store.Key `json:"key,omitempty"`
 	Name  string    `json:"name"`
 	Stage string    `json:"stage,omitempty"`
-	Size  int64     `json:"size"`
-	Since time.Time `json:"modified"`
-	Runs  []string  `json:"runs,omitempty"`
+	// Dropped are the files removed by run.weights "drop".
+	Dropped []string  `json:"dropped,omitempty"`
+	Size    int64     `json:"size"`
+	Since   time.Time `json:"modified"`
+	Runs    []string  `json:"runs,omitempty"`
 }
 
 func (e *env) storeList(s *store.Store, f *flags) error {
@@ -137,7 +145,7 @@ func (e *env) storeList(s *store.Store, f *flags) error {
 	lines := make([]storeEntry, len(entries))
 	var total int64
 	for i, x := range entries {
-		lines[i] = storeEntry{string(x.State), x.Key, x.Name, x.Stage, x.Size, x.Modified.UTC(), users[x.Key]}
+		lines[i] = storeEntry{string(x.State), x.Key, x.Name, x.Stage, x.Dropped, x.Size, x.Modified.UTC(), users[x.Key]}
 		total += x.Size
 	}
 	if f.json {
@@ -153,7 +161,11 @@ func (e *env) storeList(s *store.Store, f *flags) error {
 		if used == "" && l.Key != "" {
 			used = "no run"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", l.State, name, l.Stage, byteText(l.Size), ageText(time.Since(l.Since)), used)
+		stage := l.Stage
+		if l.Dropped != nil {
+			stage += ", weights dropped"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", l.State, name, stage, byteText(l.Size), ageText(time.Since(l.Since)), used)
 	}
 	t.Flush()
 	root := s.Root()
@@ -195,10 +207,17 @@ func (e *env) storeCollect(s *store.Store, f *flags) error {
 		if why == "" {
 			continue
 		}
-		freed += x.Size
-		fmt.Fprintf(e.stdout, "%s %s: %s, %s\n", x.State, x.Name, byteText(x.Size), why)
+		size, discard := x.Size, func() error { return s.Discard(x) }
+		if why == halfDropped {
+			size, discard = x.Lingering, func() error {
+				_, err := s.Drop(x.Key, x.Dropped, func() bool { return false })
+				return err
+			}
+		}
+		freed += size
+		fmt.Fprintf(e.stdout, "%s %s: %s, %s\n", x.State, x.Name, byteText(size), why)
 		if !f.dryRun {
-			if err := s.Discard(x); err != nil {
+			if err := discard(); err != nil {
 				return err
 			}
 		}
@@ -215,6 +234,9 @@ func (e *env) storeCollect(s *store.Store, f *flags) error {
 // will not finish: planning takes no lock.
 const leftoverAge = time.Hour
 
+// halfDropped is why files of an object go whose removal was cut short.
+const halfDropped = "weights whose removal was cut short"
+
 // garbage says why an entry may go; "" for one that stays.
 func garbage(s *store.Store, x store.Entry, users map[store.Key][]string) string {
 	switch x.State {
@@ -222,11 +244,14 @@ func garbage(s *store.Store, x store.Entry, users map[store.Key][]string) string
 		if users[x.Key] == nil {
 			return "no run names it"
 		}
+		if x.Lingering > 0 {
+			return halfDropped
+		}
 	case store.Part:
 		if users[x.Key] == nil {
 			return "no run names it"
 		}
-		if s.Has(x.Key) {
+		if s.Has(x.Key) && !s.Dropped(x.Key) {
 			return "its stage is finished"
 		}
 	case store.Damaged:
@@ -290,9 +315,12 @@ func (e *env) storeVerify(s *store.Store, setAside bool) error {
 	if err != nil {
 		return err
 	}
-	bad := 0
+	bad, dropped := 0, 0
 	for _, k := range keys {
 		o, err := s.Get(k)
+		if err == nil && o.Dropped != nil {
+			dropped++
+		}
 		if err == nil {
 			err = o.Verify()
 		}
@@ -320,6 +348,10 @@ func (e *env) storeVerify(s *store.Store, setAside bool) error {
 		}
 		return withHint(err, "with -set-aside, the runs that need them make them again")
 	}
-	fmt.Fprintf(e.stdout, "verified: %s in %s\n", plural(len(keys), "finished stage"), s.Root())
+	without := ""
+	if dropped > 0 {
+		without = fmt.Sprintf(", %d without the weights that were dropped", dropped)
+	}
+	fmt.Fprintf(e.stdout, "verified: %s in %s%s\n", plural(len(keys), "finished stage"), s.Root(), without)
 	return nil
 }

@@ -29,6 +29,11 @@ type execution struct {
 	loaded   *loadedModel
 	timings  []timing
 	failures map[*stage]error
+	keptFor  map[*stage]string // of trainings whose weights were not dropped, the runs that want them
+}
+
+func newExecution(ctx context.Context, s *study, locker lock.Locker, p *progress) *execution {
+	return &execution{study: s, ctx: ctx, locker: locker, progress: p, failures: map[*stage]error{}, keptFor: map[*stage]string{}}
 }
 
 // timing is one row of timing.parquet: what a stage took on this machine.
@@ -70,6 +75,9 @@ func (x *execution) run() error {
 			return err
 		}
 		err := x.runStage(st)
+		if err == nil {
+			err = x.dropAfter(st)
+		}
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
@@ -83,6 +91,7 @@ func (x *execution) run() error {
 		}
 	}
 	x.unload()
+	x.sayKept()
 	return nil
 }
 
@@ -149,8 +158,9 @@ func (x *execution) runLocked(st *stage) error {
 	return err
 }
 
-// usable reports whether a stage's result is stored and is what was written. A
-// damaged one is named and set aside. Weights are checked when they are read.
+// usable reports whether a stage's result is stored and is what was written, with
+// weights that were dropped only if nothing needs them. A damaged one is named and
+// set aside. Weights are checked when they are read.
 func (x *execution) usable(st *stage) (bool, error) {
 	if !x.done(st) {
 		return false, nil
@@ -159,7 +169,7 @@ func (x *execution) usable(st *stage) (bool, error) {
 	if err == nil {
 		err = o.Verify(st.tables()...)
 	}
-	return err == nil, x.setAside(st, err)
+	return err == nil && !x.again(st), x.setAside(st, err)
 }
 
 // setAside moves a stage's damaged result out of the way. Any error but damage
@@ -210,6 +220,10 @@ func (x *execution) attempt(st *stage) error {
 func (x *execution) put(st *stage, build func(*store.Writer) error) error {
 	x.log.event(eventDone, "in %s", shortTime(time.Since(x.progress.began)))
 	_, err := x.store.Put(st.key, st.input, build)
+	var other *store.DifferentError
+	if errors.As(err, &other) {
+		err = withHint(err, "this machine or this build does not compute what computed it first; -runs with a new directory computes everything anew")
+	}
 	return err
 }
 
@@ -221,10 +235,13 @@ func (x *execution) model(ref *weightsRef) (*model.Model, error) {
 	}
 	x.unload()
 	fsys, err := x.weightsFS(ref)
-	if errors.As(err, new(*store.DamagedError)) {
+	damaged := errors.As(err, new(*store.DamagedError))
+	if damaged {
 		if err := x.setAside(ref.train, err); err != nil {
 			return nil, err
 		}
+	}
+	if damaged || errors.Is(err, store.ErrDropped) {
 		if err := x.runStage(ref.train); err != nil {
 			return nil, err
 		}
@@ -248,6 +265,9 @@ func (x *execution) weightsFS(ref *weightsRef) (fs.FS, error) {
 	o, err := x.store.Get(ref.train.key)
 	if err != nil {
 		return nil, err
+	}
+	if o.Dropped != nil {
+		return nil, fmt.Errorf("the weights of %s: %w", ref.name, store.ErrDropped)
 	}
 	if err := o.Verify(); err != nil {
 		return nil, err

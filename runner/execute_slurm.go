@@ -66,10 +66,27 @@ func (x *execution) runOnSlurm(e *env, f *flags) error {
 		return err
 	}
 	err = r.loop()
+	if err == nil {
+		err = r.dropRest()
+	}
 	if errors.Is(err, context.Canceled) {
 		return r.interrupted(err)
 	}
 	return err
+}
+
+// dropRest removes the weights that no task came to remove: it was killed at that
+// moment, or everything was stored already.
+func (r *slurmRun) dropRest() error {
+	for _, st := range r.stages {
+		if st.kind == "train" {
+			if err := r.dropSpent(st); err != nil {
+				return err
+			}
+		}
+	}
+	r.sayKept()
+	return nil
 }
 
 // prepare runs the prepare stages here: planning has tokenized the data already,

@@ -46,7 +46,7 @@ type flags struct {
 	labels  string
 	data    string
 
-	recompute        bool
+	recompute, train bool
 	dryRun, setAside bool
 
 	executor   string

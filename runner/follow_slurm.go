@@ -21,7 +21,7 @@ func (r *slurmRun) look() (changed bool) {
 		}
 		open := 0
 		for _, st := range j.stages {
-			if r.failures[st] == nil && !(there[string(st.key)] && r.study.done(st)) {
+			if r.failures[st] == nil && !(there[string(st.key)] && !r.study.left(st)) {
 				open++
 			}
 		}
@@ -86,7 +86,7 @@ func (r *slurmRun) follow(queue []slurm.Task) (changed bool) {
 func (r *slurmRun) followJob(j *job, aliveByKey map[store.Key]slurm.Task, byPlace map[place]slurm.Task) {
 	j.alive = false
 	for _, st := range j.stages {
-		if t, ok := aliveByKey[st.key]; ok && !r.study.done(st) {
+		if t, ok := aliveByKey[st.key]; ok && r.study.left(st) {
 			j.queue, j.alive = t, true
 			j.at, _ = r.submitted.place(t)
 		}
@@ -180,7 +180,7 @@ func (r *slurmRun) lost(j *job, last slurm.Task, listed bool) {
 // fail fails what is left of a job.
 func (r *slurmRun) fail(j *job, why error) {
 	for _, st := range j.stages {
-		if r.failures[st] == nil && !r.study.done(st) {
+		if r.failures[st] == nil && r.study.left(st) {
 			r.failures[st] = why
 		}
 	}

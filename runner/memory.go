@@ -114,7 +114,7 @@ func (p *trainPlan) memory(c model.Config, cell schema.Cell) model.TrainBytes {
 func (s *study) memory(engine kernels.Engine) (peak, checkpoint int64) {
 	for _, c := range s.cells {
 		m, prep := s.models[c.Model], s.prepares[c.Name]
-		if m == nil || prep == nil || s.trains[c.Name] == nil || s.done(s.trains[c.Name]) {
+		if m == nil || prep == nil || s.trains[c.Name] == nil || !s.left(s.trains[c.Name]) {
 			continue
 		}
 		p := planTraining(s.spec.Run, m.config, c, prep.Rows)

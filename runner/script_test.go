@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"poke":     poke,
 			"damage":   damage,
 			"drop":     drop,
+			"linger":   linger,
 		},
 	})
 }
@@ -111,6 +112,19 @@ func drop(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("want RUN TITLE")
 	}
 	ts.Check(os.RemoveAll(stored(ts, ts.MkAbs(args[0]), func(_, title string) bool { return title == args[1] })))
+}
+
+// linger RUN puts eight bytes in the place of the first dropped weights, as if
+// their removal had been cut short.
+func linger(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("want RUN")
+	}
+	dir := stored(ts, ts.MkAbs(args[0]), func(dir, _ string) bool {
+		_, err := os.Stat(filepath.Join(dir, "dropped.json"))
+		return err == nil
+	})
+	ts.Check(os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte("lingers."), 0o666))
 }
 
 // poke FILE OFFSET VALUE sets one byte; a negative offset counts from the end.

@@ -45,7 +45,8 @@ type stageLog struct {
 func openLog(fsys disk.FS, s *store.Store, k store.Key) *stageLog {
 	l := &stageLog{fs: fsys, path: filepath.Join(s.WorkDir(k), store.LogName)}
 	host, _ := os.Hostname()
-	l.event(eventAttempt, "%d on %s, process %d", readLog(l.path).attempts+1, host, os.Getpid())
+	before := readLog(s.LogPath(k)).attempts
+	l.event(eventAttempt, "%d on %s, process %d", before+1, host, os.Getpid())
 	return l
 }
 
@@ -85,7 +86,10 @@ func readLog(path string) (sum logSummary) {
 		event, text, _ := strings.Cut(rest, " ")
 		switch event {
 		case eventAttempt:
-			sum.attempts++
+			// While a training runs again, the log of the first time lies elsewhere.
+			number, _, _ := strings.Cut(text, " ")
+			n, _ := strconv.Atoi(number)
+			sum.attempts = max(sum.attempts+1, n)
 			sum.outcome, sum.reason, sum.progress = "", "", ""
 		case eventDone, eventFailed, eventInterrupted:
 			sum.outcome, sum.reason = event, text

@@ -18,11 +18,14 @@ type stage struct {
 	key   store.Key
 	input []byte
 	needs []*stage
+	// readers are, of a training, the stages that read its weights.
+	readers []*stage
 	// tokens and flops estimate the work, for plan and progress.
 	tokens int64
 	flops  float64
 	// updates is how many parameters the optimizer updates, in all steps.
 	updates int64
+	steps   int         // of a training
 	disk    int64       // bytes of the result that matter: weights
 	suite   *suiteInput // of an evaluation
 	model   *modelInput // of an evaluation
@@ -74,6 +77,11 @@ func (s *study) stage(st *stage) *stage {
 	}
 	s.byKey[st.key] = st
 	s.stages = append(s.stages, st)
+	for _, need := range st.needs {
+		if need.kind == "train" {
+			need.readers = append(need.readers, st)
+		}
+	}
 	return st
 }
 
@@ -145,7 +153,7 @@ func (s *study) trainStage(c schema.Cell, m *modelInput, p *preparation, prep *s
 	tokens, pairs := p.Over(steps, c.Train.Batch*c.Train.Accumulate)
 	return s.stage(&stage{
 		kind: "train", title: "train " + c.Name, key: key, input: input, needs: []*stage{prep},
-		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens, pairs), updates: int64(steps) * m.config.Parameters(),
+		tokens: tokens, flops: model.TrainFLOPs(m.config, tokens, pairs), updates: int64(steps) * m.config.Parameters(), steps: steps,
 		disk: 4 * m.config.Parameters(), run: runTrain(c, m, p, k),
 	}), nil
 }

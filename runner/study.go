@@ -39,6 +39,7 @@ type study struct {
 	prepares  map[string]*preparation // by cell name
 	missing   []error                 // inputs that are not here
 
+	asked    *stage // a training whose weights are wanted by themselves
 	specPath string // the spec as given, for run.json and the copy beside the report
 	tags     []string
 	// Filled by estimate.

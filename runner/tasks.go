@@ -8,7 +8,8 @@ import (
 )
 
 // task is what one process of an executor runs: a cell's training, or all that
-// is asked of one model, so that its weights are loaded once.
+// is asked of one model, so that its weights are loaded once; where weights are
+// dropped, both: the disk then holds no more of them than tasks run at once.
 type task struct {
 	stages []*stage
 	after  *task // the training whose weights it reads; nil for base models
@@ -28,6 +29,9 @@ func (s *study) tasks() []*task {
 			tasks = append(tasks, t)
 		default:
 			t := measures[st.weights]
+			if t == nil && s.drops() && len(st.needs) > 0 {
+				t = trains[st.needs[0]]
+			}
 			if t == nil {
 				t = &task{}
 				for _, need := range st.needs {
@@ -57,6 +61,9 @@ func (t *task) keys() []store.Key {
 func (t *task) title() string {
 	if len(t.stages) == 1 {
 		return t.stages[0].title
+	}
+	if first := t.stages[0]; first.kind == "train" {
+		return fmt.Sprintf("%s and %s", first.title, plural(len(t.stages)-1, "measurement"))
 	}
 	return fmt.Sprintf("%s of %s", plural(len(t.stages), "measurement"), t.stages[0].weights)
 }

@@ -136,6 +136,7 @@ type Run struct {
 	CheckpointEvery Cadence    `json:"checkpointEvery,omitzero"` // zero: every ten minutes
 	Memory          string     `json:"memory,omitempty"`         // such as "8GiB"
 	Recompute       string     `json:"recompute,omitempty"`      // "auto", "none" or "all"; "" = "auto"
+	Weights         string     `json:"weights,omitempty"`        // "keep" or "drop"; "" = "keep"
 	Threads         int        `json:"threads,omitempty"`        // 0 = all cores
 	Resources       *Resources `json:"resources,omitempty"`
 }
