@@ -140,10 +140,13 @@ type Engine interface {
 	ScatterRows(dst, src Tensor, rows []int32)
 
 	// RMSNorm sets dst[t]/bf16 = x[t] * rsqrt(mean(x[t]^2) + eps) * weight (Zhang
-	// & Sennrich 2019). The mean is a tree of float32(x*x).
+	// & Sennrich 2019). The mean is a tree of float32(x*x). If x has n times as
+	// many columns as weight, its rows are n vectors each (the heads of a token),
+	// normed one by one.
 	RMSNorm(dst, x, weight Tensor, eps float32)
 	// RMSNormGrad adds the gradient with respect to x to dx, and computes dweight
-	// as a chain over tokens. dy may be BF16. dweight may be nil.
+	// as a chain over tokens (and over the vectors of each). dy may be BF16.
+	// dweight may be nil.
 	RMSNormGrad(dx, dweight, dy, x, weight Tensor, eps float32, carry bool)
 
 	// Linear sets dst/bf16 [T, N] = x/bf16 [T, K] · w[N, K]ᵀ (+ bias [1, N])

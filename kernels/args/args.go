@@ -38,6 +38,22 @@ func Describe(x kernels.Tensor) string {
 	return fmt.Sprintf("%v [%d, %d]", x.DType(), x.Rows(), x.Cols())
 }
 
+// Vectors returns how many vectors of the weight's size x holds for a norm: one a
+// row, or several side by side.
+func Vectors(op string, x, weight kernels.Tensor) (int, error) {
+	n := weight.Cols()
+	if n == 0 || x.Cols() == 0 {
+		if n != x.Cols() {
+			return 0, fmt.Errorf("%s: weight is %s, want %d columns", op, Describe(weight), x.Cols())
+		}
+		return 0, nil
+	}
+	if x.Cols()%n != 0 {
+		return 0, fmt.Errorf("%s: weight is %s, want %d columns or a part of them", op, Describe(weight), x.Cols())
+	}
+	return x.Rows() * (x.Cols() / n), nil
+}
+
 // Weights returns the type required of a weight matrix in an operation that
 // computes no gradient, given the type of x: F32 if x is F32, either if x is BF16.
 func Weights(x kernels.DType) kernels.DType {

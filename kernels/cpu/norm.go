@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 )
 
@@ -12,16 +13,23 @@ func (e *Engine) RMSNorm(dst, x, weight kernels.Tensor, eps float32) {
 	s := e.arg("RMSNorm", "x", x, kernels.F32, anySize, anySize)
 	e.op.a = e.arg("RMSNorm", "dst", dst, anyType, s.rows, s.cols)
 	e.op.b = s
-	e.op.c = e.arg("RMSNorm", "weight", weight, kernels.F32, 1, s.cols)
+	e.op.c = e.arg("RMSNorm", "weight", weight, kernels.F32, 1, anySize)
 	e.op.x = eps
-	e.run(e.split(s.rows, rowsPerPiece(s.cols)), normPiece)
+	e.run(e.split(e.vectors("RMSNorm", s, e.op.c), rowsPerPiece(e.op.c.cols)), normPiece)
+}
+
+// vectors is args.Vectors.
+func (e *Engine) vectors(op string, x, weight *tensor) int {
+	n, err := args.Vectors(op, x, weight)
+	e.must(err)
+	return n
 }
 
 func normPiece(e *Engine, w *worker, i int) {
-	d, x := e.op.a, e.op.b
+	d, x, cols := e.op.a, e.op.b, e.op.c.cols
 	lo, hi := e.op.piece(i)
 	for r := lo; r < hi; r++ {
-		from, to := r*x.cols, (r+1)*x.cols
+		from, to := r*cols, (r+1)*cols
 		row := x.f[from:to]
 		out := d.target(w, 0, from, to)
 		vec.Norm(out, row, e.op.c.f, inverseRMS(row, e.op.x))
@@ -42,24 +50,26 @@ func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps floa
 		a: e.arg("RMSNormGrad", "dx", dx, kernels.F32, s.rows, s.cols),
 		b: e.arg("RMSNormGrad", "dy", dy, anyType, s.rows, s.cols),
 		c: s,
-		d: e.arg("RMSNormGrad", "weight", weight, kernels.F32, 1, s.cols),
-		f: e.optional("RMSNormGrad", "dweight", dweight, kernels.F32, 1, s.cols),
+		d: e.arg("RMSNormGrad", "weight", weight, kernels.F32, 1, anySize),
 		x: eps, flag: carry,
 	}
-	e.inv = resize(e.inv, s.rows)
+	cols := op.d.cols
+	op.f = e.optional("RMSNormGrad", "dweight", dweight, kernels.F32, 1, cols)
+	vectors := e.vectors("RMSNormGrad", s, op.d)
+	e.inv = resize(e.inv, vectors)
 	e.op = op
-	e.run(e.split(s.rows, rowsPerPiece(s.cols)), normGradPiece)
+	e.run(e.split(vectors, rowsPerPiece(cols)), normGradPiece)
 	if dweight != nil {
 		e.op = op
-		e.run(e.split(s.cols, columnPiece), normGradWeightPiece)
+		e.run(e.split(cols, columnPiece), normGradWeightPiece)
 	}
 }
 
 func normGradPiece(e *Engine, w *worker, i int) {
-	o := &e.op
+	o, cols := &e.op, e.op.d.cols
 	lo, hi := o.piece(i)
 	for r := lo; r < hi; r++ {
-		from, to := r*o.c.cols, (r+1)*o.c.cols
+		from, to := r*cols, (r+1)*cols
 		x, dy := o.c.f[from:to], o.b.load(w, 0, from, to)
 		inv := inverseRMS(x, o.x)
 		c := vec.NormDot(dy, x, o.d.f, inv) / float32(len(x))
@@ -75,8 +85,8 @@ func normGradWeightPiece(e *Engine, w *worker, i int) {
 	if !o.flag {
 		clear(dw)
 	}
-	for r := range o.c.rows {
-		from := r * o.c.cols
-		vec.NormGradWeight(dw, o.b.load(w, 0, from+lo, from+hi), o.c.f[from+lo:from+hi], e.inv[r])
+	for r, inv := range e.inv {
+		from := r * o.d.cols
+		vec.NormGradWeight(dw, o.b.load(w, 0, from+lo, from+hi), o.c.f[from+lo:from+hi], inv)
 	}
 }

@@ -1,6 +1,9 @@
 package cuda
 
-import "xrun/kernels"
+import (
+	"xrun/kernels"
+	"xrun/kernels/args"
+)
 
 // The kernels of norm.cu.
 var (
@@ -18,11 +21,19 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 func (e *Engine) RMSNorm(dst, x, weight kernels.Tensor, eps float32) {
 	s := e.arg("RMSNorm", "x", x, kernels.F32, anySize, anySize)
 	d := e.dst("RMSNorm", "dst", dst, anyType, s.rows, s.cols)
-	w := e.arg("RMSNorm", "weight", weight, kernels.F32, 1, s.cols)
-	if s.size() == 0 {
+	w := e.arg("RMSNorm", "weight", weight, kernels.F32, 1, anySize)
+	vectors := e.vectors("RMSNorm", s, w)
+	if vectors == 0 {
 		return
 	}
-	e.launch(normKernel.of(d.dtype), Dim{X: s.rows}, Dim{X: blockSize}, d.addr, s.addr, w.addr, int32(s.cols), eps)
+	e.launch(normKernel.of(d.dtype), Dim{X: vectors}, Dim{X: blockSize}, d.addr, s.addr, w.addr, int32(w.cols), eps)
+}
+
+// vectors is args.Vectors.
+func (e *Engine) vectors(op string, x, weight *tensor) int {
+	n, err := args.Vectors(op, x, weight)
+	e.must(err)
+	return n
 }
 
 // RMSNormGrad adds the gradient with respect to x to dx, and sets dweight.
@@ -30,19 +41,20 @@ func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps floa
 	s := e.arg("RMSNormGrad", "x", x, kernels.F32, anySize, anySize)
 	d := e.dst("RMSNormGrad", "dx", dx, kernels.F32, s.rows, s.cols)
 	y := e.arg("RMSNormGrad", "dy", dy, anyType, s.rows, s.cols)
-	w := e.arg("RMSNormGrad", "weight", weight, kernels.F32, 1, s.cols)
-	g := e.optionalDst("RMSNormGrad", "dweight", dweight, kernels.F32, 1, s.cols)
-	if s.cols == 0 {
+	w := e.arg("RMSNormGrad", "weight", weight, kernels.F32, 1, anySize)
+	g := e.optionalDst("RMSNormGrad", "dweight", dweight, kernels.F32, 1, w.cols)
+	vectors := e.vectors("RMSNormGrad", s, w)
+	if w.cols == 0 {
 		return
 	}
-	inv := e.scratch("inverse norms", 4*int64(s.rows))
-	if s.rows > 0 {
-		e.launch(normGradKernel.of(y.dtype), Dim{X: s.rows}, Dim{X: blockSize},
-			d.addr, inv, y.addr, s.addr, w.addr, int32(s.cols), eps)
+	inv := e.scratch("inverse norms", 4*int64(vectors))
+	if vectors > 0 {
+		e.launch(normGradKernel.of(y.dtype), Dim{X: vectors}, Dim{X: blockSize},
+			d.addr, inv, y.addr, s.addr, w.addr, int32(w.cols), eps)
 	}
 	if g != nil {
-		e.launch(normGradWeightKernel.of(y.dtype), Dim{X: ceilDiv(s.cols, sumCols)}, Dim{X: blockSize},
-			g.addr, y.addr, s.addr, inv, int32(s.rows), int32(s.cols), flag(carry))
+		e.launch(normGradWeightKernel.of(y.dtype), Dim{X: ceilDiv(w.cols, sumCols)}, Dim{X: blockSize},
+			g.addr, y.addr, s.addr, inv, int32(vectors), int32(w.cols), flag(carry))
 	}
 }
 

@@ -81,19 +81,27 @@ func drawRows(d *drawing) {
 	d.movesRows(src, few, ids, d.distinct(n, table), dst, d.wanted(t, table, cols))
 }
 
+// vectors draws how many vectors a row has for a norm: one, mostly.
+func (d *drawing) vectors() int {
+	if d.coin() {
+		return 1
+	}
+	return 1 + d.choose(5)
+}
+
 func drawRMSNorm(d *drawing) {
 	const eps = 1e-5
 	s := d.sizes(40_000, limits{lo: 1, hi: 600}, limits{lo: 1, hi: 9000, more: []int{896, 6144}})
-	rows, cols, t := d.none(s[0]), s[1], d.dtype()
-	d.in("norm [%d, %d] to %v", rows, cols, t)
-	x, w, dst := d.given(kernels.F32, rows, cols, 2), d.given(kernels.F32, 1, cols, 1), d.wanted(t, rows, cols)
+	rows, cols, t, heads := d.none(s[0]), s[1], d.dtype(), d.vectors()
+	d.in("norm [%d, %d·%d] to %v", rows, heads, cols, t)
+	x, w, dst := d.given(kernels.F32, rows, heads*cols, 2), d.given(kernels.F32, 1, cols, 1), d.wanted(t, rows, heads*cols)
 	d.RMSNorm(dst, x.t, w.t, eps)
-	d.near("norm", dst, rmsNorm(x.v, w.v, rows, cols, float64(float32(eps))), d.tol.Element)
+	d.near("norm", dst, rmsNorm(x.v, w.v, rows*heads, cols, float64(float32(eps))), d.tol.Element)
 	if rows == 0 {
 		return
 	}
 	lo, hi := d.part(rows)
-	again := d.wanted(t, hi-lo, cols)
+	again := d.wanted(t, hi-lo, heads*cols)
 	d.RMSNorm(again, x.t.Slice(lo, hi), w.t, eps)
 	d.sameBits("rows alone", again, dst.Slice(lo, hi))
 }
@@ -121,16 +129,16 @@ func rmsNormGrad(x, w, dy []float64, rows, cols int, eps float64, dx, dw *result
 func drawRMSNormGrad(d *drawing) {
 	const eps = 1e-5
 	s := d.sizes(40_000, limits{lo: 1, hi: 1100, more: []int{768}}, limits{lo: 1, hi: 9000, more: []int{896, 6144}})
-	rows, cols, t, carry, bare := d.none(s[0]), s[1], d.dtype(), d.coin(), d.choose(8) == 0
-	d.in("norm gradient [%d, %d] of %v, carry %v, dweight %v", rows, cols, t, carry, !bare)
-	x, w, dy := d.given(kernels.F32, rows, cols, 2), d.given(kernels.F32, 1, cols, 1), d.given(t, rows, cols, 1)
-	dx, gx := d.carried(true, rows, cols)
+	rows, cols, t, carry, bare, heads := d.none(s[0]), s[1], d.dtype(), d.coin(), d.choose(8) == 0, d.vectors()
+	d.in("norm gradient [%d, %d·%d] of %v, carry %v, dweight %v", rows, heads, cols, t, carry, !bare)
+	x, w, dy := d.given(kernels.F32, rows, heads*cols, 2), d.given(kernels.F32, 1, cols, 1), d.given(t, rows, heads*cols, 1)
+	dx, gx := d.carried(true, rows, heads*cols)
 	dw, gw := d.carried(carry, 1, cols)
 	if bare {
 		dw = nil
 	}
 	d.RMSNormGrad(dx, dw, dy.t, x.t, w.t, eps, carry)
-	rmsNormGrad(x.v, w.v, dy.v, rows, cols, float64(float32(eps)), &gx, &gw)
+	rmsNormGrad(x.v, w.v, dy.v, rows*heads, cols, float64(float32(eps)), &gx, &gw)
 	d.near("dx", dx, gx, 8*d.tol.Element)
 	if !bare {
 		d.near("dw", dw, gw, 8*d.tol.Element)

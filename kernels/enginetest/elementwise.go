@@ -39,16 +39,24 @@ func checkRMSNorm(h *harness) {
 	dst := h.dirty(kernels.F32, 2, 5)
 	h.RMSNorm(dst, x.t, w.t, eps)
 	h.same("norm", dst, make([]float64, 10))
+	for _, dt := range types {
+		h.in("7 rows of 3 heads, %v", dt)
+		x, w, dst := h.uniform(kernels.F32, 7, 3*20, 2), h.uniform(kernels.F32, 1, 20, 1), h.dirty(dt, 7, 3*20)
+		h.RMSNorm(dst, x.t, w.t, eps)
+		h.near("norm", dst, rmsNorm(x.v, w.v, 7*3, 20, float64(float32(eps))), h.tol.Element)
+	}
 }
 
 func checkRMSNormGrad(h *harness) {
 	const eps = 1e-5
-	for _, s := range [][2]int{{0, 8}, {1, 1}, {3, 7}, {5, 9}, {4, 16}, {3, 33}, {2, 65}, {9, 20}} {
+	for _, s := range [][3]int{{0, 8, 1}, {1, 1, 1}, {3, 7, 1}, {5, 9, 1}, {4, 16, 1}, {3, 33, 1}, {2, 65, 1}, {9, 20, 1}, {5, 12, 3}, {3, 64, 2}} {
 		for _, dt := range types {
+			rows, n := s[0], s[1] // of n values a norm, heads of them in a row
+			cols := n * s[2]
 			h.in("%v %v", s, dt)
-			x, w, dy := h.uniform(kernels.F32, s[0], s[1], 2), h.uniform(kernels.F32, 1, s[1], 1), h.uniform(dt, s[0], s[1], 1)
-			dx, dw := h.uniform(kernels.F32, s[0], s[1], 1), h.dirty(kernels.F32, 1, s[1])
-			loss := func() float64 { return dot(rmsNorm(x.v, w.v, s[0], s[1], eps).v, dy.v) }
+			x, w, dy := h.uniform(kernels.F32, rows, cols, 2), h.uniform(kernels.F32, 1, n, 1), h.uniform(dt, rows, cols, 1)
+			dx, dw := h.uniform(kernels.F32, rows, cols, 1), h.dirty(kernels.F32, 1, n)
+			loss := func() float64 { return dot(rmsNorm(x.v, w.v, rows*s[2], n, eps).v, dy.v) }
 			gx, gw := differences(x.v, loss), differences(w.v, loss)
 			if s[0] > 0 {
 				gx.plus(dx.v)
@@ -57,10 +65,10 @@ func checkRMSNormGrad(h *harness) {
 			h.near("dx", dx.t, gx, 8*h.tol.Element)
 			h.near("dw", dw, gw, 8*h.tol.Element)
 
-			h.RMSNormGrad(h.uniform(kernels.F32, s[0], s[1], 1).t, dw, dy.t, x.t, w.t, eps, true)
+			h.RMSNormGrad(h.uniform(kernels.F32, rows, cols, 1).t, dw, dy.t, x.t, w.t, eps, true)
 			gw.plus(slices.Clone(gw.v))
 			h.near("dw, carried", dw, gw, 8*h.tol.Element)
-			h.RMSNormGrad(h.uniform(kernels.F32, s[0], s[1], 1).t, nil, dy.t, x.t, w.t, eps, false)
+			h.RMSNormGrad(h.uniform(kernels.F32, rows, cols, 1).t, nil, dy.t, x.t, w.t, eps, false)
 		}
 	}
 }

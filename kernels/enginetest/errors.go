@@ -142,6 +142,7 @@ func checkMisuse(h *harness) {
 		"GateUp of two types": func() {
 			h.GateUp(f32(2, 3).t, nil, b16(2, 3).t, f32(2, 4).t, f32(3, 4).t, f32(3, 4).t, nil, nil)
 		},
+		"RMSNorm by parts":        func() { h.RMSNorm(f32(2, 3).t, f32(2, 3).t, f32(1, 2).t, 1) },
 		"RMSNorm of bf16":         func() { h.RMSNorm(f32(2, 3).t, b16(2, 3).t, f32(1, 3).t, 1) },
 		"Embed with few ids":      func() { h.Embed(f32(2, 3).t, f32(9, 3).t, []int32{1}, kernels.F32) },
 		"Rotary with odd head":    func() { h.Rotary(f32(1, 9).t, f32(1, 9).t, f32(1, 4).t, f32(1, 4).t, []int32{0}, 9, false) },
