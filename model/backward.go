@@ -17,6 +17,8 @@ type gradients struct {
 	dattnA kernels.Tensor // the same as an operand, A; nil in F32
 	dq     kernels.Tensor // [T, heads*headDim]
 	dk, dv kernels.Tensor // [T, kvHeads*headDim]
+	dRawQ  kernels.Tensor // [T, heads*headDim] before the norm of q; nil without one
+	dRawK  kernels.Tensor // [T, kvHeads*headDim]
 	dqA    kernels.Tensor // operands, A; nil in F32
 	dkA    kernels.Tensor
 	dvA    kernels.Tensor
@@ -66,12 +68,9 @@ func (m *Model) attentionGrad(l, dl *layer, a *activations, s *scratch, g *gradi
 	dout := m.operand(g.dattnA, g.dattn)
 	m.e.AttentionGrad(g.dq, g.dk, g.dv, dout, a.attn, a.stats, a.q, a.k, a.v, b.seqs, m.headShape())
 
-	dq, dk, dv := g.dq, g.dk, m.operand(g.dvA, g.dv)
-	if g.dqA != nil {
-		dq, dk = g.dqA, g.dkA
-	}
-	m.e.Rotary(dq, g.dq, m.rotary.cos, m.rotary.sin, b.positions, m.Config.HeadDim, true)
-	m.e.Rotary(dk, g.dk, m.rotary.cos, m.rotary.sin, b.positions, m.Config.HeadDim, true)
+	dq := m.headGrad(g.dqA, g.dq, g.dRawQ, a.rawQ, l.qNorm, dl.qNorm, b, carry)
+	dk := m.headGrad(g.dkA, g.dk, g.dRawK, a.rawK, l.kNorm, dl.kNorm, b, carry)
+	dv := m.operand(g.dvA, g.dv)
 
 	m.e.RMSNorm(s.norm, a.x, l.inputNorm, m.eps())
 	m.linearGrad(dl.q, dq, s.norm, b.starts, carry)
@@ -83,7 +82,24 @@ func (m *Model) attentionGrad(l, dl *layer, a *activations, s *scratch, g *gradi
 	m.e.RMSNormGrad(g.dx, dl.inputNorm, g.dnorm, a.x, l.inputNorm, m.eps(), carry)
 }
 
+// headGrad takes the gradient d of q or k, which it overwrites, back through the
+// rotary embedding and, if there is one, the norm of raw, and returns it as an
+// operand, in buf if that is not nil.
+func (m *Model) headGrad(buf, d, dRaw, raw, norm, dNorm kernels.Tensor, b *batch, carry bool) kernels.Tensor {
+	turned := d
+	if norm == nil && buf != nil {
+		turned = buf
+	}
+	m.e.Rotary(turned, d, m.rotary.cos, m.rotary.sin, b.positions, m.Config.HeadDim, true)
+	if norm == nil {
+		return turned
+	}
+	m.e.ScatterRows(dRaw, dRaw.Slice(0, 0), nil) // zero
+	m.e.RMSNormGrad(dRaw, dNorm, d, raw, norm, m.eps(), carry)
+	return m.operand(buf, dRaw)
+}
+
 func (g gradients) rows(n int) gradients {
 	return gradients{g.w, rows(g.dx, n), rows(g.dxA, n), rows(g.dnorm, n), rows(g.dprod, n), rows(g.dattn, n), rows(g.dattnA, n),
-		rows(g.dq, n), rows(g.dk, n), rows(g.dv, n), rows(g.dqA, n), rows(g.dkA, n), rows(g.dvA, n)}
+		rows(g.dq, n), rows(g.dk, n), rows(g.dv, n), rows(g.dRawQ, n), rows(g.dRawK, n), rows(g.dqA, n), rows(g.dkA, n), rows(g.dvA, n)}
 }

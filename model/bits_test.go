@@ -44,7 +44,7 @@ func train(t testing.TB, m *model.Model, r model.Recipe, steps int) ([]model.Ste
 // Training gives the same bits for every micro-batch and number of threads, and
 // however many blocks are computed again.
 func TestTrainingBits(t *testing.T) {
-	for _, arch := range []string{model.Qwen2, model.Llama} {
+	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
 		for _, p := range precisions {
 			for _, weight := range []float64{0, 0.25, 1} {
 				t.Run(fmt.Sprint(arch, "/", p, "/", weight), func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestTrainingBits(t *testing.T) {
 // go up before the file is refreshed with XRUN_UPDATE=1.
 func TestGoldenDigests(t *testing.T) {
 	got := map[string]string{}
-	for _, arch := range []string{model.Qwen2, model.Llama} {
+	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
 		for _, p := range precisions {
 			e := engine(t, 2)
 			log, digest := train(t, modeltest.Random(t, e, small(arch), p), smallRecipe(0.5, 0), 3)

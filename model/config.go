@@ -4,21 +4,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
 // The architectures that are implemented, by transformers' class names.
 const (
 	Qwen2 = "Qwen2ForCausalLM"
+	Qwen3 = "Qwen3ForCausalLM"
 	Llama = "LlamaForCausalLM"
 )
+
+var architectures = []string{Qwen2, Qwen3, Llama}
+
+// oneOf lists names in a sentence: a, b or c.
+func oneOf(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 // Config is what a transformers directory's config.json says about a
 // decoder-only model, reduced to what changes numbers. Its JSON form is part
 // of content keys; field names and order are therefore fixed.
 type Config struct {
-	Architecture string `json:"architecture"` // Qwen2 or Llama
+	Architecture string `json:"architecture"` // Qwen2, Qwen3 or Llama
 
 	Vocab        int `json:"vocab"`
 	Hidden       int `json:"hidden"`
@@ -30,8 +41,10 @@ type Config struct {
 	MaxPositions int `json:"max_positions"` // the context the model was made for; not enforced
 
 	RopeTheta float64 `json:"rope_theta"`
-	NormEps   float64 `json:"norm_eps"`
-	Tied      bool    `json:"tied"` // the head is the embedding
+	// RopeScaling is nil unless the frequencies are scaled.
+	RopeScaling *RopeScaling `json:"rope_scaling,omitempty"`
+	NormEps     float64      `json:"norm_eps"`
+	Tied        bool         `json:"tied"` // the head is the embedding
 
 	QKVBias    bool `json:"qkv_bias"`
 	OutputBias bool `json:"output_bias"` // of o_proj
@@ -43,6 +56,33 @@ type Config struct {
 	BOS int32   `json:"bos"` // -1: none
 	EOS []int32 `json:"eos"` // generation_config.json's, else config.json's
 	Pad int32   `json:"pad"` // -1: none
+}
+
+// RopeScaling is the scaling of rotary frequencies by which Llama 3 was extended
+// to longer contexts, transformers' rope_type "llama3". See [Config.RotaryFrequency].
+type RopeScaling struct {
+	Factor        float64 `json:"factor"`
+	LowFreq       float64 `json:"low_freq_factor"`
+	HighFreq      float64 `json:"high_freq_factor"`
+	TrainedLength int     `json:"original_max_position_embeddings"`
+}
+
+func (s *RopeScaling) validate(field string) error {
+	for _, d := range []struct {
+		name string
+		v    float64
+	}{{"factor", s.Factor}, {"low_freq_factor", s.LowFreq}, {"high_freq_factor", s.HighFreq}} {
+		if !(d.v > 0) || math.IsInf(d.v, 0) {
+			return fmt.Errorf("%s.%s is %v; want a positive number", field, d.name, d.v)
+		}
+	}
+	if s.HighFreq <= s.LowFreq {
+		return fmt.Errorf("%s.high_freq_factor %v is not above low_freq_factor %v", field, s.HighFreq, s.LowFreq)
+	}
+	if s.TrainedLength < 1 {
+		return fmt.Errorf("%s.original_max_position_embeddings is %d; want at least 1", field, s.TrainedLength)
+	}
+	return nil
 }
 
 // Validate checks that the sizes fit together and are within what the file
@@ -61,8 +101,8 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s is %d; want 1 to %d", d.name, d.v, d.max)
 		}
 	}
-	if c.Architecture != Qwen2 && c.Architecture != Llama {
-		return fmt.Errorf("architecture is %q; want %s or %s", c.Architecture, Qwen2, Llama)
+	if !slices.Contains(architectures, c.Architecture) {
+		return fmt.Errorf("architecture is %q; want %s", c.Architecture, oneOf(architectures))
 	}
 	if c.Heads%c.KVHeads != 0 {
 		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
@@ -72,6 +112,11 @@ func (c Config) Validate() error {
 	}
 	if !(c.RopeTheta > 0) || math.IsInf(c.RopeTheta, 0) {
 		return fmt.Errorf("rope_theta is %v; want a positive number", c.RopeTheta)
+	}
+	if c.RopeScaling != nil {
+		if err := c.RopeScaling.validate("rope_scaling"); err != nil {
+			return err
+		}
 	}
 	if !(c.NormEps >= 0) || math.IsInf(c.NormEps, 0) {
 		return fmt.Errorf("rms_norm_eps is %v; want a number, not negative", c.NormEps)
@@ -85,11 +130,18 @@ func (c Config) Validate() error {
 	if c.Architecture == Llama && c.QKVBias != c.OutputBias {
 		return errors.New("a Llama model has attention biases on q, k, v and o, or on none")
 	}
+	if c.Architecture == Qwen3 && (c.QKVBias != c.OutputBias || c.MLPBias) {
+		return errors.New("a Qwen3 model has attention biases on q, k, v and o, or on none, and no others")
+	}
 	return nil
 }
 
 func (c Config) qDim() int  { return c.Heads * c.HeadDim }
 func (c Config) kvDim() int { return c.KVHeads * c.HeadDim }
+
+// headNorms reports whether each head's query and key are normed before the rotary
+// embedding.
+func (c Config) headNorms() bool { return c.Architecture == Qwen3 }
 
 // className is transformers' prefix of the architecture's classes.
 func (c Config) className() string { return strings.TrimSuffix(c.Architecture, "ForCausalLM") }
@@ -103,17 +155,28 @@ func (c Config) MarshalTransformers(dtype string) ([]byte, error) {
 		"num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
 		"head_dim": c.HeadDim, "max_position_embeddings": c.MaxPositions,
 		"rms_norm_eps": c.NormEps, "initializer_range": c.InitRange, "tie_word_embeddings": c.Tied,
-		"rope_theta":      c.RopeTheta,
-		"rope_parameters": map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta},
-		"hidden_act":      "silu", "attention_dropout": 0.0, "use_cache": true,
+		"rope_theta": c.RopeTheta,
+		"hidden_act": "silu", "attention_dropout": 0.0, "use_cache": true,
 		"dtype": dtype, "torch_dtype": dtype,
 	}
 	switch c.Architecture {
 	case Llama:
 		m["attention_bias"], m["mlp_bias"] = c.QKVBias, c.MLPBias
+	case Qwen3:
+		m["attention_bias"], m["use_sliding_window"] = c.QKVBias, false
 	case Qwen2:
 		m["use_sliding_window"] = false
 	}
+	rope := map[string]any{"rope_type": "default", "rope_theta": c.RopeTheta}
+	if s := c.RopeScaling; s != nil {
+		scaling := map[string]any{
+			"rope_type": "llama3", "factor": s.Factor, "low_freq_factor": s.LowFreq, "high_freq_factor": s.HighFreq,
+			"original_max_position_embeddings": s.TrainedLength,
+		}
+		m["rope_scaling"] = maps.Clone(scaling)
+		maps.Copy(rope, scaling)
+	}
+	m["rope_parameters"] = rope
 	return c.withTokens(m)
 }
 

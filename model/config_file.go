@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -189,7 +190,7 @@ func (f *configFile) config() (Config, error) {
 	if err := f.unsupported(); err != nil {
 		return Config{}, err
 	}
-	theta, err := f.theta()
+	theta, scaling, err := f.rope()
 	if err != nil {
 		return Config{}, err
 	}
@@ -205,11 +206,13 @@ func (f *configFile) config() (Config, error) {
 		Architecture: arch,
 		Vocab:        *f.Vocab, Hidden: *f.Hidden, Intermediate: *f.Intermediate, Layers: *f.Layers,
 		Heads: *f.Heads, KVHeads: or(f.KVHeads, *f.Heads), MaxPositions: or(f.MaxPositions, 2048),
-		RopeTheta: theta, NormEps: or(f.NormEps, 1e-6), Tied: f.Tied,
+		RopeTheta: theta, RopeScaling: scaling, NormEps: or(f.NormEps, 1e-6), Tied: f.Tied,
 		InitRange: or(f.InitRange, 0.02), BOS: or(f.BOS, -1), Pad: or(f.Pad, -1), EOS: slices.Clone([]int32(f.EOS)),
 	}
 	if f.HeadDim != nil {
 		c.HeadDim = *f.HeadDim
+	} else if arch == Qwen3 { // where it does not follow from hidden_size
+		c.HeadDim = 128
 	} else if c.Heads > 0 {
 		c.HeadDim = c.Hidden / c.Heads
 		if c.HeadDim*c.Heads != c.Hidden {
@@ -219,6 +222,8 @@ func (f *configFile) config() (Config, error) {
 	switch arch {
 	case Qwen2:
 		c.QKVBias = true
+	case Qwen3:
+		c.QKVBias, c.OutputBias = f.AttnBias, f.AttnBias
 	case Llama:
 		c.QKVBias, c.OutputBias, c.MLPBias = f.AttnBias, f.AttnBias, f.MLPBias
 	}
@@ -226,20 +231,20 @@ func (f *configFile) config() (Config, error) {
 }
 
 func (f *configFile) architecture() (string, error) {
-	types := map[string]string{"qwen2": Qwen2, "llama": Llama}
+	types := map[string]string{"qwen2": Qwen2, "qwen3": Qwen3, "llama": Llama}
 	switch len(f.Architectures) {
 	case 0:
 		if arch, ok := types[f.ModelType]; ok {
 			return arch, nil
 		}
-		return "", fmt.Errorf("model_type is %q and architectures is missing; want %s or %s", f.ModelType, Qwen2, Llama)
+		return "", fmt.Errorf("model_type is %q and architectures is missing; want %s", f.ModelType, oneOf(architectures))
 	case 1:
 	default:
 		return "", fmt.Errorf("architectures lists %d classes; want one", len(f.Architectures))
 	}
 	arch := f.Architectures[0]
-	if arch != Qwen2 && arch != Llama {
-		return "", fmt.Errorf("architectures is %q; only %s and %s are implemented", arch, Qwen2, Llama)
+	if !slices.Contains(architectures, arch) {
+		return "", fmt.Errorf("architectures is %q; want %s, no other is implemented", arch, oneOf(architectures))
 	}
 	if f.ModelType != "" && types[f.ModelType] != arch {
 		return "", fmt.Errorf("model_type %q does not fit architectures %q", f.ModelType, arch)
@@ -283,44 +288,102 @@ func (f *configFile) unsupported() error {
 	return nil
 }
 
-// theta finds the base of the rotary frequencies: rope_parameters of
-// transformers 5, or rope_theta and rope_scaling of transformers 4.
-func (f *configFile) theta() (float64, error) {
-	theta := f.RopeTheta
+// rope finds the base of the rotary frequencies, and their scaling if there is one:
+// rope_parameters of transformers 5, or rope_theta and rope_scaling of transformers
+// 4. Where a file has both, they must agree.
+func (f *configFile) rope() (float64, *RopeScaling, error) {
+	theta, scaling := f.RopeTheta, (*RopeScaling)(nil)
 	for _, r := range []struct {
 		field string
 		m     map[string]any
 	}{{"rope_parameters", f.RopeParameters}, {"rope_scaling", f.RopeScaling}} {
-		field, m := r.field, r.m
-		for _, key := range []string{"rope_type", "type"} {
-			if t, ok := m[key]; ok && t != "default" && t != nil {
-				return 0, fmt.Errorf("%s.%s is %q; only default is implemented", field, key, fmt.Sprint(t))
-			}
-		}
-		if p, ok := m["partial_rotary_factor"]; ok && p != 1.0 {
-			return 0, fmt.Errorf("%s.partial_rotary_factor is %v; only 1 is implemented", field, p)
-		}
-		for _, key := range slices.Sorted(maps.Keys(m)) {
-			if _, nested := m[key].(map[string]any); nested {
-				return 0, fmt.Errorf("%s.%s sets a rotary embedding for one kind of layer; that is not implemented", field, key)
-			}
-		}
-		if m == nil {
+		if r.m == nil {
 			continue
 		}
-		if field == "rope_scaling" && len(m) > 0 && m["rope_type"] == nil && m["type"] == nil {
-			return 0, errors.New("rope_scaling is set without a rope_type; scalings are not implemented")
+		if err := unsupportedRope(r.field, r.m); err != nil {
+			return 0, nil, err
 		}
-		if t, ok := m["rope_theta"]; ok {
-			v, ok := t.(float64)
-			if !ok {
-				return 0, fmt.Errorf("%s.rope_theta is %v; want a number", field, t)
+		if ropeType(r.m) == "llama3" {
+			s, err := llama3Scaling(r.field, r.m)
+			if err != nil {
+				return 0, nil, err
+			}
+			if scaling != nil && *scaling != *s {
+				return 0, nil, fmt.Errorf("%s and rope_parameters scale the rotary embedding differently", r.field)
+			}
+			scaling = s
+		} else if r.field == "rope_scaling" && scaling != nil && len(r.m) > 0 {
+			return 0, nil, errors.New("rope_scaling and rope_parameters scale the rotary embedding differently")
+		}
+		if _, ok := r.m["rope_theta"]; ok {
+			v, err := ropeNumber(r.field, r.m, "rope_theta")
+			if err != nil {
+				return 0, nil, err
 			}
 			if theta != nil && *theta != v {
-				return 0, fmt.Errorf("%s.rope_theta is %v, but rope_theta is %v", field, v, *theta)
+				return 0, nil, fmt.Errorf("%s.rope_theta is %v, but rope_theta is %v", r.field, v, *theta)
 			}
 			theta = &v
 		}
 	}
-	return or(theta, 10_000), nil
+	return or(theta, 10_000), scaling, nil
+}
+
+// ropeType is the kind of scaling that m names, nil if it names none.
+func ropeType(m map[string]any) any {
+	if t := m["rope_type"]; t != nil {
+		return t
+	}
+	return m["type"]
+}
+
+// unsupportedRope names what m asks for and is not implemented.
+func unsupportedRope(field string, m map[string]any) error {
+	for _, key := range []string{"rope_type", "type"} {
+		if t := m[key]; t != nil && t != "default" && t != "llama3" {
+			return fmt.Errorf("%s.%s is %q; only default and llama3 are implemented", field, key, fmt.Sprint(t))
+		}
+	}
+	if p, ok := m["partial_rotary_factor"]; ok && p != 1.0 {
+		return fmt.Errorf("%s.partial_rotary_factor is %v; only 1 is implemented", field, p)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if _, nested := m[key].(map[string]any); nested {
+			return fmt.Errorf("%s.%s sets a rotary embedding for one kind of layer; that is not implemented", field, key)
+		}
+	}
+	if field == "rope_scaling" && len(m) > 0 && ropeType(m) == nil {
+		return errors.New("rope_scaling is set without a rope_type; it should be default or llama3")
+	}
+	return nil
+}
+
+func llama3Scaling(field string, m map[string]any) (*RopeScaling, error) {
+	s, length := &RopeScaling{}, 0.0
+	for _, d := range []struct {
+		name string
+		v    *float64
+	}{{"factor", &s.Factor}, {"low_freq_factor", &s.LowFreq}, {"high_freq_factor", &s.HighFreq}, {"original_max_position_embeddings", &length}} {
+		v, err := ropeNumber(field, m, d.name)
+		if err != nil {
+			return nil, err
+		}
+		*d.v = v
+	}
+	if length != math.Floor(length) || length > 1<<30 {
+		return nil, fmt.Errorf("%s.original_max_position_embeddings is %v; want a whole number", field, length)
+	}
+	s.TrainedLength = int(length)
+	return s, s.validate(field)
+}
+
+func ropeNumber(field string, m map[string]any, key string) (float64, error) {
+	if m[key] == nil {
+		return 0, fmt.Errorf("%s.%s is missing", field, key)
+	}
+	v, ok := m[key].(float64)
+	if !ok {
+		return 0, fmt.Errorf("%s.%s is %v; want a number", field, key, m[key])
+	}
+	return v, nil
 }

@@ -63,6 +63,29 @@ func TestReadConfig(t *testing.T) {
 	}
 }
 
+func TestReadConfigOfQwen3(t *testing.T) {
+	text := strings.NewReplacer("Qwen2For", "Qwen3For", `"qwen2"`, `"qwen3"`, `"tie_word_embeddings": true`, `"head_dim": 10`).Replace(qwenConfig)
+	got, err := model.ReadConfig(configFS(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(small(model.Qwen3), got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if tree := got.Describe(); !strings.Contains(tree, `
+          (o_proj): Linear(in_features=60, out_features=36, bias=False)
+          (q_norm): Qwen3RMSNorm((10,), eps=1e-06)
+          (k_norm): Qwen3RMSNorm((10,), eps=1e-06)
+        )
+`) {
+		t.Errorf("the norms of heads are not in\n%s", tree)
+	}
+	// transformers' default does not follow from hidden_size.
+	if got, err = model.ReadConfig(configFS(strings.Replace(text, `"head_dim": 10`, `"attention_bias": true`, 1))); err != nil || got.HeadDim != 128 || !got.OutputBias {
+		t.Errorf("without head_dim: %+v, %v", got, err)
+	}
+}
+
 // A trait that would change logits is refused by its field's name.
 func TestReadConfigRefuses(t *testing.T) {
 	set := func(field string) string { return strings.Replace(qwenConfig, "{", "{"+field+",", 1) }
@@ -75,7 +98,12 @@ func TestReadConfigRefuses(t *testing.T) {
 		{`rope_scaling.rope_type is "yarn"`, set(`"rope_scaling": {"rope_type": "yarn", "factor": 4.0}`)},
 		{`rope_scaling.type is "linear"`, set(`"rope_scaling": {"type": "linear", "factor": 4.0}`)},
 		{"rope_scaling is set without a rope_type", set(`"rope_scaling": {"factor": 4.0}`)},
-		{`rope_parameters.rope_type is "llama3"`, set(`"rope_parameters": {"rope_type": "llama3", "rope_theta": 10000.0}`)},
+		{`rope_parameters.rope_type is "dynamic"; only default and llama3`, set(`"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0}`)},
+		{"rope_parameters.factor is missing", set(`"rope_parameters": {"rope_type": "llama3", "rope_theta": 10000.0}`)},
+		{"rope_scaling.high_freq_factor is 4x; want a number", set(`"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": "4x"}`)},
+		{"config.json:2: rope_scaling.high_freq_factor 1 is not above low_freq_factor 4", set("\n" + `"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 1.0, "original_max_position_embeddings": 8192}`)},
+		{"rope_scaling.original_max_position_embeddings is 0.5; want a whole number", set(`"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 0.5}`)},
+		{"rope_scaling and rope_parameters scale the rotary embedding differently", set(`"rope_scaling": {"rope_type": "default"}, "rope_parameters": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}`)},
 		{"rope_parameters.rope_theta is 5, but rope_theta is 10000", set(`"rope_parameters": {"rope_type": "default", "rope_theta": 5}`)},
 		{"rope_parameters.partial_rotary_factor is 0.5", set(`"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}`)},
 		{"rope_parameters.full_attention sets", set(`"rope_parameters": {"full_attention": {"rope_type": "default"}}`)},
@@ -121,8 +149,12 @@ func TestReadConfigRefuses(t *testing.T) {
 // same bits; in bfloat16, rounded ones.
 func TestSaveLoad(t *testing.T) {
 	e := engine(t, 1)
-	for _, arch := range []string{model.Qwen2, model.Llama} {
-		m, dir := modeltest.Random(t, e, small(arch), kernels.F32), t.TempDir()
+	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
+		c := small(arch)
+		if arch == model.Llama {
+			c.RopeScaling = &model.RopeScaling{Factor: 8, LowFreq: 1, HighFreq: 4, TrainedLength: 64}
+		}
+		m, dir := modeltest.Random(t, e, c, kernels.F32), t.TempDir()
 		if err := m.Save(directory(dir), kernels.F32); err != nil {
 			t.Fatal(err)
 		}

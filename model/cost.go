@@ -79,6 +79,9 @@ func TrainMemory(c Config, precision kernels.DType, recompute int, e Extent) Tra
 func InferMemory(c Config, precision kernels.DType, tokens, rows, cached int) int64 {
 	size, T := int64(precision.Size()), int64(tokens)
 	bytes := T * (4*int64(c.Hidden) + size*int64(2*c.qDim()+2*c.kvDim()+2*c.Intermediate+c.Hidden))
+	if c.headNorms() {
+		bytes += 4 * T * int64(c.qDim()+c.kvDim())
+	}
 	if precision != kernels.F32 {
 		bytes += 4 * T * int64(c.qDim()+c.kvDim())
 	}

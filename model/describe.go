@@ -25,8 +25,8 @@ func linearType(in, out int, bias bool) string {
 	return fmt.Sprintf("Linear(in_features=%d, out_features=%d, bias=%s)", in, out, b)
 }
 
-func (c Config) normType() string {
-	return fmt.Sprintf("%sRMSNorm((%d,), eps=%s)", c.className(), c.Hidden, pythonFloat(c.NormEps))
+func (c Config) normType(n int) string {
+	return fmt.Sprintf("%sRMSNorm((%d,), eps=%s)", c.className(), n, pythonFloat(c.NormEps))
 }
 
 // pythonFloat prints a number as Python's repr does for small exponents.
@@ -50,6 +50,10 @@ func (c Config) Describe() string {
 	if c.Layers == 1 {
 		layers = "(0):"
 	}
+	headNorms := ""
+	if c.headNorms() {
+		headNorms = "\n          (q_norm): " + c.normType(c.HeadDim) + "\n          (k_norm): " + c.normType(c.HeadDim)
+	}
 	lines := []string{
 		c.Architecture + "(",
 		"  (model): " + name + "Model(",
@@ -60,7 +64,7 @@ func (c Config) Describe() string {
 		"          (q_proj): " + linearType(c.Hidden, c.qDim(), qkv),
 		"          (k_proj): " + linearType(c.Hidden, c.kvDim(), qkv),
 		"          (v_proj): " + linearType(c.Hidden, c.kvDim(), qkv),
-		"          (o_proj): " + linearType(c.qDim(), c.Hidden, o),
+		"          (o_proj): " + linearType(c.qDim(), c.Hidden, o) + headNorms,
 		"        )",
 		"        (mlp): " + name + "MLP(",
 		"          (gate_proj): " + linearType(c.Hidden, c.Intermediate, mlpBias),
@@ -68,11 +72,11 @@ func (c Config) Describe() string {
 		"          (down_proj): " + linearType(c.Intermediate, c.Hidden, mlpBias),
 		"          (act_fn): SiLUActivation()",
 		"        )",
-		"        (input_layernorm): " + c.normType(),
-		"        (post_attention_layernorm): " + c.normType(),
+		"        (input_layernorm): " + c.normType(c.Hidden),
+		"        (post_attention_layernorm): " + c.normType(c.Hidden),
 		"      )",
 		"    )",
-		"    (norm): " + c.normType(),
+		"    (norm): " + c.normType(c.Hidden),
 		"    (rotary_emb): " + name + "RotaryEmbedding()",
 		"  )",
 		"  (lm_head): " + linearType(c.Hidden, c.Vocab, false),

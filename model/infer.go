@@ -15,7 +15,7 @@ type inference struct {
 }
 
 func (f *inference) free(e kernels.Engine) {
-	for _, t := range []kernels.Tensor{f.a.x, f.a.q, f.a.k, f.a.v, f.a.attn, f.a.up, f.s.norm, f.s.q, f.s.k, f.s.prod, f.x, f.norm} {
+	for _, t := range []kernels.Tensor{f.a.x, f.a.rawQ, f.a.rawK, f.a.q, f.a.k, f.a.v, f.a.attn, f.a.up, f.s.norm, f.s.q, f.s.k, f.s.prod, f.x, f.norm} {
 		if t != nil {
 			e.Free(t)
 		}
@@ -44,6 +44,9 @@ func (m *Model) reserve(tokens, wanted int) {
 			x: x, x1: x,
 			q: e.New(p, tokens, c.qDim()), k: e.New(p, tokens, c.kvDim()), v: e.New(p, tokens, c.kvDim()),
 			attn: e.New(p, tokens, c.qDim()), up: e.New(p, tokens, c.Intermediate),
+		}
+		if c.headNorms() {
+			f.a.rawQ, f.a.rawK = e.New(kernels.F32, tokens, c.qDim()), e.New(kernels.F32, tokens, c.kvDim())
 		}
 		f.s = newScratch(e, c, p, tokens)
 		f.x, f.norm = e.New(kernels.F32, max(1, wanted), c.Hidden), e.New(p, max(1, wanted), c.Hidden)

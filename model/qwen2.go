@@ -17,6 +17,8 @@ type weights struct {
 type layer struct {
 	inputNorm  kernels.Tensor // [1, hidden]
 	q, k, v, o linear
+	qNorm      kernels.Tensor // [1, headDim]; nil but in Qwen3
+	kNorm      kernels.Tensor // [1, headDim]
 	postNorm   kernels.Tensor // [1, hidden]
 	gate, up   linear
 	down       linear
@@ -73,6 +75,8 @@ func (b *batch) reset() {
 // written A have the model's precision, the others are F32.
 type activations struct {
 	x        kernels.Tensor // [T, hidden] the block's input
+	rawQ     kernels.Tensor // [T, heads*headDim] before its norm; nil without one
+	rawK     kernels.Tensor // [T, kvHeads*headDim]
 	q        kernels.Tensor // [T, heads*headDim] A, after rotary
 	k, v     kernels.Tensor // [T, kvHeads*headDim] A
 	attn     kernels.Tensor // [T, heads*headDim] A
@@ -100,9 +104,16 @@ func (m *Model) keysValues(l *layer, a *activations, s *scratch, b *batch) {
 	if s.q != nil {
 		q, k = s.q, s.k
 	}
-	m.linear(q, s.norm, l.q, nil)
-	m.linear(k, s.norm, l.k, nil)
 	m.linear(a.v, s.norm, l.v, nil)
+	if l.qNorm == nil {
+		m.linear(q, s.norm, l.q, nil)
+		m.linear(k, s.norm, l.k, nil)
+	} else {
+		m.linear(a.rawQ, s.norm, l.q, nil)
+		m.linear(a.rawK, s.norm, l.k, nil)
+		m.e.RMSNorm(q, a.rawQ, l.qNorm, m.eps())
+		m.e.RMSNorm(k, a.rawK, l.kNorm, m.eps())
+	}
 	m.e.Rotary(a.q, q, m.rotary.cos, m.rotary.sin, b.positions, m.Config.HeadDim, false)
 	m.e.Rotary(a.k, k, m.rotary.cos, m.rotary.sin, b.positions, m.Config.HeadDim, false)
 }
@@ -145,7 +156,8 @@ func rows(t kernels.Tensor, n int) kernels.Tensor {
 }
 
 func (a activations) rows(n int) activations {
-	return activations{rows(a.x, n), rows(a.q, n), rows(a.k, n), rows(a.v, n), rows(a.attn, n), rows(a.stats, n), rows(a.x1, n), rows(a.gate, n), rows(a.up, n)}
+	return activations{rows(a.x, n), rows(a.rawQ, n), rows(a.rawK, n), rows(a.q, n), rows(a.k, n), rows(a.v, n),
+		rows(a.attn, n), rows(a.stats, n), rows(a.x1, n), rows(a.gate, n), rows(a.up, n)}
 }
 
 func (s scratch) rows(n int) scratch {

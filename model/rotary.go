@@ -1,15 +1,33 @@
 package model
 
 import (
+	"math"
+
 	"xrun/kernels"
 	"xrun/kernels/num"
 )
 
 // rotary is the table of rotary position embedding (Su et al. 2021): cos and
-// sin [positions, headDim/2] of position * theta^(-2i/headDim), computed in
-// float64 and rounded once. It grows to the positions that are asked for.
+// sin [positions, headDim/2] of position * frequency, computed in float64 and
+// rounded once. It grows to the positions that are asked for.
 type rotary struct {
 	cos, sin kernels.Tensor
+}
+
+// RotaryFrequency returns the angle that value pair i of a head is turned by from one
+// position to the next: theta^(-2i/headDim). Llama 3's scaling divides those by its
+// factor that turn fewer than LowFreq times over the length trained first, leaves
+// those that turn more than HighFreq times, and goes from one to the other
+// linearly in the number of turns (transformers' modeling_rope_utils).
+func (c Config) RotaryFrequency(i int) float64 {
+	f := 1 / num.Pow(c.RopeTheta, float64(2*i)/float64(c.HeadDim))
+	s := c.RopeScaling
+	if s == nil {
+		return f
+	}
+	turns := float64(s.TrainedLength) * f / (2 * math.Pi)
+	keep := min(max((turns-s.LowFreq)/(s.HighFreq-s.LowFreq), 0), 1)
+	return float64((1-keep)*f)/s.Factor + float64(keep*f)
 }
 
 // extendRotary makes the table cover positions 0..n-1.
@@ -30,7 +48,7 @@ func (m *Model) extendRotary(n int) {
 		m.e.Free(m.rotary.cos, m.rotary.sin)
 	}
 	for i := 0; i < half; i++ {
-		frequency := 1 / num.Pow(m.Config.RopeTheta, float64(2*i)/float64(m.Config.HeadDim))
+		frequency := m.Config.RotaryFrequency(i)
 		for p := have; p < n; p++ {
 			angle := float64(p) * frequency
 			cos[p*half+i], sin[p*half+i] = float32(num.Cos(angle)), float32(num.Sin(angle))

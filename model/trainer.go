@@ -304,6 +304,10 @@ func trainShapes(c Config, p kernels.DType, recompute int) []bufferShape {
 	q, kv, mid := c.qDim(), c.kvDim(), c.Intermediate
 	recompute = min(recompute, c.Layers-1)
 	inner := func(layer func(f *trainBuffers) *activations) {
+		if c.headNorms() {
+			add(f32, q, func(f *trainBuffers, x kernels.Tensor) { layer(f).rawQ = x })
+			add(f32, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).rawK = x })
+		}
 		add(p, q, func(f *trainBuffers, x kernels.Tensor) { layer(f).q = x })
 		add(p, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).k = x })
 		add(p, kv, func(f *trainBuffers, x kernels.Tensor) { layer(f).v = x })
@@ -339,6 +343,10 @@ func trainShapes(c Config, p kernels.DType, recompute int) []bufferShape {
 	add(f32, q, func(f *trainBuffers, x kernels.Tensor) { f.g.dq = x })
 	add(f32, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dk = x })
 	add(f32, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dv = x })
+	if c.headNorms() {
+		add(f32, q, func(f *trainBuffers, x kernels.Tensor) { f.g.dRawQ = x })
+		add(f32, kv, func(f *trainBuffers, x kernels.Tensor) { f.g.dRawK = x })
+	}
 	if p == kernels.F32 {
 		return out
 	}

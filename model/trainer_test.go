@@ -184,7 +184,7 @@ func TestTrainMemory(t *testing.T) {
 // The pad token is looked up without a gradient, as torch's padding_idx has it,
 // also where it stands inside a row; as a target it has one.
 func TestPadTokenGradient(t *testing.T) {
-	for _, arch := range []string{model.Qwen2, model.Llama} {
+	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
 		c := small(arch)
 		c.Pad = 9
 		m := modeltest.Random(t, engine(t, 1), c, kernels.F32)

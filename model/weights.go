@@ -44,6 +44,10 @@ func (c Config) eachParam(w *weights, f func(name string, shape []int, t *kernel
 		lin(p+"self_attn.k_proj", c.kvDim(), c.Hidden, c.QKVBias, &l.k)
 		lin(p+"self_attn.v_proj", c.kvDim(), c.Hidden, c.QKVBias, &l.v)
 		lin(p+"self_attn.o_proj", c.Hidden, c.qDim(), c.OutputBias, &l.o)
+		if c.headNorms() {
+			vec(p+"self_attn.q_norm.weight", c.HeadDim, &l.qNorm)
+			vec(p+"self_attn.k_norm.weight", c.HeadDim, &l.kNorm)
+		}
 		lin(p+"mlp.gate_proj", c.Intermediate, c.Hidden, c.MLPBias, &l.gate)
 		lin(p+"mlp.up_proj", c.Intermediate, c.Hidden, c.MLPBias, &l.up)
 		lin(p+"mlp.down_proj", c.Hidden, c.Intermediate, c.MLPBias, &l.down)

@@ -177,9 +177,9 @@ func TestNeighboursChangeNothing(t *testing.T) {
 func TestMemoryIsAsPlanned(t *testing.T) {
 	t.Parallel()
 	for i, name := range modeltest.Models {
-		p := []kernels.DType{bf16, f32}[i]
+		p := []kernels.DType{bf16, f32, bf16}[i]
 		e := newEngine(t, 1, cuda.Options{})
-		m, err := model.Load(e, os.DirFS(modeltest.Reference(t, name)), p)
+		m, err := model.Load(e, os.DirFS(modeltest.Dir(t, name)), p)
 		if err != nil {
 			t.Fatal(err)
 		}

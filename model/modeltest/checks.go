@@ -55,6 +55,9 @@ func run(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds, ke
 		}
 		t.Run(name+"/greedy", func(t *testing.T) { greedy(t, newEngine(t), name) })
 	}
+	const scaled = "tiny-llama3"
+	t.Run(scaled+"/logits", func(t *testing.T) { logits(t, newEngine(t), scaled, kernels.F32, b.F32) })
+	t.Run(scaled+"/greedy", func(t *testing.T) { greedy(t, newEngine(t), scaled) })
 }
 
 func load(t testing.TB, e kernels.Engine, dir string, p kernels.DType) *model.Model {

@@ -1,9 +1,10 @@
 // Package modeltest compares a model, on any engine, with the results of
-// transformers in float64 for two tiny models: logits, losses, gradients, ten steps
-// of training, and greedy continuations.
+// transformers in float64 for tiny models: logits, losses, gradients, ten steps of
+// training, and greedy continuations.
 //
 // It is for tests: every function takes a testing.TB and skips, with a message, if
-// the reference files are absent. Most readers need two calls: [Run], which makes all
+// reference files are absent; those of tiny-qwen3 and tiny-llama3 are part of the
+// project and made by reference.py. Most readers need two calls: [Run], which makes all
 // comparisons, and [Reference], which finds a reference file.
 package modeltest
 
@@ -18,10 +19,21 @@ import (
 	"xrun/model/safetensors"
 )
 
-// Models are the names of the tiny models: a Qwen2 with tied embeddings, biases and
-// grouped queries, and a Llama without biases or tied embeddings, with groups of
-// three.
-var Models = []string{"tiny-qwen2", "tiny-llama"}
+// Models are the names of the tiny models that are trained: a Qwen2 with tied
+// embeddings, biases and grouped queries, a Llama without biases or tied embeddings,
+// with groups of three, and a Qwen3 with norms of queries and keys and with heads wider
+// than hidden/heads. Beside them there is tiny-llama3, with scaled rotary frequencies.
+var Models = []string{"tiny-qwen2", "tiny-llama", "tiny-qwen3"}
+
+// Dir returns the transformers directory of a tiny model and skips the test if it does
+// not exist.
+func Dir(t testing.TB, name string) string {
+	t.Helper()
+	if name == "tiny-qwen3" || name == "tiny-llama3" {
+		return filepath.Join(checkout(t), "model", "modeltest", "testdata", name)
+	}
+	return Reference(t, name)
+}
 
 // Reference returns a path in shared/reference beside the checkout, or in the
 // directory named by XRUN_REFERENCE, and skips the test if it does not exist.
@@ -76,7 +88,7 @@ type fixture struct {
 }
 
 func open(t testing.TB, name string) *fixture {
-	f := &fixture{t: t, dir: Reference(t, name)}
+	f := &fixture{t: t, dir: Dir(t, name)}
 	var err error
 	if f.set, err = safetensors.OpenFile(os.DirFS(f.dir), "expected.safetensors"); err != nil {
 		t.Fatal(err)

@@ -10,10 +10,14 @@ import (
 
 // Small is a model of awkward sizes: nothing is a multiple of a vector or a tile.
 func Small(arch string, layers int) model.Config {
-	return model.Config{
+	c := model.Config{
 		Architecture: arch, Vocab: 101, Hidden: 36, Intermediate: 50, Layers: layers, Heads: 6, KVHeads: 2, HeadDim: 6, MaxPositions: 256,
 		RopeTheta: 1e4, NormEps: 1e-6, InitRange: 0.2, Tied: arch == model.Qwen2, QKVBias: arch == model.Qwen2, BOS: -1, Pad: -1, EOS: []int32{2},
 	}
+	if arch == model.Qwen3 {
+		c.HeadDim = 10
+	}
+	return c
 }
 
 // Random makes a model with random weights, which the test's end closes.
