@@ -1,6 +1,6 @@
 // Package model implements a decoder-only transformer over a [kernels.Engine]:
-// Qwen2 and Llama, loaded from a transformers directory, with training, scoring
-// and generation.
+// Qwen2, Qwen3 and Llama, loaded from a transformers directory, with training,
+// scoring and generation.
 //
 // It is not a framework: there is one architecture, with its forward pass in
 // qwen2.go and its hand-written gradient in backward.go, in mirror order, and
@@ -20,8 +20,10 @@
 //	    │           └─ up_proj ───┘                       │
 //	    └─────────────────────────────────────────────────┘
 //
-// Llama is Qwen2 without the biases of q, k and v. The last block's MLP, the
-// final norm and the head are computed only for the rows whose logits are needed.
+// Llama is Qwen2 without the biases of q, k and v, and may scale the rotary
+// frequencies. Qwen3 is Llama with an RMSNorm of each head's query and key before the
+// rotary embedding. The last block's MLP, the final norm and the head are computed only
+// for the rows whose logits are needed.
 //
 // # Terms
 //

@@ -14,7 +14,7 @@ import (
 
 // cudaTraining says what the CUDA engine must know of a training.
 func cudaTraining(c model.Config, precision string, e model.Extent, labels int) cuda.Training {
-	return cuda.Training{DType: precisionOf(precision), Matrices: c.Matrices(), Vocab: c.Vocab, Hidden: c.Hidden, Heads: c.Heads,
+	return cuda.Training{DType: precisionOf(precision), Matrices: c.Matrices(), Vocab: c.Vocab, Heads: c.Heads, HeadDim: c.HeadDim,
 		Tokens: e.Tokens, Labels: labels}
 }
 

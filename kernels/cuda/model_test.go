@@ -198,7 +198,7 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := m.Config
-		o := cuda.Training{DType: p, Matrices: c.Matrices(), Vocab: c.Vocab, Hidden: c.Hidden, Heads: c.Heads, Tokens: micro, Labels: micro}.Overhead()
+		o := cuda.Training{DType: p, Matrices: c.Matrices(), Vocab: c.Vocab, Heads: c.Heads, HeadDim: c.HeadDim, Tokens: micro, Labels: micro}.Overhead()
 		want := float64(model.TrainMemory(c, p, 0, model.Extent{Tokens: micro, Labels: micro, Longest: micro, Step: micro}).Total() + o.Rounded + o.Logits + o.Scratch)
 		if _, peak, _ := e.Memory(); math.Abs(float64(peak)-want) > 0.01*want {
 			t.Errorf("%s, %v: %d bytes were held, planned were %.0f: %+v", name, p, peak, want, o)

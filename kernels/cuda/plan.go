@@ -8,8 +8,8 @@ type Training struct {
 	DType    kernels.DType // of activations
 	Matrices [][2]int      // rows and columns of the weight matrices, a tied head once
 	Vocab    int
-	Hidden   int
 	Heads    int
+	HeadDim  int
 	Tokens   int // of a micro-batch
 	Labels   int // label rows of a micro-batch
 }
@@ -59,8 +59,9 @@ func (t Training) Overhead() Overhead {
 		need(product{layout: nn, dtype: t.DType, m: rows, n: m[1], k: m[0]})
 		need(product{layout: tn, dtype: t.DType, m: m[0], n: m[1], k: rows})
 	}
-	heads := 2 * int64(t.Tokens) * int64(t.Hidden) * 4 // dk and dv of each query head
-	o.Scratch = partial + heads + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + 4*int64(t.Tokens) + 16*int64(t.Labels) + elements/sumBlock*8
+	heads := 2 * int64(t.Tokens) * int64(t.Heads) * int64(t.HeadDim) * 4 // dk and dv of each query head
+	inverses := 4 * int64(t.Tokens) * int64(t.Heads)                     // of norms, at most: where each head has one
+	o.Scratch = partial + heads + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + inverses + 16*int64(t.Labels) + elements/sumBlock*8
 	return o
 }
 
