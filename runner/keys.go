@@ -155,7 +155,7 @@ type promptKey struct {
 const (
 	prepareVersion  = 1
 	trainVersion    = 1
-	evaluateVersion = 2 // items.parquet has the column overlap
+	evaluateVersion = 3 // 2: items.parquet has the column overlap; 3: beginning tokens and merges as lm-eval has them
 	heldoutVersion  = 1
 	sampleVersion   = 1
 )

@@ -125,7 +125,7 @@ func TestKeysByHand(t *testing.T) {
 		t.Errorf("train: %s, by hand %s", keys["train"], got)
 	}
 	evaluate := byHand(map[string]any{
-		"kind": "evaluate", "version": 2, "suite": s.suites[0].digest, "precision": "f32", "numerics": cpu.Numerics,
+		"kind": "evaluate", "version": 3, "suite": s.suites[0].digest, "precision": "f32", "numerics": cpu.Numerics,
 		"model": map[string]any{"train": byHand(train), "config": byHand(config), "tokenizer": m.tokenizer.Digest()},
 	})
 	if string(keys["evaluate"]) != evaluate {

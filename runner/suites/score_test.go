@@ -32,6 +32,7 @@ type table struct {
 	logs  map[rune]float64
 	seqs  int
 	calls int
+	asked []string // the sequences, | before the scored part
 }
 
 func (t *table) LogProbs(_ context.Context, seqs []suites.Sequence) ([][]float64, error) {
@@ -39,6 +40,7 @@ func (t *table) LogProbs(_ context.Context, seqs []suites.Sequence) ([][]float64
 	out := make([][]float64, len(seqs))
 	for i, s := range seqs {
 		t.seqs++
+		t.asked = append(t.asked, string(s.Tokens[:s.From])+"|"+string(s.Tokens[s.From:]))
 		out[i] = []float64{}
 		for _, id := range s.Tokens[s.From:] {
 			l, ok := t.logs[rune(id)]
@@ -196,7 +198,9 @@ func (m merging) Encode(text string) []int32 {
 	return m.letters.Encode(strings.ReplaceAll(text, ": x", "ß"))
 }
 
-// The continuation is what follows as many tokens as the context alone has.
+// The continuation is what follows as many tokens as the context alone has, and
+// the model reads the context's own tokens before it, as lm-evaluation-harness'
+// _encode_pair has it.
 func TestBoundaryMerge(t *testing.T) {
 	root := files("boolq/val.jsonl", `{"question":"q","passage":"p","label":"true"}
 {"question":"q","passage":"p","label":"false"}
@@ -210,14 +214,54 @@ func TestBoundaryMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := s.Score(context.Background(), merging{}, &table{logs: map[rune]float64{'b': -0.5}}, suites.Options{})
+	scorer := table{logs: map[rune]float64{'b': -0.5}}
+	rows, err := s.Score(context.Background(), merging{}, &scorer, suites.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// "p\nQuestion: q?\nAnswer:" has 22 tokens alone; with " xb" its colon merges
-	// with what follows, so 22 tokens reach up to b and nothing but "b" remains.
-	if rows[1].Tokens != 23 || rows[1].Scored != 1 || rows[1].LogProb != -0.5 {
-		t.Errorf("%d tokens, %d scored, %v", rows[1].Tokens, rows[1].Scored, rows[1].LogProb)
+	// With " xb" behind it the colon merges with what follows: of the whole's 23
+	// tokens the first 22 reach up to b, and nothing but "b" remains.
+	if rows[1].Tokens != 23 || rows[1].Scored != 1 || rows[1].LogProb != -0.5 || scorer.asked[1] != "p\nQuestion: q?\nAnswer:|b" {
+		t.Errorf("%d tokens, %d scored, %v, asked %q", rows[1].Tokens, rows[1].Scored, rows[1].LogProb, scorer.asked[1])
+	}
+}
+
+// Where the tokenizer puts a beginning token before a text, both families score
+// behind one. Cut to the model's length, a whole text keeps it and a context does
+// not; a context that starts with it gets no second one.
+func TestBeginningToken(t *testing.T) {
+	rows := `{"q":"abcd","gold":0}
+{"q":"","gold":1}
+{"q":"^ab","gold":1}
+`
+	def := schema.Definition{
+		Name: "own", Protocol: "lm-eval", Files: schema.SuiteFiles{Test: []string{"own.jsonl"}, Format: "jsonl"},
+		Fields:  []schema.SuiteField{{Name: "q", Path: "q"}},
+		Choices: schema.SuiteChoices{Labels: []string{"0", "1"}, Texts: []string{"x", "yz"}},
+		Gold:    schema.SuiteGold{Path: "gold", Index: true},
+		Prompt:  schema.SuitePrompt{Context: "{q}", Answer: "{choice}"},
+		Scores:  []string{"acc"},
+	}
+	for _, c := range []struct {
+		protocol, score string
+		length          int
+		want            []string
+	}{
+		{"lm-eval", "acc", 0, []string{"^abcd|x", "^abcd|yz", "^|x", "^|yz", "^ab|x", "^ab|yz"}},
+		{"lm-eval", "acc", 4, []string{"abcd|x", "bcd|yz", "^|x", "^|yz", "^ab|x", "^ab|yz"}},
+		{"opencompass", "ppl", 0, []string{"^|abcdx", "^|abcdyz", "^|x", "^|yz", "^|^abx", "^|^abyz"}},
+		{"opencompass", "ppl", 4, []string{"^|cdx", "^|dyz", "^|x", "^|yz", "^|abx", "^|byz"}},
+	} {
+		def.Protocol, def.Scores = c.protocol, []string{c.score}
+		s, err := suites.OpenDefinition(files("own.jsonl", rows), def, schema.Suite{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var scorer table
+		score(t, s, &scorer, suites.Options{MaxLength: c.length, BOS: []int32{'^'}, Empty: []int32{'^'}})
+		if diff := cmp.Diff(c.want, scorer.asked); diff != "" {
+			t.Errorf("%s, length %d (-want +got)\n%s", c.protocol, c.length, diff)
+		}
 	}
 }
 

@@ -26,8 +26,8 @@ type Options struct {
 	// MaxLength is the model's longest sequence; 0 is none. A longer one is cut
 	// from the left, as both harnesses do, and counted.
 	MaxLength int
-	// BOS is put before every sequence of family opencompass where the
-	// tokenizer's own post-processor does so; empty for most models.
+	// BOS is put before every sequence where the tokenizer's own post-processor
+	// does so; empty for most models.
 	BOS []int32
 	// Empty stands for a context of no token in family lm-eval: the model's bos
 	// token, else its eos token.
@@ -186,12 +186,14 @@ func (s *Suite) templated(question []int32, answer string, tok Tokenizer, opt Op
 // whole is family opencompass: the text encoded once, every token but the first
 // a target, but for the first ones that "ll" masks.
 func whole(text, mask string, tok Tokenizer, opt Options) (candidate, error) {
-	var c candidate
-	c.Tokens = append(append([]int32{}, opt.BOS...), tok.Encode(text)...)
+	c := candidate{Sequence: Sequence{Tokens: tok.Encode(text)}}
+	if opt.MaxLength > 0 { // what gives way is the text, not the beginning token
+		c.cut(max(opt.MaxLength-len(opt.BOS), 1))
+	}
+	c.Tokens = append(append([]int32{}, opt.BOS...), c.Tokens...)
 	if len(c.Tokens) == 0 {
 		return c, fmt.Errorf("it has no token to score")
 	}
-	c.cut(opt.MaxLength)
 	c.From = 1
 	if mask != "" {
 		c.masked = len(tok.Encode(mask))
@@ -201,8 +203,11 @@ func whole(text, mask string, tok Tokenizer, opt Options) (candidate, error) {
 }
 
 // pair is family lm-eval: trailing blanks of the context belong to the
-// continuation, both are encoded together, and the tokens after as many as the
-// context alone has are the continuation's.
+// continuation. The context is encoded alone, and again with the continuation
+// behind it; of the latter, the tokens after as many as the context has are the
+// continuation's. Where the two merge at their boundary, the model thus reads the
+// context's own tokens. Beginning tokens stand before both, unless the context
+// starts with the one that stands for an empty context.
 func pair(context, continuation string, tok Tokenizer, opt Options) (candidate, error) {
 	var c candidate
 	trimmed := strings.TrimRightFunc(context, pythonSpace)
@@ -215,8 +220,13 @@ func pair(context, continuation string, tok Tokenizer, opt Options) (candidate, 
 		c.Tokens = append(append([]int32{}, opt.Empty...), tok.Encode(continuation)...)
 		c.From = len(opt.Empty)
 	} else {
-		c.Tokens = tok.Encode(context + continuation)
-		c.From = len(tok.Encode(context))
+		alone, both := tok.Encode(context), tok.Encode(context+continuation)
+		if len(alone) == 0 || len(opt.Empty) == 0 || alone[0] != opt.Empty[0] {
+			c.Tokens = append(c.Tokens, opt.BOS...)
+		}
+		c.Tokens = append(c.Tokens, alone...)
+		c.From = len(c.Tokens)
+		c.Tokens = append(c.Tokens, both[min(len(alone), len(both)):]...)
 	}
 	n := len(c.Tokens) - c.From
 	if n <= 0 {
