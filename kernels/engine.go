@@ -1,5 +1,7 @@
 package kernels
 
+import "math"
+
 // DType is the element type of a tensor.
 type DType uint8
 
@@ -33,6 +35,10 @@ func (d DType) Size() int {
 // width.
 const Lanes = 16
 
+// SumBlock is the number of elements of a block of [Engine.SumSquares], also part
+// of the numeric contract.
+const SumBlock = 65536
+
 // Tensor is a dense row-major matrix in an engine's memory. A vector is a tensor
 // with one row. A tensor can only be used with the engine that made it.
 type Tensor interface {
@@ -48,6 +54,10 @@ type Tensor interface {
 type HeadShape struct {
 	Heads, KVHeads, HeadDim int
 }
+
+// Scale returns 1/sqrt(HeadDim), the factor of attention scores, computed in
+// float64 and rounded once.
+func (s HeadShape) Scale() float32 { return float32(1 / math.Sqrt(float64(s.HeadDim))) }
 
 // Span is a run of keys and values that precede a sequence's own rows: a cache, or
 // a prefix shared with other sequences. K and V are [n, KVHeads*HeadDim]; keys are
@@ -205,7 +215,7 @@ type Engine interface {
 	LogProb(dst []float64, best []int32, x, w Tensor, rows, targets []int32)
 
 	// SumSquares sets dst[i] = Σ x² over xs[i] in float64: a 16-lane tree within
-	// each block of 65,536 elements, row-major, then the block sums in order.
+	// each block of SumBlock elements, row-major, then the block sums in order.
 	SumSquares(dst []float64, xs ...Tensor)
 	// AdamW updates parameters p and moments m and v from gradients g. tensors holds
 	// p, g, m and v of the first parameter, then of the next, and so on.

@@ -79,6 +79,34 @@ func Groups(op string, n, size int) error {
 	return nil
 }
 
+// Heads checks that the query heads divide evenly among the key-value heads.
+func Heads(op string, s kernels.HeadShape) error {
+	if s.Heads <= 0 || s.KVHeads <= 0 || s.HeadDim <= 0 || s.Heads%s.KVHeads != 0 {
+		return fmt.Errorf("%s: %d query heads of size %d over %d key-value heads", op, s.Heads, s.HeadDim, s.KVHeads)
+	}
+	return nil
+}
+
+// Sequences checks that the sequences lie within the given number of rows.
+func Sequences(op string, seqs []kernels.Sequence, rows int) error {
+	for i, q := range seqs {
+		if q.First < 0 || q.Len < 0 || q.First+q.Len > rows {
+			return fmt.Errorf("%s: sequence %d is rows [%d, %d) of %d", op, i, q.First, q.First+q.Len, rows)
+		}
+	}
+	return nil
+}
+
+// NoPast checks that no sequence has a Past.
+func NoPast(op string, seqs []kernels.Sequence) error {
+	for i, q := range seqs {
+		if len(q.Past) > 0 {
+			return fmt.Errorf("%s: sequence %d has a past", op, i)
+		}
+	}
+	return nil
+}
+
 // Starts checks that starts, the first rows of the sequences followed by the number
 // of rows, ascends from 0 to rows.
 func Starts(op string, starts []int32, rows int) error {

@@ -6,10 +6,6 @@ import (
 	"xrun/kernels/cpu/vec"
 )
 
-// sumBlock is the number of elements of a block of SumSquares, a constant of
-// the numeric contract.
-const sumBlock = 65536
-
 // SumSquares sets dst[i] = Σ x² over xs[i] in float64.
 func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	e.count("SumSquares", "sums", len(dst), len(xs))
@@ -20,7 +16,7 @@ func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 
 func (e *Engine) sumSquares(x kernels.Tensor) float64 {
 	e.op.a = e.arg("SumSquares", "x", x, kernels.F32, anySize, anySize)
-	n := e.split(e.op.a.size(), sumBlock)
+	n := e.split(e.op.a.size(), kernels.SumBlock)
 	e.sums = resize(e.sums, n)
 	e.run(n, sumSquaresPiece)
 	total := 0.0
@@ -56,6 +52,5 @@ func (e *Engine) adamw(h kernels.AdamW, p, g, m, v kernels.Tensor) {
 func adamwPiece(e *Engine, w *worker, i int) {
 	o := &e.op
 	lo, hi := o.piece(i)
-	h := vec.AdamW(o.adamw)
-	h.Update(o.a.f[lo:hi], o.b.f[lo:hi], o.c.f[lo:hi], o.d.f[lo:hi])
+	vec.AdamW(&o.adamw, o.a.f[lo:hi], o.b.f[lo:hi], o.c.f[lo:hi], o.d.f[lo:hi])
 }

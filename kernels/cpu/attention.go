@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
 )
@@ -43,9 +44,6 @@ type attentionTask struct {
 // task tells how many keys it reads.
 func longestFirst(a, b attentionTask) int { return b.hi - a.hi }
 
-// scoreScale returns 1/sqrt(headDim), rounded once.
-func scoreScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
-
 // Attention sets dst = softmax(q·kᵀ/sqrt(HeadDim))·v.
 func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Sequence, s kernels.HeadShape) {
 	x := e.checkAttention("Attention", q, k, v, s)
@@ -66,9 +64,7 @@ func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Se
 }
 
 func (e *Engine) checkAttention(op string, q, k, v kernels.Tensor, s kernels.HeadShape) *tensor {
-	if s.Heads <= 0 || s.KVHeads <= 0 || s.HeadDim <= 0 || s.Heads%s.KVHeads != 0 {
-		e.bug("%s: %d query heads of size %d over %d key-value heads", op, s.Heads, s.HeadDim, s.KVHeads)
-	}
+	e.must(args.Heads(op, s))
 	x := e.arg(op, "q", q, anyType, anySize, s.Heads*s.HeadDim)
 	e.arg(op, "k", k, x.dtype, x.rows, s.KVHeads*s.HeadDim)
 	e.arg(op, "v", v, x.dtype, x.rows, s.KVHeads*s.HeadDim)
@@ -76,10 +72,8 @@ func (e *Engine) checkAttention(op string, q, k, v kernels.Tensor, s kernels.Hea
 }
 
 func (e *Engine) checkSequences(op string, seqs []kernels.Sequence, q *tensor, s kernels.HeadShape) {
-	for i, seq := range seqs {
-		if seq.First < 0 || seq.Len < 0 || seq.First+seq.Len > q.rows {
-			e.bug("%s: sequence %d is rows [%d, %d) of %d", op, i, seq.First, seq.First+seq.Len, q.rows)
-		}
+	e.must(args.Sequences(op, seqs, q.rows))
+	for _, seq := range seqs {
 		for _, p := range seq.Past {
 			k := e.arg(op, "past k", p.K, q.dtype, anySize, s.KVHeads*s.HeadDim)
 			e.arg(op, "past v", p.V, q.dtype, k.rows, s.KVHeads*s.HeadDim)
@@ -129,7 +123,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 	clearPast(kt, ld, hd, keys)
 	pack(v[at*hd:], o.f, seq.First, t.hi, t.kvHead*hd, hd)
 
-	scale := scoreScale(hd)
+	scale := s.Scale()
 	scores := w.scratch(bufScores, strip*ld)
 	heads := s.Heads / s.KVHeads
 	for h := t.kvHead * heads; h < (t.kvHead+1)*heads; h++ {
@@ -210,7 +204,7 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	}
 	score(o.d, row, 1)
 	for h := range heads {
-		sums[h] = o.exponentials(padded(scores[h*ld:], keys), scoreScale(hd), row, head+h)
+		sums[h] = o.exponentials(padded(scores[h*ld:], keys), s.Scale(), row, head+h)
 	}
 	out := q
 	at = 0

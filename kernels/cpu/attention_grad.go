@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 	"xrun/kernels/cpu/vec"
 	"xrun/kernels/gemm"
 )
@@ -23,11 +24,9 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 		seqs: seqs, heads: s,
 	}
 	e.checkSequences("AttentionGrad", seqs, x, s)
+	e.must(args.NoPast("AttentionGrad", seqs))
 	e.tasks = e.tasks[:0]
 	for i, seq := range seqs {
-		if len(seq.Past) > 0 {
-			e.bug("AttentionGrad: sequence %d has a past", i)
-		}
 		for h := range s.KVHeads {
 			e.tasks = append(e.tasks, attentionTask{i, h, 0, seq.Len})
 		}
@@ -60,7 +59,7 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 		clear(dv[r*lkv:][:hd])
 	}
 
-	scale := scoreScale(hd)
+	scale := s.Scale()
 	p, ds := w.scratch(bufScores, strip*ld), w.scratch(bufGrads, strip*ld)
 	heads := s.Heads / s.KVHeads
 	for h := t.kvHead * heads; h < (t.kvHead+1)*heads; h++ {

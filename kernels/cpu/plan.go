@@ -19,7 +19,7 @@ const heapGrowth = 4 << 20
 // thread's keys, values and scores.
 func (e *Engine) Overhead(t Training) int64 {
 	logits := int64(min(t.Labels, lossChunk(t.Vocab))) * int64(t.Vocab)
-	ld := int64(t.Longest+15) &^ 15
+	ld := int64(rowStride(t.Longest))
 	attention := 5*ld*int64(t.HeadDim) + 2*strip*ld
 	widest := max(t.Inner, t.Hidden)
 	packed := min(gemm.Scratch, max(t.Tokens*widest, t.Labels*t.Vocab)) + gemm.ThreadScratch*e.Threads()

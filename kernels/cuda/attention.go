@@ -2,10 +2,10 @@ package cuda
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 )
 
 // attentionTask and attentionSegment are Task and Segment of attention.cuh.
@@ -67,12 +67,9 @@ func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Se
 	}
 	at := e.upload(raw(w.tasks), raw(w.segments))
 	e.launch(attentionKernel("attention", "attention", x.dtype, s.HeadDim), Dim{X: len(w.tasks), Y: s.KVHeads}, Dim{X: attentionThreads},
-		d.addr, st.address(), x.addr, at[0], at[1], int32(s.Heads), int32(s.KVHeads), int32(s.HeadDim), scoreScale(s.HeadDim),
+		d.addr, st.address(), x.addr, at[0], at[1], int32(s.Heads), int32(s.KVHeads), int32(s.HeadDim), s.Scale(),
 		flag(w.fast && x.addr%16 == 0), flag(d.dtype == kernels.BF16))
 }
-
-// scoreScale returns 1/sqrt(headDim), rounded once.
-func scoreScale(headDim int) float32 { return float32(1 / math.Sqrt(float64(headDim))) }
 
 // planAttention cuts the packed rows of each sequence into tasks of rows (see
 // attention.cuh), those with the most keys first.
@@ -112,9 +109,7 @@ func (t attentionTask) cut(tasks []attentionTask, n, size int) []attentionTask {
 }
 
 func (e *Engine) checkAttention(op string, q, k, v kernels.Tensor, s kernels.HeadShape) *tensor {
-	if s.Heads <= 0 || s.KVHeads <= 0 || s.HeadDim <= 0 || s.Heads%s.KVHeads != 0 {
-		e.bug("%s: %d query heads of size %d over %d key-value heads", op, s.Heads, s.HeadDim, s.KVHeads)
-	}
+	e.must(args.Heads(op, s))
 	if s.HeadDim > maxHeadSize {
 		e.bug("%s: heads of size %d; the cuda engine's kernels take at most %d", op, s.HeadDim, maxHeadSize)
 	}
@@ -125,10 +120,8 @@ func (e *Engine) checkAttention(op string, q, k, v kernels.Tensor, s kernels.Hea
 }
 
 func (e *Engine) checkSequences(op string, seqs []kernels.Sequence, q *tensor, s kernels.HeadShape) {
-	for i, seq := range seqs {
-		if seq.First < 0 || seq.Len < 0 || seq.First+seq.Len > q.rows {
-			e.bug("%s: sequence %d is rows [%d, %d) of %d", op, i, seq.First, seq.First+seq.Len, q.rows)
-		}
+	e.must(args.Sequences(op, seqs, q.rows))
+	for _, seq := range seqs {
 		for _, p := range seq.Past {
 			k := e.arg(op, "past k", p.K, q.dtype, anySize, s.KVHeads*s.HeadDim)
 			e.arg(op, "past v", p.V, q.dtype, k.rows, s.KVHeads*s.HeadDim)

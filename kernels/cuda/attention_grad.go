@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"xrun/kernels"
+	"xrun/kernels/args"
 )
 
 const (
@@ -23,11 +24,7 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	o := e.arg(op, "out", out, anyType, x.rows, x.cols)
 	st := e.arg(op, "stats", stats, kernels.F32, x.rows, 2*s.Heads)
 	e.checkSequences(op, seqs, x, s)
-	for i, seq := range seqs {
-		if len(seq.Past) > 0 {
-			e.bug("%s: sequence %d has a past", op, i)
-		}
-	}
+	e.must(args.NoPast(op, seqs))
 	own := 64 // rows or keys of a block
 	if x.dtype == kernels.F32 {
 		own = 32
@@ -57,7 +54,7 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 
 	at := e.upload(raw(w.tasks), raw(keyTasks), raw(sumTasks))
 	shape := []any{int32(s.Heads), int32(s.KVHeads), int32(s.HeadDim)}
-	how := []any{scoreScale(s.HeadDim), flag(w.fast && x.addr%16 == 0 && d.addr%16 == 0)}
+	how := []any{s.Scale(), flag(w.fast && x.addr%16 == 0 && d.addr%16 == 0)}
 	run := func(name string, grid Dim, tasks Address, results ...any) {
 		kn := attentionKernel("attention_grad", name, x.dtype, s.HeadDim)
 		kn.shared = attentionGradShared(name, x.dtype, paddedHead(s.HeadDim))

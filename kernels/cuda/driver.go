@@ -5,12 +5,12 @@ type Address uint64
 
 // Device describes the device of a driver.
 type Device struct {
-	Name           string
-	Major, Minor   int   // compute capability
-	Multiprocessor int   // number of multiprocessors
-	SharedPerBlock int   // bytes of shared memory a block may opt into
-	Memory         int64 // bytes of device memory
-	Emulated       bool
+	Name            string
+	Major, Minor    int // compute capability
+	Multiprocessors int
+	SharedPerBlock  int   // bytes of shared memory a block may opt into
+	Memory          int64 // bytes of device memory
+	Emulated        bool
 }
 
 // Dim is the size of a grid or block; a zero field counts as 1.

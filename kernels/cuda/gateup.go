@@ -25,7 +25,7 @@ func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.T
 		return
 	}
 	p := gatedProduct(s.dtype, s.rows, wg.rows, s.cols, s.addr, e.weights(wg, s.dtype), e.weights(wu, s.dtype))
-	e.gateUp(p.tile(e.device.Multiprocessor), d, g, u, s, wg, wu, bg, bu)
+	e.gateUp(p.tile(e.device.Multiprocessors), d, g, u, s, wg, wu, bg, bu)
 }
 
 // gatedProduct is the product that gate and up are together: what its kernel is

@@ -51,7 +51,8 @@ var (
 	f32Tile    = tile{"f32", 128, 64, 16, 128, false, true, 0}
 )
 
-func (t tile) of(m, n int) int { return ((m + t.m - 1) / t.m) * ((n + t.n - 1) / t.n) }
+// blocks returns the number of blocks that compute c [m, n].
+func (t tile) blocks(m, n int) int { return ((m + t.m - 1) / t.m) * ((n + t.n - 1) / t.n) }
 
 // tile chooses the kernel. The choice shows in no bit (see gemm.cu), so it may
 // depend on anything: it is the one whose blocks, dealt out to the
@@ -71,7 +72,7 @@ func (p *product) tile(multiprocessors int) tile {
 	var best tile
 	least := math.Inf(1)
 	for _, t := range []tile{largeTile, smallTile, narrowTile} {
-		if cost := float64(ceilDiv(t.of(p.m, p.n)*p.splits(), multiprocessors)) * t.cost; cost < least {
+		if cost := float64(ceilDiv(t.blocks(p.m, p.n)*p.splits(), multiprocessors)) * t.cost; cost < least {
 			best, least = t, cost
 		}
 	}
@@ -93,7 +94,7 @@ func (p *product) splits() int {
 	case p.dtype == kernels.F32 || p.ldc != 0: // partial sums are dense, and so is what they add up to
 		return 1
 	case p.layout == tn:
-		return max(1, min(8, fill/narrowTile.of(p.m, p.n)))
+		return max(1, min(8, fill/narrowTile.blocks(p.m, p.n)))
 	case p.layout == nn && p.k>>14 > 0:
 		return min(8, p.k>>14)
 	case p.n <= 1024 && p.k >= 4096:
@@ -117,7 +118,7 @@ func (p *product) parts(splits int) (depth, n int) {
 // multiply queues p.
 func (e *Engine) multiply(p product) {
 	if p.m > 0 && p.n > 0 {
-		e.multiplyWith(p, p.tile(e.device.Multiprocessor), p.splits())
+		e.multiplyWith(p, p.tile(e.device.Multiprocessors), p.splits())
 	}
 }
 

@@ -92,7 +92,7 @@ func (e *Engine) launchEach(k kernel, n int64, args ...any) {
 	if n == 0 {
 		return
 	}
-	full := int64(e.device.Multiprocessor) * 2048 / blockSize * 4
+	full := int64(e.device.Multiprocessors) * 2048 / blockSize * 4
 	blocks := min((n+blockSize-1)/blockSize, max(full, 1))
 	e.launch(k, Dim{X: int(blocks)}, Dim{X: blockSize}, args...)
 }

@@ -11,10 +11,6 @@ var (
 	adamwKernel      = kernel{module: "optimizer", name: "adamw"}
 )
 
-// sumBlock is the number of elements of a block of SumSquares, a constant of
-// the numeric contract.
-const sumBlock = 65536
-
 // updateBlock is the number of elements that a block of AdamW updates.
 const updateBlock = 32768
 
@@ -30,8 +26,8 @@ func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	e.blocks = e.blocks[:0]
 	for _, x := range xs {
 		s := e.arg("SumSquares", "x", x, kernels.F32, anySize, anySize)
-		for at := 0; at < s.size(); at += sumBlock {
-			e.blocks = append(e.blocks, squares{s.element(at), int64(min(sumBlock, s.size()-at))})
+		for at := 0; at < s.size(); at += kernels.SumBlock {
+			e.blocks = append(e.blocks, squares{s.element(at), int64(min(kernels.SumBlock, s.size()-at))})
 		}
 	}
 	n := len(e.blocks)
@@ -44,7 +40,7 @@ func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	sums := e.sums
 	for i, x := range xs {
 		dst[i] = 0
-		for range ceilDiv(x.Rows()*x.Cols(), sumBlock) {
+		for range ceilDiv(x.Rows()*x.Cols(), kernels.SumBlock) {
 			dst[i] += sums[0]
 			sums = sums[1:]
 		}

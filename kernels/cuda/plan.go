@@ -61,7 +61,7 @@ func (t Training) Overhead() Overhead {
 	}
 	heads := 2 * int64(t.Tokens) * int64(t.Heads) * int64(t.HeadDim) * 4 // dk and dv of each query head
 	inverses := 4 * int64(t.Tokens) * int64(t.Heads)                     // of norms, at most: where each head has one
-	o.Scratch = partial + heads + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + inverses + 16*int64(t.Labels) + elements/sumBlock*8
+	o.Scratch = partial + heads + int64(t.Tokens)*int64(t.Heads)*attentionRowBytes + inverses + 16*int64(t.Labels) + elements/kernels.SumBlock*8
 	return o
 }
 

@@ -218,7 +218,7 @@ read again.
 		if strings.HasPrefix(s.name, fusedName) {
 			name = "gateup_" + tl.name
 		}
-		blocks := tl.of(s.m, s.n) * splits
+		blocks := tl.blocks(s.m, s.n) * splits
 		steps := ceilDiv(s.k/splits, tl.k)
 		fmt.Fprintf(&b, "| %s | %d × %d × %d | %s | %d | %d |", s.name, s.m, s.n, s.k, name, splits, blocks)
 		for _, g := range gpus {

@@ -1,9 +1,6 @@
 package gemm
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Matrix is a row-major matrix in the caller's memory. Exactly one of F32 and
 // BF16 is set; BF16 holds the upper 16 bits of float32 values. Element (i, j)
@@ -68,17 +65,4 @@ func (m *Matrix) checkF32(name string, rows, cols int) {
 	if m.BF16 != nil {
 		panic("kernels: gemm: " + name + " must be f32")
 	}
-}
-
-// widen returns the float32 whose upper half is b.
-func widen(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
-
-// round returns x rounded to bfloat16, to nearest, ties to even. Denormals are
-// rounded like other numbers; NaN stays NaN.
-func round(x float32) uint16 {
-	u := math.Float32bits(x)
-	if u&0x7fffffff > 0x7f800000 {
-		return uint16(u>>16) | 0x40
-	}
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }

@@ -1,6 +1,10 @@
 package gemm
 
-import "math"
+import (
+	"math"
+
+	"xrun/kernels/num"
+)
 
 // side says how one operand of a product is read and packed. Its lanes are
 // the rows or columns of the result it contributes to; k is the index of the
@@ -57,9 +61,9 @@ func (s *side) value(lane, k int) float32 {
 	case plain:
 		return s.m.F32[i]
 	case rounded, pairRounded:
-		return widen(round(s.m.F32[i]))
+		return num.WidenBF16(num.RoundBF16(s.m.F32[i]))
 	default:
-		return widen(s.m.BF16[i])
+		return num.WidenBF16(s.m.BF16[i])
 	}
 }
 

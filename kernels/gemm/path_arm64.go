@@ -5,6 +5,8 @@ package gemm
 import (
 	"sync"
 	"unsafe"
+
+	"xrun/kernels/num"
 )
 
 // paths lists what can run here, best first: every arm64 has NEON.
@@ -126,7 +128,7 @@ func mulTransposed(c []float32, cStride int, x, w []float32, w16 []uint16, wStri
 					continue
 				}
 				for q, v := range w16[from:][:depth] {
-					t[q*cols+l] = widen(v)
+					t[q*cols+l] = num.WidenBF16(v)
 				}
 			}
 			for i := 0; i < m; i += 6 {

@@ -63,7 +63,7 @@ func finishPortable(dst []float32, dst16 []uint16, c, bias, res []float32) {
 			v += res[j]
 		}
 		if dst16 != nil {
-			dst16[j] = round(v)
+			dst16[j] = num.RoundBF16(v)
 		} else {
 			dst[j] = v
 		}
@@ -109,7 +109,7 @@ func mulRowsBF16Portable(c []float32, cStride int, x []float32, w []uint16, wStr
 		for j := range n {
 			sum := float32(0)
 			for q, v := range w[j*wStride:][:k] {
-				sum = num.FMA32(x[q*m+i], widen(v), sum)
+				sum = num.FMA32(x[q*m+i], num.WidenBF16(v), sum)
 			}
 			c[i*cStride+j] = sum
 		}

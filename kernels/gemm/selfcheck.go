@@ -135,7 +135,7 @@ func (e *ending) values() []float32 {
 	}
 	v := make([]float32, len(e.dst16))
 	for i, b := range e.dst16 {
-		v[i] = widen(b)
+		v[i] = num.WidenBF16(b)
 	}
 	return v
 }

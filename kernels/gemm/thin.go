@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"xrun/kernels/num"
 	"xrun/kernels/pool"
 )
 
@@ -30,7 +31,7 @@ func (j *job) packThin(dst []float32) {
 	for r := range j.m {
 		row := x.BF16[r*x.Stride:][:x.Cols]
 		for q, v := range row {
-			dst[(q^1)*j.m+r] = widen(v)
+			dst[(q^1)*j.m+r] = num.WidenBF16(v)
 		}
 		if len(row) < j.k {
 			dst[(len(row)^1)*j.m+r] = 0

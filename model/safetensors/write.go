@@ -10,6 +10,8 @@ import (
 	"math"
 	"strings"
 	"unsafe"
+
+	"xrun/kernels/num"
 )
 
 // Tensor is one tensor to be written as F32 or BF16.
@@ -112,8 +114,8 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 // them.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// encode returns v's bytes: v itself, or what it is converted to in b. BF16
-// rounds to nearest even; a NaN stays one.
+// encode returns the bytes of v as type d: the memory of v itself if possible,
+// otherwise v converted into b. BF16 rounds to nearest even; a NaN stays one.
 func encode(b []byte, v []float32, d DType) []byte {
 	if d == F32 && littleEndian {
 		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
@@ -125,13 +127,7 @@ func encode(b []byte, v []float32, d DType) []byte {
 		return b[:4*len(v)]
 	}
 	for i, x := range v {
-		u := math.Float32bits(x)
-		if x != x {
-			u |= 1 << 22
-		} else {
-			u += 0x7fff + u>>16&1
-		}
-		binary.LittleEndian.PutUint16(b[2*i:], uint16(u>>16))
+		binary.LittleEndian.PutUint16(b[2*i:], num.RoundBF16(x))
 	}
 	return b[:2*len(v)]
 }

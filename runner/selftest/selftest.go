@@ -107,7 +107,7 @@ func (t *tester) machine() error {
 	if g, ok := e.(*cuda.Engine); ok {
 		d := g.Device()
 		fmt.Fprintf(t.w, "- device %s: compute capability %d.%d, %d multiprocessors, %d KiB of shared memory a block, %.1f GiB\n",
-			d.Name, d.Major, d.Minor, d.Multiprocessor, d.SharedPerBlock>>10, float64(d.Memory)/(1<<30))
+			d.Name, d.Major, d.Minor, d.Multiprocessors, d.SharedPerBlock>>10, float64(d.Memory)/(1<<30))
 	}
 	return nil
 }

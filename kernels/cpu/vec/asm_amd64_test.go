@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"xrun/kernels"
 	"xrun/kernels/num"
 )
 
@@ -103,7 +104,7 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 		for i := range w {
 			w[i] *= w[i]
 		}
-		(&AdamW{s, 1e-3, 0.1, 0.999, 0.001, 0.01, 0.3, 1e-8}).Update(x, y, z, w)
+		AdamW(&kernels.AdamW{Scale: s, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.999, OneMinusBeta2: 0.001, StepSize: 0.01, SqrtBC2: 0.3, Eps: 1e-8}, x, y, z, w)
 		return [][]float32{x, z, w}
 	},
 	"Transpose": func(x, y, z, w []float32, s float32) [][]float32 {

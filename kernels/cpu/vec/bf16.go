@@ -1,21 +1,10 @@
 package vec
 
 import (
-	"math"
 	"unsafe"
+
+	"xrun/kernels/num"
 )
-
-// round returns the bfloat16 nearest to x, ties to even. Denormals are kept; a
-// NaN stays one.
-func round(x float32) uint16 {
-	u := math.Float32bits(x)
-	if u&^(1<<31) > 0xff<<23 {
-		return uint16(u>>16) | 1<<6
-	}
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
-}
-
-func widen(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 
 // Round sets dst to x rounded to bfloat16, to nearest even. Denormals are
 // kept; a NaN stays one. dst may be in the memory of x, at its start.
@@ -26,7 +15,7 @@ func Round(dst []uint16, x []float32) {
 		roundAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n)
 	}
 	for i := n; i < len(x); i++ {
-		dst[i] = round(x[i])
+		dst[i] = num.RoundBF16(x[i])
 	}
 }
 
@@ -38,7 +27,7 @@ func DivideRound(dst []uint16, x []float32, s float32) {
 		divideRoundAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n, s)
 	}
 	for i := n; i < len(x); i++ {
-		dst[i] = round(x[i] / s)
+		dst[i] = num.RoundBF16(x[i] / s)
 	}
 }
 
@@ -50,7 +39,7 @@ func Widen(dst []float32, x []uint16) {
 		widenAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), 0, 1, n)
 	}
 	for i := n; i < len(x); i++ {
-		dst[i] = widen(x[i])
+		dst[i] = num.WidenBF16(x[i])
 	}
 }
 
@@ -80,6 +69,6 @@ func RoundTo(dst, x []float32) {
 		roundToAVX2(unsafe.SliceData(dst), unsafe.SliceData(x), n)
 	}
 	for i := n; i < len(x); i++ {
-		dst[i] = widen(round(x[i]))
+		dst[i] = num.WidenBF16(num.RoundBF16(x[i]))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"xrun/kernels"
 	"xrun/kernels/num"
 )
 
@@ -102,19 +103,9 @@ func Rotate(da, db, a, b, c, s []float32, inverse bool) {
 	}
 }
 
-// AdamW is one step's scalars; see kernels.AdamW, whose fields these are.
-type AdamW struct {
-	Scale, LRDecay, OneMinusBeta1, Beta2, OneMinusBeta2, StepSize, SqrtBC2, Eps float32
-}
-
-// Update updates parameters and moments from gradients:
-//
-//	g = g * Scale
-//	p = fma(-LRDecay, p, p)
-//	m = fma(OneMinusBeta1, g-m, m)
-//	v = fma(OneMinusBeta2, float32(g*g), float32(Beta2*v))
-//	p = fma(-StepSize, m/(sqrt(v)/SqrtBC2 + Eps), p)
-func (h *AdamW) Update(p, g, m, v []float32) {
+// AdamW updates parameters p and moments m and v from gradients g, as
+// kernels.AdamW says; the multiplication by Scale is always done.
+func AdamW(h *kernels.AdamW, p, g, m, v []float32) {
 	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
 	n := blocks(len(p), 8)
 	if n > 0 {

@@ -32,7 +32,7 @@ func ExpSumRound(x []float32, m float32) float32 {
 	}
 	for i := n; i < len(x); i++ {
 		e := num.Exp32(x[i] - m)
-		x[i] = widen(round(e))
+		x[i] = num.WidenBF16(num.RoundBF16(e))
 		l[i%lanes] += e
 	}
 	return tree(&l)
@@ -81,7 +81,7 @@ func ScoreGrad(p, ds []float32, m, sum, d, scale float32, rounded bool) {
 		v := num.Exp32(float32(p[i]*scale)-m) / sum
 		g := float32(float32(ds[i]-d)*v) * scale
 		if rounded {
-			v, g = widen(round(v)), widen(round(g))
+			v, g = num.WidenBF16(num.RoundBF16(v)), num.WidenBF16(num.RoundBF16(g))
 		}
 		p[i], ds[i] = v, g
 	}
@@ -135,9 +135,9 @@ func SwiGLUBF16(dst, gate, up []uint16) {
 		swigluBF16AVX2(unsafe.SliceData(dst), unsafe.SliceData(gate), unsafe.SliceData(up), n)
 	}
 	for i := n; i < len(gate); i++ {
-		g := widen(gate[i])
+		g := num.WidenBF16(gate[i])
 		s, _ := sigmoid(g)
-		dst[i] = round(float32(g*s) * widen(up[i]))
+		dst[i] = num.RoundBF16(float32(g*s) * num.WidenBF16(up[i]))
 	}
 }
 
@@ -171,9 +171,9 @@ func SwiGLUGradBF16(dgate, dup []uint16, dy []float32, gate, up []uint16) {
 		swigluGradBF16AVX2(unsafe.SliceData(dgate), unsafe.SliceData(dup), unsafe.SliceData(dy), unsafe.SliceData(gate), unsafe.SliceData(up), n)
 	}
 	for i := n; i < len(gate); i++ {
-		g, u := widen(gate[i]), widen(up[i])
+		g, u := num.WidenBF16(gate[i]), num.WidenBF16(up[i])
 		s, t := sigmoid(g)
-		dup[i] = round(dy[i] * float32(g*s))
-		dgate[i] = round(float32(dy[i]*u) * float32(s*num.FMA32(g, t, 1)))
+		dup[i] = num.RoundBF16(dy[i] * float32(g*s))
+		dgate[i] = num.RoundBF16(float32(dy[i]*u) * float32(s*num.FMA32(g, t, 1)))
 	}
 }

@@ -6,16 +6,13 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strings"
 
 	"xrun/kernels/cuda"
 )
 
-func contains(s, word string) bool { return strings.Contains(s, word) }
-
 func checkDevice(h *harness) {
 	d := h.Device()
-	if d.Name == "" || d.Major < 8 || d.Multiprocessor < 1 || d.SharedPerBlock < 99<<10 || d.Memory <= 0 {
+	if d.Name == "" || d.Major < 8 || d.Multiprocessors < 1 || d.SharedPerBlock < 99<<10 || d.Memory <= 0 {
 		h.errorf("an unlikely device: %+v", d)
 	}
 }

@@ -146,7 +146,7 @@ func (h *harness) refused(doing string, err error, word string) {
 	switch {
 	case err == nil:
 		h.errorf("%s: no error", doing)
-	case !contains(err.Error(), word):
+	case !strings.Contains(err.Error(), word):
 		h.errorf("%s: the error does not say %q: %v", doing, word, err)
 	}
 }

@@ -39,7 +39,7 @@ func Open(o Options) *Driver {
 	}
 	d := &Driver{device: ptx.NewDevice(o.Config), host: map[*byte]*hostMemory{}, digests: newDigests()}
 	c := d.device.Config()
-	d.info = cuda.Device{Name: "PTX interpreter", Major: o.Major, Minor: o.Minor, Multiprocessor: c.Multiprocessors,
+	d.info = cuda.Device{Name: "PTX interpreter", Major: o.Major, Minor: o.Minor, Multiprocessors: c.Multiprocessors,
 		SharedPerBlock: c.Shared, Memory: c.Memory, Emulated: true}
 	d.queues.init(o.Seed)
 	return d

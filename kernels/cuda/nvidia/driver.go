@@ -26,11 +26,8 @@ type Options struct {
 	Blocking bool
 }
 
-// The least that the kernels are compiled for.
-const (
-	minMajor, minMinor = 8, 0
-	minVersion         = 11000 // of the driver, for PTX 7.0
-)
+// minVersion is the oldest driver that compiles the kernels, which are PTX 7.0.
+const minVersion = 11000
 
 // driver implements cuda.Driver.
 type driver struct {
@@ -90,7 +87,7 @@ func Open(o Options) (cuda.Driver, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.Major < minMajor || info.Major == minMajor && info.Minor < minMinor {
+		if info.Major < cuda.MinMajor || info.Major == cuda.MinMajor && info.Minor < cuda.MinMinor {
 			small = append(small, fmt.Sprintf("%s (%d.%d)", info.Name, info.Major, info.Minor))
 			continue
 		}
@@ -100,7 +97,7 @@ func Open(o Options) (cuda.Driver, error) {
 		return nil, &UnavailableError{"no CUDA device", explanations[100].hint}
 	}
 	return nil, &UnavailableError{
-		fmt.Sprintf("no CUDA device of compute capability %d.%d or more: %s", minMajor, minMinor, strings.Join(small, ", ")),
+		fmt.Sprintf("no CUDA device of compute capability %d.%d or more: %s", cuda.MinMajor, cuda.MinMinor, strings.Join(small, ", ")),
 		"the kernels need an Ampere GPU (RTX 30, A100) or a newer one"}
 }
 
@@ -117,7 +114,7 @@ func describe(dev cu.Device) (cuda.Device, error) {
 	if err != nil {
 		return cuda.Device{}, failure("asking for the memory of "+name, err)
 	}
-	return cuda.Device{Name: name, Major: a[0], Minor: a[1], Multiprocessor: a[2], SharedPerBlock: a[3], Memory: memory}, nil
+	return cuda.Device{Name: name, Major: a[0], Minor: a[1], Multiprocessors: a[2], SharedPerBlock: a[3], Memory: memory}, nil
 }
 
 func open(dev cu.Device, info cuda.Device, o Options) (cuda.Driver, error) {

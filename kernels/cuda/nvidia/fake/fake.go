@@ -177,7 +177,7 @@ func fake_cuDeviceGetAttribute(v *C.int, a C.CUdevice_attribute, _ C.CUdevice) C
 	case C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
 		*v = C.int(d.Minor)
 	case C.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
-		*v = C.int(d.Multiprocessor)
+		*v = C.int(d.Multiprocessors)
 	case C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
 		*v = C.int(d.SharedPerBlock)
 	default:
