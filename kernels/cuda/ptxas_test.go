@@ -182,12 +182,13 @@ func occupancy(a architecture, u usage, threads, shared int) int {
 
 func assemblerTable(all map[string]map[string]usage) []byte {
 	var b bytes.Buffer
-	b.WriteString(`# What NVIDIA's assembler makes of the kernels
+	b.WriteString(`# The kernels in NVIDIA's assembler
 
-Written by TestAssembler from ptxas 12.9.86 (XRUN_UPDATE=1); CI compares. No
-kernel spills. Each column is registers a thread, then the share of a
-multiprocessor's warps that can be resident, from registers, threads and shared
-memory: what they can occupy, not how fast they are (measured.md).
+TestAssembler writes this file from the output of ptxas 12.9.86 (XRUN_UPDATE=1);
+CI compares it. No kernel spills. Each column gives registers per thread, then
+the share of a multiprocessor's warps that can be resident, given registers,
+threads and shared memory. That is occupancy, not speed; for speed see
+measured.md.
 
 | kernel | threads | shared bytes |`)
 	for _, a := range architectures {
