@@ -10,28 +10,28 @@ import (
 	"xrun/kernels/gemm"
 )
 
-// strip is the number of query rows whose scores against all their keys are
-// held at once, and group the rows that gemm.MulChain computes together.
+// strip is the number of query rows whose scores against all their keys are held at
+// once, group the number of rows that gemm.MulChain computes together.
 const (
 	strip = 4 * group
 	group = 6
 )
 
-// widened is the number of bf16 rows that are widened at once, to stay in the
+// widened is the number of bf16 rows that are widened at once. They stay in the
 // first-level cache.
 const widened = 64
 
-// block is what lengths of rows of scores are filled up to.
+// block is the unit to which rows of scores are padded.
 const block = 16
 
 func roundUp(n int) int { return (n + block - 1) &^ (block - 1) }
 
-// rowStride returns the distance of rows of n scores or keys: odd in blocks, so
-// that a column lies all over the first-level cache.
+// rowStride returns the distance between rows of n scores or keys. It is an odd
+// number of blocks, so that a column spreads over all sets of the first-level cache.
 func rowStride(n int) int { return roundUp(n) | block }
 
-// chunk is the number of query rows of a task: enough that packing the keys
-// is a small part of it.
+// chunk is the number of query rows of a task, large enough that packing the keys is
+// a small part of the work.
 const chunk = 5 * strip
 
 // attentionTask is the query rows [lo, hi) of a sequence, for the query heads
@@ -40,8 +40,8 @@ type attentionTask struct {
 	seq, kvHead, lo, hi int
 }
 
-// longestFirst orders tasks so that threads end together. The last row of a
-// task tells how many keys it reads.
+// longestFirst orders tasks so that threads finish at about the same time. The last
+// row of a task determines how many keys it reads.
 func longestFirst(a, b attentionTask) int { return b.hi - a.hi }
 
 // Attention sets dst = softmax(q·kᵀ/sqrt(HeadDim))·v.
@@ -120,7 +120,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 		at += n
 	}
 	packTransposed(w, kt[at:], ld, o.d, seq.First, t.hi, t.kvHead*hd, hd)
-	clearPast(kt, ld, hd, keys)
+	clearTail(kt, ld, hd, keys)
 	pack(v[at*hd:], o.f, seq.First, t.hi, t.kvHead*hd, hd)
 
 	scale := s.Scale()
@@ -136,7 +136,7 @@ func attentionPiece(e *Engine, w *worker, i int) {
 				gemm.MulChain(scores[g*ld:], ld, q[g*ldq:], ldq, 1, kt, ld, n, roundUp(past+lo+g+n), hd, false)
 			}
 			out := w.scratch(bufOut, m*hd)
-			full := past + lo + 1 // the keys that the first row of the strip sees
+			full := past + lo + 1 // keys that the first row of the strip sees
 			sums := w.scratch(bufRow, strip)
 			for r := range m {
 				sums[r] = o.exponentials(padded(scores[r*ld:], full+r), scale, first+r, h)
@@ -149,8 +149,8 @@ func attentionPiece(e *Engine, w *worker, i int) {
 	}
 }
 
-// exponentials turns the scores of a row and head into exponentials and returns
-// their sum.
+// exponentials replaces the scores of a row and head by their exponentials and
+// returns the sum.
 func (o *operands) exponentials(scores []float32, scale float32, row, head int) (sum float32) {
 	top, sum := vec.Softmax(scores, scale, o.c.dtype == kernels.BF16)
 	if o.b != nil {
@@ -160,8 +160,8 @@ func (o *operands) exponentials(scores []float32, scale float32, row, head int) 
 	return sum
 }
 
-// average stores the weighted sum of values of a row and head over the sum of
-// weights.
+// average stores the weighted sum of values of a row and head, divided by the sum of
+// the weights.
 func (o *operands) average(values []float32, sum float32, row, head int) {
 	to := row*o.a.cols + head*len(values)
 	if o.a.dtype == kernels.F32 {
@@ -171,8 +171,8 @@ func (o *operands) average(values []float32, sum float32, row, head int) {
 	}
 }
 
-// attendToken is attentionPiece for a sequence of one row, as in generation: it
-// reads keys and values once, where they lie.
+// attendToken is attentionPiece for a sequence of one row, as in generation. It reads
+// keys and values once, in place.
 func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	o := &e.op
 	s := o.heads
@@ -229,8 +229,8 @@ func (e *Engine) attendToken(w *worker, seq *kernels.Sequence, kvHead int) {
 	}
 }
 
-// strip returns columns [col, col+n) of m rows from first, and the distance of
-// rows: the tensor's own memory if F32, otherwise scratch buffer k.
+// strip returns columns [col, col+n) of m rows from first, and the distance between
+// rows. If t is F32 this is the tensor's own memory, otherwise scratch buffer k.
 func (t *tensor) strip(w *worker, k, first, m, col, n int) ([]float32, int) {
 	if t.dtype == kernels.F32 {
 		return t.f[first*t.cols+col:], t.cols
@@ -240,8 +240,8 @@ func (t *tensor) strip(w *worker, k, first, m, col, n int) ([]float32, int) {
 	return buf, n
 }
 
-// pack copies columns [col, col+n) of rows rows from first into dst, without
-// gaps.
+// pack copies columns [col, col+n) of the given number of rows from first into dst,
+// without gaps.
 func pack(dst []float32, t *tensor, first, rows, col, n int) {
 	from := first*t.cols + col
 	if t.dtype == kernels.BF16 {
@@ -255,7 +255,7 @@ func pack(dst []float32, t *tensor, first, rows, col, n int) {
 	}
 }
 
-// packTransposed is pack with element (r, c) at dst[c*ld+r].
+// packTransposed is pack, but puts element (r, c) at dst[c*ld+r].
 func packTransposed(w *worker, dst []float32, ld int, t *tensor, first, rows, col, n int) {
 	if t.dtype == kernels.F32 {
 		if rows > 0 {
@@ -271,17 +271,15 @@ func packTransposed(w *worker, dst []float32, ld int, t *tensor, first, rows, co
 	}
 }
 
-// clearPast clears what is missing from n columns to whole blocks, in rows of ld
-// values.
-func clearPast(m []float32, ld, rows, n int) {
+// clearTail clears the columns from n to the next whole block, in rows of ld values.
+func clearTail(m []float32, ld, rows, n int) {
 	for r := range rows {
 		clear(m[r*ld+n : r*ld+roundUp(n)])
 	}
 }
 
-// padded returns the first n elements of a row of scores, and what is missing
-// to whole blocks, which are faster, as -Inf, whose exponentials are zeros that
-// change no sum.
+// padded returns the first n elements of a row of scores, padded with -Inf to whole
+// blocks, which are faster. The exponentials of -Inf are zeros and change no sum.
 func padded(row []float32, n int) []float32 {
 	end := roundUp(n)
 	for i := n; i < end; i++ {

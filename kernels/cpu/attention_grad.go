@@ -49,8 +49,8 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	kt, vt, keys := w.scratch(bufKeysT, hd*ld), w.scratch(bufValuesT, hd*ld), w.scratch(bufKeys, n*hd)
 	packTransposed(w, kt, ld, o.k, first, n, col, hd)
 	packTransposed(w, vt, ld, o.v, first, n, col, hd)
-	clearPast(kt, ld, hd, n)
-	clearPast(vt, ld, hd, n)
+	clearTail(kt, ld, hd, n)
+	clearTail(vt, ld, hd, n)
 	pack(keys, o.k, first, n, col, hd)
 	lkv := o.b.cols
 	dk, dv := o.b.f[first*lkv+col:], o.c.f[first*lkv+col:]
@@ -65,7 +65,7 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	for h := t.kvHead * heads; h < (t.kvHead+1)*heads; h++ {
 		for lo := 0; lo < n; lo += strip {
 			m := min(strip, n-lo)
-			full := lo + 1 // the keys that the first row of the strip sees
+			full := lo + 1 // keys that the first row of the strip sees
 			q, ldq := o.h.strip(w, bufQuery, first+lo, m, h*hd, hd)
 			out, dout := w.scratch(bufOut, m*hd), w.scratch(bufDOut, m*hd)
 			pack(out, o.f, first+lo, m, h*hd, hd)
@@ -93,9 +93,9 @@ func attentionGradPiece(e *Engine, w *worker, i int) {
 	}
 }
 
-// chainSeen goes on with the chains of keys 0 to lo+m, rows of c with n values,
-// over those of m queries that see them: query r, row r of b, sees the keys up
-// to lo+r, and a[r*lda+key] is its value for one.
+// chainSeen continues the chains of keys 0 to lo+m-1, rows of c with n values, over
+// the m queries of a strip: key j sums a[r*lda+j] times row r of b over the queries r
+// that see it. Query r sees the keys up to lo+r.
 func chainSeen(c []float32, ldc int, a []float32, lda int, b []float32, ldb, lo, m, n int) {
 	gemm.MulChain(c, ldc, a, 1, lda, b, ldb, lo, n, m, true)
 	gemm.MulUpper(c[lo*ldc:], ldc, a[lo:], 1, lda, b, ldb, m, n, m)

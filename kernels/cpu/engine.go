@@ -9,8 +9,8 @@ import (
 	"xrun/kernels/pool"
 )
 
-// Numerics identifies the bits that this engine computes. It goes up whenever
-// any of them changes; the golden digests of the tests are recorded with it.
+// Numerics identifies the bits that this engine computes. Its number is incremented
+// whenever any of them changes; the golden digests of the tests belong to it.
 const Numerics = "cpu/1"
 
 // Options configure an engine. They never change a result.
@@ -26,14 +26,14 @@ type Engine struct {
 	workers []worker
 	err     error
 
-	// The operation in progress: body is called for each piece by call, which
-	// is made once, so that no operation allocates a closure.
+	// The operation in progress. call calls body for each piece; it is made once,
+	// so that no operation allocates a closure.
 	body func(e *Engine, w *worker, i int)
 	call func(worker, i int)
 	op   operands
 
 	residual gemm.Matrix
-	live     map[*tensor]struct{} // tensors whose memory is to be released
+	live     map[*tensor]struct{} // tensors not yet freed
 
 	tasks         []attentionTask
 	logits        []float32
@@ -47,7 +47,7 @@ type Engine struct {
 
 var _ kernels.Engine = (*Engine)(nil)
 
-// New returns an engine with its own worker threads, which Close ends.
+// New returns an engine with its own worker threads, which Close stops.
 func New(o Options) (*Engine, error) {
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("starting the cpu engine: %d threads, want at least 1 (or 0 for all processors)", o.Threads)
@@ -67,25 +67,25 @@ func (e *Engine) Name() string { return "cpu" }
 // Numerics returns [Numerics].
 func (e *Engine) Numerics() string { return Numerics }
 
-// MicroBatchInvariant returns true: gradients are one chain over a step.
+// MicroBatchInvariant returns true: gradients are one chain over a whole step.
 func (e *Engine) MicroBatchInvariant() bool { return true }
 
-// Pass returns 512 tokens, above which activations no longer fit into the
+// Pass returns 512 tokens, because the activations of more no longer fit into the
 // caches (2,048 tokens of SmolLM2 took 10 % more processor time), and 256 MiB.
 func (e *Engine) Pass() (tokens int, memory int64) { return 512, 256 << 20 }
 
 // Threads returns the number of worker threads.
 func (e *Engine) Threads() int { return len(e.workers) }
 
-// Sync returns and forgets the first failure since the last Sync.
+// Sync returns the first failure since the last Sync, and clears it.
 func (e *Engine) Sync() error {
 	err := e.err
 	e.err = nil
 	return err
 }
 
-// Close ends the worker threads and drops all memory. The engine and its
-// tensors must not be used afterwards.
+// Close stops the worker threads and frees all memory. The engine and its tensors
+// must not be used afterwards.
 func (e *Engine) Close() error {
 	if e.pool != nil {
 		e.pool.Close()
@@ -107,7 +107,8 @@ func (e *Engine) fail(format string, args ...any) {
 	}
 }
 
-// bug panics with what a caller did wrong, leaving no half-set operands behind.
+// bug panics with a description of the caller's mistake, after clearing operands that
+// may be half set.
 func (e *Engine) bug(format string, args ...any) {
 	e.op = operands{}
 	panic("kernels: " + fmt.Sprintf(format, args...))
@@ -137,12 +138,12 @@ type operands struct {
 	adamw               kernels.AdamW
 }
 
-// pieceSize is about how many elements a piece of elementwise work has: few
+// pieceSize is the approximate number of elements in a piece of elementwise work, few
 // enough that its operands stay in the first-level cache.
 const pieceSize = 4096
 
-// split returns the number of pieces of n elements, and sets op.n and op.m for
-// piece.
+// split returns the number of pieces that n elements make, and sets op.n and op.m for
+// operands.piece.
 func (e *Engine) split(n, piece int) int {
 	e.op.n, e.op.m = n, piece
 	return (n + piece - 1) / piece
@@ -154,7 +155,7 @@ func (o *operands) piece(i int) (lo, hi int) {
 	return lo, min(lo+o.m, o.n)
 }
 
-// rowsPerPiece returns how many rows of cols elements make a piece.
+// rowsPerPiece returns the number of rows of cols elements that make a piece.
 func rowsPerPiece(cols int) int { return max(1, pieceSize/max(cols, 1)) }
 
 // worker is the scratch memory of one thread.

@@ -9,27 +9,26 @@ import (
 	"xrun/kernels/pool"
 )
 
-// Limits is what this machine can do at most on an engine's threads: what the
-// speed of a kernel is compared with.
+// Limits holds the highest speeds that this machine reaches on an engine's threads.
+// Kernels are compared with them.
 type Limits struct {
 	// FMA and BF16 are GFLOP/s of a loop of independent multiply-adds in
-	// registers: gemm.PeakFMA and gemm.PeakBF16. Dot says that the second is of
-	// VDPBF16PS; without it, it is the first.
+	// registers: gemm.PeakFMA and gemm.PeakBF16. Dot reports that BF16 was measured
+	// with VDPBF16PS; otherwise it equals FMA.
 	FMA  float64 `json:"fma_gflops"`
 	BF16 float64 `json:"bf16_gflops"`
 	Dot  bool    `json:"vdpbf16ps"`
-	// Copy is GB/s of copying memory, bytes read and bytes written both
-	// counted; Read is GB/s of reading and xoring it.
+	// Copy is GB/s of copying memory, counting bytes read and bytes written; Read
+	// is GB/s of reading memory and xoring it.
 	Copy float64 `json:"copy_gbps"`
 	Read float64 `json:"read_gbps"`
 }
 
-// limitBytes is the size of what is read or copied: far beyond the caches.
+// limitBytes is the size of the memory read or copied, far larger than the caches.
 const limitBytes = 192 << 20
 
-// Limits measures this machine, in about a quarter of a second. Compare with
-// what is measured in the same minute: a machine that others use too does not
-// keep its speed.
+// Limits measures this machine, in about a quarter of a second. Compare only with
+// figures measured at about the same time: the speed of a shared machine varies.
 func (e *Engine) Limits() Limits {
 	l := Limits{FMA: gemm.PeakFMA(e.pool), Dot: gemm.HasDot()}
 	if l.BF16 = l.FMA; l.Dot {
@@ -38,7 +37,7 @@ func (e *Engine) Limits() Limits {
 	src, dst := pages.Alloc(limitBytes/4), pages.Alloc(limitBytes/4)
 	defer pages.Free(src)
 	defer pages.Free(dst)
-	for i := range src { // pages that were never written may all be one
+	for i := range src { // pages that were never written may share one physical page
 		src[i] = 1
 	}
 	const piece = 1 << 18 // elements
@@ -47,14 +46,14 @@ func (e *Engine) Limits() Limits {
 	return l
 }
 
-// Reader reads and xors memory far beyond the caches on an engine's threads: what
-// work that reads so many bytes once is compared with.
+// Reader reads and xors memory far larger than the caches on an engine's threads.
+// Its speed is the limit for work that reads as many bytes once.
 type Reader struct {
 	pool *pool.Pool
 	mem  []float32
 }
 
-// NewReader takes 192 MiB, which Close gives back.
+// NewReader allocates 192 MiB, which Close frees.
 func (e *Engine) NewReader() *Reader {
 	r := &Reader{e.pool, pages.Alloc(limitBytes / 4)}
 	for i := range r.mem {
@@ -63,7 +62,7 @@ func (e *Engine) NewReader() *Reader {
 	return r
 }
 
-// Speed reads about so many bytes and returns GB/s.
+// Speed reads about the given number of bytes and returns GB/s.
 func (r *Reader) Speed(bytes int64) float64 {
 	const piece = 1 << 18 // elements
 	read := 0
@@ -76,14 +75,14 @@ func (r *Reader) Speed(bytes int64) float64 {
 	return float64(read) / time.Since(start).Seconds() / 1e9
 }
 
-// Close gives the memory back.
+// Close frees the memory.
 func (r *Reader) Close() { pages.Free(r.mem) }
 
-// memorySpeed returns the best GB/s of f over all pieces, which move so many
-// bytes together.
+// memorySpeed returns the best GB/s of running f over all pieces, which together
+// move the given number of bytes.
 func memorySpeed(p *pool.Pool, bytes float64, f func(worker, i int)) float64 {
 	best := 0.0
-	for range 5 { // the first only touches the pages
+	for range 5 { // the first run faults the pages in
 		start := time.Now()
 		p.Run(limitBytes/4>>18, f)
 		best = max(best, bytes/time.Since(start).Seconds()/1e9)

@@ -7,7 +7,7 @@ import (
 	"xrun/kernels/gemm"
 )
 
-// matrix returns t for package gemm.
+// matrix returns t as an operand of package gemm.
 func (t *tensor) matrix() gemm.Matrix {
 	return gemm.Matrix{F32: t.f, BF16: t.b, Rows: t.rows, Cols: t.cols, Stride: t.cols}
 }
@@ -31,7 +31,7 @@ func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
 	gemm.Forward(e.pool, d.matrix(), s.matrix(), m.matrix(), add, &e.residual)
 }
 
-// LinearGradInput sets dx = dy·w, or adds it.
+// LinearGradInput sets dx = dy·w or, with add, adds it to dx.
 func (e *Engine) LinearGradInput(dx, dy, w kernels.Tensor, add bool) {
 	y := e.arg("LinearGradInput", "dy", dy, anyType, anySize, anySize)
 	m := e.arg("LinearGradInput", "w", w, kernels.F32, y.cols, anySize)
@@ -39,7 +39,7 @@ func (e *Engine) LinearGradInput(dx, dy, w kernels.Tensor, add bool) {
 	gemm.GradInput(e.pool, d.matrix(), y.matrix(), m.matrix(), add)
 }
 
-// LinearGradWeight sets dw = dyᵀ·x, or continues its chains.
+// LinearGradWeight sets dw = dyᵀ·x or, with carry, continues its chains.
 func (e *Engine) LinearGradWeight(dw, dy, x kernels.Tensor, starts []int32, carry bool) {
 	y := e.arg("LinearGradWeight", "dy", dy, anyType, anySize, anySize)
 	s := e.arg("LinearGradWeight", "x", x, y.dtype, y.rows, anySize)
@@ -51,7 +51,8 @@ func (e *Engine) LinearGradWeight(dw, dy, x kernels.Tensor, starts []int32, carr
 	gemm.GradWeight(e.pool, d.matrix(), y.matrix(), s.matrix(), starts, carry)
 }
 
-// BiasGrad sets db to the sum of dy over tokens, or continues its chains.
+// BiasGrad sets db to the sum of dy over tokens or, with carry, continues its
+// chains.
 func (e *Engine) BiasGrad(db, dy kernels.Tensor, carry bool) {
 	y := e.arg("BiasGrad", "dy", dy, anyType, anySize, anySize)
 	e.op.a = e.arg("BiasGrad", "db", db, kernels.F32, 1, y.cols)

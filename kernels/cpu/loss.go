@@ -11,21 +11,20 @@ import (
 	"xrun/kernels/pages"
 )
 
-// The number of label rows whose logits are in memory at once: many, so that
-// reading and updating the head's weights and gradients once for each chunk
-// costs little beside the products, but no more than a bounded memory, which
-// the rows of one call seldom fill.
+// The limits on the label rows whose logits are in memory at once. There are many,
+// because the head's weights and gradients are read and updated once for each
+// chunk, which should cost little beside the products. The memory they take is
+// bounded; the rows of one call seldom fill it.
 const (
 	lossRows   = 512
 	lossMemory = 320 << 20
 )
 
-// lossChunk returns how many rows of logits are in memory at once: an even
-// number.
+// lossChunk returns the number of rows of logits in memory at once, which is even.
 func lossChunk(vocab int) int { return min(lossRows, max(16, lossMemory/4/max(vocab, 1)&^1)) }
 
-// logitsFor makes room for the logits of a chunk, and returns how many rows
-// that is. Pages that are not touched take no memory.
+// logitsFor allocates memory for the logits of a chunk and returns the chunk's
+// number of rows. Pages that are never touched take no memory.
 func (e *Engine) logitsFor(vocab int) int {
 	rows := lossChunk(vocab)
 	if len(e.logits) < rows*vocab {
@@ -81,8 +80,8 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 	}
 }
 
-// evenCut returns where a chunk that may reach hi ends: a row earlier if hi would
-// separate a pair of rows, which count from the start of each sequence.
+// evenCut returns the end of a chunk of rows that may extend to hi: hi, or hi-1 if
+// hi would split a pair of rows. Pairs count from the start of each sequence.
 func evenCut(hi int, starts []int32) int {
 	first := int32(0)
 	for _, s := range starts {
@@ -94,8 +93,8 @@ func evenCut(hi int, starts []int32) int {
 	return hi - (hi-int(first))%2
 }
 
-// cutStarts returns the starts of the sequences in rows [lo, hi), counted from
-// lo. A sequence that began before lo starts at lo, at an even distance.
+// cutStarts returns the starts of the sequences in rows [lo, hi), relative to lo. A
+// sequence that began before lo, by an even number of rows, starts at 0.
 func cutStarts(dst, starts []int32, lo, hi int) []int32 {
 	dst = append(dst, 0)
 	for _, s := range starts {
@@ -117,7 +116,8 @@ func (e *Engine) logitRows(x, w *tensor, lo, hi int) {
 	gemm.Forward(e.pool, c, x.matrix().SliceRows(lo, hi), w.matrix(), nil, nil)
 }
 
-// lossRow turns a row of logits into a loss, and into its gradient.
+// lossRow computes the loss of a row of logits and, if wanted, replaces the row by
+// its gradient.
 func lossRow(e *Engine, w *worker, i int) {
 	o := &e.op
 	row, r := e.logits[i*o.n:(i+1)*o.n], o.m+i
@@ -130,8 +130,8 @@ func lossRow(e *Engine, w *worker, i int) {
 	}
 	vec.SoftmaxGrad(row, sum, o.coef[r], int(t))
 	if o.a.dtype == kernels.BF16 {
-		// In place: bfloat16 element j overwrites half of float32 element j/2,
-		// which has been read.
+		// In place: bfloat16 element j overwrites half of float32 element j/2, which
+		// has been read already.
 		vec.Round(halves(row)[:len(row)], row)
 	}
 }
@@ -169,8 +169,8 @@ func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows,
 	}
 }
 
-// gather copies the distinct rows among rows[lo:hi] into e.pick, at most
-// chunk of them, and returns hi. e.rowOf says which copy each index has.
+// gather copies the distinct rows among rows[lo:hi], at most chunk of them, into
+// e.pick or e.pickBF16 and returns hi. e.rowOf maps each index to its copy.
 func (e *Engine) gather(x *tensor, rows []int32, lo, chunk int) (hi int) {
 	e.rowOf = e.rowOf[:0]
 	n := 0
@@ -202,8 +202,8 @@ func (e *Engine) picked(x *tensor, n int) gemm.Matrix {
 	return gemm.NewF32(e.pick, n, x.cols)
 }
 
-// firsts returns, for each value 0, 1, ... of the ascending list, the index of
-// its first occurrence, then the length.
+// firsts returns the index of the first occurrence of each value 0, 1, ... in the
+// ascending list, followed by the length of the list.
 func firsts(dst, list []int32) []int32 {
 	for i, v := range list {
 		if int(v) == len(dst) {

@@ -43,7 +43,8 @@ func inverseRMS(x []float32, eps float32) float32 {
 	return 1 / float32(math.Sqrt(float64(mean+eps)))
 }
 
-// RMSNormGrad adds the gradient with respect to x to dx, and sets dweight.
+// RMSNormGrad adds the gradient with respect to x to dx, and sets dweight or, with
+// carry, continues its chains.
 func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps float32, carry bool) {
 	s := e.arg("RMSNormGrad", "x", x, kernels.F32, anySize, anySize)
 	op := operands{

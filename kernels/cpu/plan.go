@@ -2,21 +2,21 @@ package cpu
 
 import "xrun/kernels/gemm"
 
-// Training says what [Engine.Overhead] must know of the largest micro-batch.
+// Training describes a model and its largest micro-batch for [Engine.Overhead].
 type Training struct {
 	Vocab, Hidden, HeadDim int
 	Inner                  int // width of the MLP
 	Tokens                 int
 	Labels                 int // label rows
-	Longest                int // tokens of a sequence
+	Longest                int // tokens of the longest sequence
 }
 
-// heapGrowth is what the collected heap grows by.
+// heapGrowth is the expected growth of the Go heap.
 const heapGrowth = 4 << 20
 
-// Overhead predicts the bytes that the engine takes in training beside its
-// tensors: logits of the label rows in memory at once, packed operands, and each
-// thread's keys, values and scores.
+// Overhead predicts the bytes that the engine uses in training beside its tensors:
+// the logits of the label rows in memory at once, packed operands, and each thread's
+// keys, values and scores.
 func (e *Engine) Overhead(t Training) int64 {
 	logits := int64(min(t.Labels, lossChunk(t.Vocab))) * int64(t.Vocab)
 	ld := int64(rowStride(t.Longest))

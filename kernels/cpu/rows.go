@@ -73,8 +73,8 @@ func embedPiece(e *Engine, w *worker, i int) {
 	}
 }
 
-// columnPiece is the width of a piece of work that walks down columns: whole
-// cache lines, and enough of them for the prefetcher.
+// columnPiece is the width of a piece of work that walks down columns: enough whole
+// cache lines for the prefetcher.
 const columnPiece = 64
 
 // EmbedGrad adds d[t] to rows[slots[t]], tokens ascending.

@@ -9,8 +9,8 @@ import (
 	"xrun/kernels/pages"
 )
 
-// tensor is a dense row-major matrix: f or b holds rows*cols elements. A view
-// knows the tensor whose memory it shares.
+// tensor is a dense row-major matrix: f or b holds rows*cols elements. The owner of a
+// view is the tensor whose memory it shares; other tensors own themselves.
 type tensor struct {
 	engine     *Engine
 	dtype      kernels.DType
@@ -18,10 +18,10 @@ type tensor struct {
 	f          []float32
 	b          []uint16
 	owner      *tensor
-	mem        []float32 // what a tensor that is no view was allocated
+	mem        []float32 // allocated memory; nil for views
 
-	// The last view that Slice made, of rows from lastAt: a step asks for the
-	// same views as the step before.
+	// The last view that Slice made, of rows from lastAt. It is kept because a step
+	// asks for the same views as the step before.
 	last   *tensor
 	lastAt int
 }
@@ -51,8 +51,7 @@ func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	return x
 }
 
-// Free gives the memory of ts back; they and their views must not be used
-// afterwards.
+// Free frees the memory of ts. They and their views must not be used afterwards.
 func (e *Engine) Free(ts ...kernels.Tensor) {
 	for _, t := range ts {
 		x, ok := t.(*tensor)
@@ -107,8 +106,8 @@ func (t *tensor) load(w *worker, k, lo, hi int) []float32 {
 	return buf
 }
 
-// target returns where to compute elements [lo, hi) before store: the tensor's
-// own memory if it is F32, otherwise scratch buffer k of w.
+// target returns memory in which to compute elements [lo, hi) before calling store:
+// the tensor's own if it is F32, otherwise scratch buffer k of w.
 func (t *tensor) target(w *worker, k, lo, hi int) []float32 {
 	if t.dtype == kernels.F32 {
 		return t.f[lo:hi]
@@ -116,7 +115,7 @@ func (t *tensor) target(w *worker, k, lo, hi int) []float32 {
 	return w.scratch(k, hi-lo)
 }
 
-// store rounds what was computed in target's memory into elements from lo.
+// store rounds the values computed in target's memory into the elements from lo on.
 func (t *tensor) store(buf []float32, lo int) {
 	if t.dtype == kernels.BF16 {
 		vec.Round(t.b[lo:lo+len(buf)], buf)
@@ -145,7 +144,7 @@ func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 	}
 }
 
-// Read copies src out.
+// Read copies src into dst.
 func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 	s := e.arg("Read", "src", src, anyType, anySize, anySize)
 	if len(dst) != s.size() {
@@ -158,14 +157,14 @@ func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 	}
 }
 
-// What arg accepts.
+// Arguments of arg that match any type and any size.
 const (
 	anyType = args.AnyType
 	anySize = args.AnySize
 )
 
-// arg checks a tensor argument of an operation: made by this engine, of type t
-// and shape [rows, cols] as far as they are given.
+// arg checks a tensor argument of an operation: that this engine made it, and that it
+// has type t and shape [rows, cols], except where these are anyType or anySize.
 func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
 	y, ok := x.(*tensor)
 	switch {
@@ -186,7 +185,7 @@ func (e *Engine) optional(op, name string, x kernels.Tensor, t kernels.DType, ro
 	return e.arg(op, name, x, t, rows, cols)
 }
 
-// must panics with what a caller did wrong.
+// must panics if err, which describes a caller's mistake, is not nil.
 func (e *Engine) must(err error) {
 	if err != nil {
 		e.bug("%v", err)
@@ -199,8 +198,8 @@ func (e *Engine) checkStarts(op string, starts []int32, rows int) {
 	e.must(args.Starts(op, starts, rows))
 }
 
-// inTable reports whether all ids are rows of a table of n, and remembers the
-// first that is not.
+// inTable reports whether all ids are rows of a table of n rows. It records the first
+// that is not, for Sync.
 func (e *Engine) inTable(op, name string, ids []int32, n int) bool {
 	err := args.Table(op, name, ids, n)
 	if err != nil {

@@ -8,50 +8,51 @@ import (
 	"xrun/kernels/pool"
 )
 
-// path is one implementation of the inner parts. All paths give equal bits.
+// path is one implementation of the inner parts. All paths give the same bits.
 type path struct {
 	name string
-	// mr×nr is the tile held in registers: a is packed in panels of mr lanes,
-	// b in panels of nr.
+	// mr×nr is the tile held in registers. a is packed in panels of mr lanes, b in
+	// panels of nr.
 	mr, nr int
-	// pack is the function of that name for widths mr and nr.
+	// pack implements the function pack for the widths mr and nr.
 	pack func(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int)
 	// tile computes the chains of m rows and nr columns of c over k packed
-	// positions; mode is a set of the bits below. If e is not nil they end here,
-	// and go there instead of into c, whose values are then lost.
+	// positions; mode is a set of the bits below. If e is not nil the chains end
+	// here and are stored where e says; the values in c are then undefined.
 	tile func(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending)
-	// pairs says that bf16 operands are packed as words of two, for VDPBF16PS.
+	// pairs reports that bf16 operands are packed as words of two, for VDPBF16PS.
 	pairs bool
-	// finish is finishPortable.
+	// finish implements finishPortable.
 	finish func(dst []float32, dst16 []uint16, c, bias, res []float32)
-	// mulChain is MulChain, MulUpper or MulLower, as shape says.
+	// mulChain implements MulChain, MulUpper and MulLower, selected by shape.
 	mulChain func(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k, shape int)
-	// mulRows is MulRows, and mulRowsBF16 MulRowsBF16.
+	// mulRows and mulRowsBF16 implement MulRows and MulRowsBF16.
 	mulRows     func(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
 	mulRowsBF16 func(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int)
 	// thin computes columns [n0, n1) of a Forward of at most thinRows rows.
 	thinRows int
 	thin     func(j *job, worker, n0, n1 int)
-	// peak does so many rounds of independent multiply-adds of peakFlops
-	// operations; peakRounds take some milliseconds.
+	// peak runs rounds of independent multiply-adds, of peakFlops operations each.
+	// peakRounds of them take a few milliseconds.
 	peak                  func(rounds int)
-	peakPairs             func(rounds int) // of VDPBF16PS, twice the operations
+	peakPairs             func(rounds int) // with VDPBF16PS, twice the operations
 	peakFlops, peakRounds int
 }
 
 // Bits of a tile's mode; kernels/_gen mirrors them.
 const (
-	modeLoad   = 1 << iota // go on from the values in c, not from +0
+	modeLoad   = 1 << iota // continue from the values in c, not from +0
 	modeFlush              // bf16: flush denormals, or take words of two
 	modeStream             // store past the caches, if the path can
 )
 
-// Blocking, in float32 values. A block of the chain (kBlock) of one panel of b
-// stays in L1 while it meets a block of rows of a (rowBlock), which stays in L2
-// while it meets the panels of b. Of the operand that each worker packs for itself
-// a piece has so many panels of b (colPanels) or rows of a (rowBlock); of the other one,
-// a chunk is packed at a time and a piece has at most laneLimit rows or columns. apart is
-// the most values of a piece whose chains are kept elsewhere until they end.
+// Blocking, in float32 values. A block of kBlock positions of one panel of b stays in
+// L1 while it is multiplied by a block of rowBlock rows of a, which stays in L2 while
+// it is multiplied by the panels of b. Of the operand that each worker packs for
+// itself, a piece has at most colPanels panels of b, or rowBlock rows of a. The other
+// operand is packed a chunk of chunkWords at a time, and a piece has at most laneLimit
+// of its rows or columns. apart is the largest size of a piece whose chains are kept
+// outside the result until they end.
 const (
 	kBlock     = 384
 	rowBlock   = 144
@@ -60,17 +61,17 @@ const (
 	apart      = 1 << 17
 	chunkWords = 3 << 19
 	thinCols   = 8       // columns that a thin product computes at a time
-	thinLimit  = 4096    // columns of a piece of it at most
-	smallWork  = 1 << 16 // multiply-adds not worth waking anybody for
-	// A result of so many values, overwritten in one block of k of at most
-	// streamBlock, goes past the caches: nothing of it is read, and nothing
-	// would be left in them anyway.
+	thinLimit  = 4096    // largest number of columns of a piece of a thin product
+	smallWork  = 1 << 16 // multiply-adds too few to wake a worker for
+	// A result of at least streamWords values that is overwritten, in one block of
+	// at most streamBlock positions, is stored past the caches: it is not read, and
+	// too large to stay in them.
 	streamWords = 1 << 21
 	streamBlock = 512
 )
 
-// Scratch is the most float32 values that products keep for the packed form of
-// one operand, and ThreadScratch those that each thread keeps beside it.
+// Scratch is the largest number of float32 values that products keep for the packed
+// shared operand, ThreadScratch the largest number that each thread keeps besides.
 const (
 	Scratch       = chunkWords
 	ThreadScratch = rowBlock*streamBlock + apart
@@ -88,23 +89,25 @@ type job struct {
 	out    Matrix
 	bias   []float32
 	res    Matrix // added if res.F32 is not nil
-	direct bool   // the chain is kept in out itself
-	stream bool   // results go past the caches
+	direct bool   // the chains are kept in out itself
+	stream bool   // results are stored past the caches
 
-	kb int // positions of a block of k
+	kb int // positions in a block of k
 
-	// One operand is packed for all workers, a chunk at a time: lanes [l0, l1) and
-	// positions [k0, k1). The larger one is packed by who uses it.
-	shared, own         operand
-	l0, l1, k0, k1      int
-	split               packSplit
-	panels              int // of the chunk
-	part, group, groups int // panels of a piece: shared ones, its own, and how many pieces side by side
+	// The smaller operand, shared, is packed for all workers, a chunk at a time:
+	// lanes [l0, l1) and positions [k0, k1). Each worker packs its part of the larger
+	// one, own, itself.
+	shared, own    operand
+	l0, l1, k0, k1 int
+	split          packSplit
+	panels         int // in the chunk
+	part, group    int // panels of a piece: of shared, of own
+	groups         int // pieces side by side along own
 	packed              []float32
 	scratch             []scratch // of each worker
 	order               []int32
 
-	thinWidth int // columns of a piece of a thin product
+	thinWidth int // columns in a piece of a thin product
 
 	packPiece, tilePiece, thinPiece func(worker, i int)
 }
@@ -125,9 +128,9 @@ func (o operand) lanesOf(p, q int) (lane, lanes int) {
 
 // scratch is a worker's own memory.
 type scratch struct {
-	own  []float32 // packed panels
+	own  []float32 // packed panels of the operand own
 	c    []float32 // chains, before the epilogue
-	edge []float32 // a tile column for cut panels
+	edge []float32 // a column of tiles for cut panels
 	end  ending
 }
 
@@ -149,7 +152,8 @@ func newJob() *job {
 	return j
 }
 
-// release forgets the caller's memory and keeps the job's own.
+// release drops references to the caller's memory and keeps the job, with its own
+// memory, for reuse.
 func (j *job) release() {
 	j.a, j.b, j.out, j.res, j.bias = side{}, side{}, Matrix{}, Matrix{}, nil
 	idle.Lock()
@@ -191,7 +195,7 @@ func (j *job) run(p *pool.Pool) {
 	if j.stream {
 		j.kb = even(j.k, streamBlock, 8)
 	}
-	// Chains that are kept elsewhere until they end are not cut.
+	// Chains that are kept outside the result are not cut.
 	kChunk := max(j.k, 1)
 	if j.direct && j.bias == nil {
 		kChunk = even(j.k, 4096, j.kb)
@@ -215,12 +219,12 @@ func (j *job) run(p *pool.Pool) {
 	}
 }
 
-// ownsRows reports whether it is a that workers pack for themselves.
+// ownsRows reports whether a is the operand that workers pack for themselves.
 func (j *job) ownsRows() bool { return j.own.side == &j.a }
 
-// splitResult cuts the chunk of the result into pieces, and returns how many
-// there are: for each, a worker packs its own panels, so that those are cut
-// before the shared ones, and enough of them that threads end together.
+// splitResult cuts the chunk of the result into pieces and returns their number. The
+// own panels are cut first, because a worker packs them anew for each piece. There are
+// enough pieces for threads to finish at about the same time.
 func (j *job) splitResult(threads int) int {
 	j.part = even(j.panels, laneLimit/j.shared.width, 1)
 	limit := colPanels
@@ -258,12 +262,12 @@ func each(p *pool.Pool, small bool, n int, f func(worker, i int)) {
 	}
 }
 
-// packSplit says how the packing of a is cut into pieces of about 16K values:
-// panels at a time, and positions at a time of those.
+// packSplit describes how the packing of the shared operand is cut into pieces of about
+// 16K values: group panels by segment positions.
 type packSplit struct{ group, segment, groups, segments int }
 
-// downColumns and downRows are the piece of a side whose chains run down the
-// matrix: memory is read in stretches of some lines of each row.
+// downColumns and downRows are the size of a piece of a side whose chains run down the
+// matrix. A few cache lines are read from each row.
 const downColumns, downRows = 256, 64
 
 func (j *job) splitShared() packSplit {
@@ -287,7 +291,7 @@ func (j *job) runPack(_, i int) {
 	lane := j.l0 + first*width
 	lanes := min(s.group*width, j.l1-lane)
 	for from < to {
-		// The part of the segment that lies in one block.
+		// The part of the segment within one block.
 		k := j.k0 + (from-j.k0)/j.kb*j.kb
 		end := min(k+j.kb, j.k1)
 		part := min(to, end)
@@ -297,9 +301,9 @@ func (j *job) runPack(_, i int) {
 	}
 }
 
-// runTile computes one piece of the result: for all blocks of k, it packs its own
-// panels and multiplies them by the shared ones. What the tiles do not finish,
-// finishRow does while the rows are near.
+// runTile computes one piece of the result: for each block of k, it packs its own
+// panels and multiplies them by the shared ones. finishRow finishes what the tiles do
+// not, while the rows are in the cache.
 func (j *job) runTile(worker, i int) {
 	nr := j.path.nr
 	w := &j.scratch[worker]
@@ -321,7 +325,7 @@ func (j *job) runTile(worker, i int) {
 	}
 	own := grow(&w.own, (o1-o0)*j.own.width*min(j.kb, j.k))
 	finishing := !j.direct || j.bias != nil
-	whole := cols / nr * nr // columns of whole tiles, which end their chains by themselves
+	whole := cols / nr * nr // columns of whole tiles, which finish their chains themselves
 	for k := j.k0; k < j.k1 || k == j.k0; k += j.kb {
 		depth := min(k+j.kb, j.k1) - k
 		last := k+j.kb >= j.k1
@@ -353,7 +357,8 @@ func (j *job) runTile(worker, i int) {
 	}
 }
 
-// end says that the chains from row m and column n on end in the result.
+// end returns the ending that stores the chains from row m and column n on in the
+// result.
 func (j *job) end(w *scratch, m, n int) *ending {
 	e := &w.end
 	*e = ending{ldd: j.out.Stride, ldr: j.res.Stride}
@@ -371,7 +376,7 @@ func (j *job) end(w *scratch, m, n int) *ending {
 	return e
 }
 
-// mode returns the tiles' mode for the block of the chain from k on.
+// mode returns the tiles' mode for the block of k that begins at k.
 func (j *job) mode(k int) int {
 	mode := 0
 	if j.carry || k > 0 {
@@ -386,7 +391,7 @@ func (j *job) mode(k int) int {
 	return mode
 }
 
-// cut computes a tile column of fewer than nr columns beside a whole one.
+// cut computes a column of tiles with fewer than nr columns, in a buffer.
 func (j *job) cut(w *scratch, c []float32, cols int, a, b []float32, depth, rows, mode int) {
 	nr, ldc := j.path.nr, j.out.Stride
 	e := grow(&w.edge, rows*nr)
@@ -402,8 +407,8 @@ func (j *job) cut(w *scratch, c []float32, cols int, a, b []float32, depth, rows
 	}
 }
 
-// finishRow writes columns [n0, n1) of row m of the result, whose finished
-// chains are c.
+// finishRow writes columns [n0, n1) of row m of the result from the finished chains
+// c.
 func (j *job) finishRow(m, n0, n1 int, c []float32) {
 	var dst, bias, res []float32
 	var dst16 []uint16

@@ -2,9 +2,9 @@ package gemm
 
 import "unsafe"
 
-// ending is what becomes of chains that have come to their end in a tile:
-// dst, or dst16 rounded, = chain + bias + res, where nil adds nothing, in rows ldd
-// and ldr apart. dst and res may be the same.
+// ending describes how a tile finishes its chains: it stores chain + bias + res in dst
+// or, rounded, in dst16. bias and res may be nil. Rows of the destination are ldd
+// apart, those of res ldr. dst and res may be the same.
 type ending struct {
 	dst       []float32
 	dst16     []uint16
@@ -13,7 +13,7 @@ type ending struct {
 	raw       [6]uintptr // for assembly
 }
 
-// row ends the i-th row of a tile.
+// row finishes the i-th row of a tile.
 func (e *ending) row(i int, chains []float32) {
 	dst, dst16, res := e.dst, e.dst16, e.res
 	if dst16 != nil {
@@ -27,9 +27,9 @@ func (e *ending) row(i int, chains []float32) {
 	finishPortable(dst, dst16, chains, e.bias, res)
 }
 
-// words is what the assembly's tiles take for e: the addresses of destination
-// and residual, which they move on, each with the bytes between its rows, the
-// address of the bias, and 1 if the destination is bf16.
+// words returns e in the form that the assembly takes: the addresses of destination
+// and residual, which the assembly advances, each followed by the bytes between its
+// rows, then the address of the bias, then 1 if the destination is bf16.
 func (e *ending) words() *uintptr {
 	if e == nil {
 		return nil

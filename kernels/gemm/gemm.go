@@ -6,11 +6,11 @@ import (
 	"xrun/kernels/pool"
 )
 
-// Forward sets dst[T,N] = x[T,K]·w[N,K]ᵀ, plus bias[N] and residual[T,N] if
-// they are not nil, each one float32 addition after the chain over K. dst is
-// F32, or BF16 and then rounded once at the end. x F32 gives the plain chain of
-// w, the F32 master weights; x BF16 gives the bf16 chain, for which w is BF16 or
-// rounded to it. residual is F32 and may be dst.
+// Forward sets dst[T,N] = x[T,K]·w[N,K]ᵀ, plus bias[N] and residual[T,N] if they are
+// not nil, each by one float32 addition after the chain over K. dst is F32, or BF16
+// and rounded once at the end. If x is F32, w must be F32, and the chain is the plain
+// one. If x is BF16, the chain is the bf16 chain, and w is BF16 or is rounded to it.
+// residual is F32 and may be dst.
 func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
 	dst.check("dst", x.Rows, w.Rows)
 	x.check("x", x.Rows, w.Cols)
@@ -36,9 +36,9 @@ func Forward(p *pool.Pool, dst, x, w Matrix, bias []float32, residual *Matrix) {
 	j.release()
 }
 
-// GradInput sets dx[T,K] = dy[T,N]·w[N,K], a chain over N ascending; with add,
-// the finished product is added to dx by one float32 addition. dx and w are
-// F32; dy BF16 gives the bf16 chain with w rounded to bf16.
+// GradInput sets dx[T,K] = dy[T,N]·w[N,K], a chain over N ascending. If add is set, it
+// adds the finished product to dx instead, by one float32 addition. dx and w are F32.
+// If dy is BF16, the chain is the bf16 chain with w rounded to bf16.
 func GradInput(p *pool.Pool, dx, dy, w Matrix, add bool) {
 	dx.checkF32("dx", dy.Rows, w.Cols)
 	dy.check("dy", dy.Rows, w.Rows)
@@ -54,12 +54,12 @@ func GradInput(p *pool.Pool, dx, dy, w Matrix, add bool) {
 	j.release()
 }
 
-// GradWeight sets dw[N,K] = dy[T,N]ᵀ·x[T,K], a chain over tokens in order,
-// which goes on from dw with carry and otherwise overwrites it. dw is F32; dy
-// and x are both F32 or both BF16. starts holds the first row of each
-// sequence, ascending, then T; in bf16, pairs of tokens are counted from
-// there, and the odd end of a sequence is paired with a row of zeros. With
-// carry, a sequence may be split over calls after an even number of its rows.
+// GradWeight sets dw[N,K] = dy[T,N]ᵀ·x[T,K], a chain over tokens in order. With carry
+// it continues the chains in dw; otherwise it overwrites dw. dw is F32; dy and x are
+// both F32 or both BF16. starts holds the first row of each sequence, ascending,
+// followed by T. In bf16, pairs of tokens are counted from these rows, and the last
+// token of a sequence of odd length is paired with a row of zeros. With carry, a
+// sequence may be split over calls after an even number of its rows.
 func GradWeight(p *pool.Pool, dw, dy, x Matrix, starts []int32, carry bool) {
 	dw.checkF32("dw", dy.Cols, x.Cols)
 	dy.check("dy", x.Rows, dy.Cols)
@@ -92,8 +92,8 @@ func checkStarts(starts []int32, tokens int) {
 	}
 }
 
-// product prepares an F32 (plain) or a bf16 product. b is rounded if it is F32.
-// Words of two are packed only if pairs allows it.
+// product prepares a plain F32 product or a bf16 product, for which b is rounded if it
+// is F32. Operands are packed as words of two only if pairs is set.
 func (j *job) product(m, n int, a, b side, k int, bf16, pairs bool) {
 	j.path = active()
 	j.m, j.n, j.k, j.flushing, j.carry = m, n, k, bf16, false
@@ -112,10 +112,10 @@ func (j *job) product(m, n int, a, b side, k int, bf16, pairs bool) {
 	j.a, j.b = a, b
 }
 
-// listRows lists the source rows of all positions of a chain that runs down
-// the rows of b (and of a, in weight gradients), which starts divide into
-// sequences: in the bf16 formats each is filled up to an even number of rows
-// and the odd row of each pair comes first, unless pairs become words.
+// listRows lists the source rows of all positions of a chain that runs down the rows
+// of b (and of a, in weight gradients). starts divides the rows into sequences. In the
+// bf16 formats each sequence is padded to an even number of rows, and the odd row of
+// each pair comes first unless pairs become words.
 func (j *job) listRows(starts ...int32) {
 	j.order = j.order[:0]
 	swap := int32(0)
@@ -152,13 +152,12 @@ func (j *job) listRows(starts ...int32) {
 //
 //	c[i*cStride+j] (+)= Σ a[i*aRow+q*aCol] · b[q*bStride+j]
 //
-// for i < m, j < n, over q < k ascending: one plain f32 chain an element,
-// from +0, or with carry from the value in c. The strides of a are free, so
-// that a may be read transposed; b and c are row-major. It packs nothing: a
-// strip of 16 columns of b is read straight from memory once for every 6 rows
-// of c, out of L1 when k is a few hundred or less (longer chains are cut into
-// such blocks). It is at its best with n a multiple of 16 and m of 6, and
-// with a bStride that is no multiple of 1024.
+// for i < m, j < n, over q < k ascending: each element is one plain f32 chain, from +0
+// or, with carry, from the value in c. a may have any strides, so that it can be read
+// transposed; b and c are row-major. Nothing is packed: a strip of 16 columns of b is
+// read from memory once for every 6 rows of c, and stays in L1 because longer chains
+// are cut into blocks of a few hundred. It is fastest if n is a multiple of 16, m of
+// 6, and bStride not a multiple of 1024.
 func MulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int, carry bool) {
 	shape := 0
 	if carry {
@@ -167,18 +166,18 @@ func MulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32
 	mulShape(c, cStride, a, aRow, aCol, b, bStride, m, n, k, shape)
 }
 
-// MulLower is [MulChain], from +0, with chains that grow: that of row i goes over
-// q < k+i. So one more key is seen by each query.
+// MulLower is [MulChain], from +0, with chains that grow: the chain of row i runs over
+// q < k+i, as each query sees one more key than the one before.
 func MulLower(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int) {
 	mulShape(c, cStride, a, aRow, aCol, b, bStride, m, n, k, chainLower)
 }
 
-// MulUpper is [MulChain], from the values in c, with chains that begin later: that
-// of row i goes over i ≤ q < k, where k is at least m. So each key is seen by one
-// query less.
+// MulUpper is [MulChain], from the values in c, with chains that begin later: the
+// chain of row i runs over i ≤ q < k, as each key is seen by one query fewer than the
+// one before. k must be at least m.
 func MulUpper(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k int) {
 	if k < m {
-		panic("kernels: gemm: chains that begin behind their end")
+		panic("kernels: gemm: k is less than m")
 	}
 	mulShape(c, cStride, a, aRow, aCol, b, bStride, m, n, k, chainLoad|chainUpper)
 }
@@ -190,7 +189,7 @@ func mulShape(c []float32, cStride int, a []float32, aRow, aCol int, b []float32
 	if cStride < n || bStride < n || aRow < 0 || aCol < 0 || k < 0 {
 		panic("kernels: gemm: bad strides")
 	}
-	// The last elements, so that no path need check again.
+	// Check the last elements here, so that the paths need not.
 	_ = c[(m-1)*cStride+n-1]
 	last := k
 	if shape&chainLower != 0 {
@@ -207,18 +206,18 @@ func mulShape(c []float32, cStride int, a []float32, aRow, aCol int, b []float32
 //
 //	c[i*cStride+j] = Σ x[q*m+i] · w[j*wStride+q]
 //
-// for i < m, j < n, over q < k ascending: one plain f32 chain an element, from +0.
-// It is MulChain for few rows and a b that lies transposed and is read once, as
-// the keys of a generated token: at the speed of memory for m of at most 8 and k a
-// multiple of 4, slowly for others.
+// for i < m, j < n, over q < k ascending: each element is one plain f32 chain from +0.
+// It is MulChain for few rows and a transposed b that is read once, such as the keys
+// of a generated token. It runs at the speed of memory if m is at most 8 and k a
+// multiple of 4, and slowly otherwise.
 func MulRows(c []float32, cStride int, x, w []float32, wStride, m, n, k int) {
 	if checkRows(c, cStride, x, len(w), wStride, m, n, k) {
 		active().mulRows(c, cStride, x, w, wStride, m, n, k)
 	}
 }
 
-// MulRowsBF16 is [MulRows] with bfloat16 w: the same plain chains, denormals kept.
-// It is at its best with k a multiple of 8.
+// MulRowsBF16 is [MulRows] with a bfloat16 w: the same plain chains, denormals kept. It
+// is fast only if k is a multiple of 8.
 func MulRowsBF16(c []float32, cStride int, x []float32, w []uint16, wStride, m, n, k int) {
 	if checkRows(c, cStride, x, len(w), wStride, m, n, k) {
 		active().mulRowsBF16(c, cStride, x, w, wStride, m, n, k)

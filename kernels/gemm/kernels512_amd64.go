@@ -4,8 +4,8 @@ package gemm
 
 import "unsafe"
 
-// avx512 is the path of 512-bit vectors: the same generator as AVX2 with a
-// larger tile. Rows of few and epilogues stay with AVX2.
+// avx512 is the path of 512-bit vectors, from the same generator as AVX2 with a larger
+// tile. Thin products, packing and epilogues use AVX2.
 var avx512 = path{
 	name:     "avx512",
 	mr:       12,
@@ -20,8 +20,8 @@ var avx512 = path{
 	peak:     peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
 }
 
-// avx512bf16 is avx512 with VDPBF16PS for bf16 operands, which it packs as
-// words of two.
+// avx512bf16 is avx512 with VDPBF16PS for bf16 operands, which are packed as words of
+// two.
 var avx512bf16 = path{
 	name:     "avx512bf16",
 	mr:       12,
@@ -73,8 +73,8 @@ func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending)
 	}
 }
 
-// tileDot is the tile of avx512bf16: modeFlush says that the operands are
-// words of two bf16 values; the instruction flushes by itself.
+// tileDot is the tile of avx512bf16. modeFlush means that the operands are words of two
+// bf16 values; the instruction flushes denormals itself.
 func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	if mode&modeFlush == 0 {
 		tileAVX512(c, ldc, a, b, k, m, mode, e)

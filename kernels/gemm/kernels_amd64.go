@@ -43,7 +43,7 @@ func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	}
 }
 
-// cutMask holds the masks of a strip of n columns at [16-n:].
+// cutMask[16-n:] holds the masks of a strip of n columns.
 var cutMask = [32]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 
 var stripsAVX2 = strips{width: 16, whole: stripAVX2, cut: cutAVX2}

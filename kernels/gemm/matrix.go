@@ -4,8 +4,8 @@ import "fmt"
 
 // Matrix is a row-major matrix in the caller's memory. Exactly one of F32 and
 // BF16 is set; BF16 holds the upper 16 bits of float32 values. Element (i, j)
-// is at i*Stride+j. A matrix without elements may leave both slices nil and is
-// then of the type its partners have.
+// is at i*Stride+j. A matrix without elements may leave both slices nil; it then fits
+// operands of either type.
 type Matrix struct {
 	F32                []float32
 	BF16               []uint16
@@ -17,7 +17,7 @@ func NewF32(data []float32, rows, cols int) Matrix {
 	return Matrix{F32: data, Rows: rows, Cols: cols, Stride: cols}
 }
 
-// NewBF16 is [NewF32] for bfloat16.
+// NewBF16 returns the matrix of the given shape over data, without gaps.
 func NewBF16(data []uint16, rows, cols int) Matrix {
 	return Matrix{BF16: data, Rows: rows, Cols: cols, Stride: cols}
 }

@@ -6,30 +6,28 @@ import (
 	"xrun/kernels/num"
 )
 
-// side says how one operand of a product is read and packed. Its lanes are
-// the rows or columns of the result it contributes to; k is the index of the
-// chain.
+// side describes how one operand of a product is read and packed. Its lanes are the
+// rows or columns of the result to which it contributes; k is the index of the chain.
 type side struct {
 	m Matrix
-	// along: lane l, index k is element (l, k): the chain runs along rows.
-	// Otherwise it is element (k, l): the chain runs down columns.
-	along bool
-	// format of the packed values.
-	format format
-	// rows, where the chain runs down columns, lists the source row of each
-	// position (two rows of each word of a pair format), -1 being a row of zeros.
+	// along means that the chain runs along rows: lane l, index k is element (l, k).
+	// Otherwise the chain runs down columns, and it is element (k, l).
+	along  bool
+	format format // of the packed values
+	// rows, if the chain runs down columns, lists the source row of each position
+	// (two rows for each word of a pair format). -1 stands for a row of zeros.
 	rows []int32
 }
 
-// format says what a packed value is made of.
+// format is the form of packed values.
 type format int
 
 const (
 	plain   format = iota // f32, unchanged
 	rounded               // f32, rounded to bf16
 	wide                  // bf16
-	// The same two as words of two bf16 values, for VDPBF16PS: position q holds
-	// index 2q in the lower half and 2q+1 in the upper.
+	// The previous two as words of two bf16 values, for VDPBF16PS: position q holds
+	// index 2q in the lower half and 2q+1 in the upper half.
 	pairRounded
 	pairWide
 )
@@ -37,7 +35,7 @@ const (
 // pairs reports whether packed values are words of two.
 func (s *side) pairs() bool { return s.format >= pairRounded }
 
-// at returns the packed value of a lane at position q (less the swap).
+// at returns the packed value of a lane at index q, or of the q-th word.
 func (s *side) at(lane, q int) float32 {
 	if !s.pairs() {
 		return s.value(lane, q)
@@ -67,12 +65,11 @@ func (s *side) value(lane, k int) float32 {
 	}
 }
 
-// pack writes lanes [lane, lane+lanes) of s for chain positions [k0, k1) to
-// dst as panels of [k1-k0][width], panel values apart, lanes beyond the last as
-// zeros. In the bf16
-// formats position q holds index q^1, so that the odd element of each pair
-// comes first; k0 and k1 are then even. In the pair formats a position is a
-// word.
+// pack writes lanes [lane, lane+lanes) of s for chain positions [k0, k1) to dst, as
+// panels of [k1-k0][width] that are panel values apart. Lanes beyond the last become
+// zeros. In the formats rounded and wide, position q holds index q^1, so that the odd
+// element of each pair comes first; k0 and k1 are then even. In the pair formats a
+// position is a word.
 func pack(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	if s.format == plain {
 		packPlain(dst, panel, s, lane, lanes, width, k0, k1)
@@ -92,7 +89,7 @@ func pack(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	}
 }
 
-// packPlain is pack for unchanged values, row by row of the matrix.
+// packPlain is pack for the format plain, row by row of the matrix.
 func packPlain(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	for ; lanes > 0; lane, lanes = lane+width, lanes-width {
 		n := min(lanes, width)
@@ -116,8 +113,8 @@ func packPlain(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int
 	}
 }
 
-// swap is what position and index of the chain differ by; lists of rows are in
-// the order of positions.
+// swap returns 1 if position q holds index q^1, otherwise 0. Lists of rows are already
+// in the order of positions.
 func (s *side) swap() int {
 	if s.along && (s.format == rounded || s.format == wide) {
 		return 1

@@ -4,7 +4,7 @@ package gemm
 
 import "unsafe"
 
-// packSIMD is pack with whole panels and blocks done in assembly.
+// packSIMD is pack, with whole panels and blocks in assembly.
 func packSIMD(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	depth := k1 - k0
 	if !s.along {
@@ -25,8 +25,8 @@ func packSIMD(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int)
 	}
 }
 
-// whole returns how many of the positions [k0, k1) make up whole blocks of 8
-// columns of the matrix.
+// whole returns how many of the positions [k0, k1) lie in whole blocks of 8 columns of
+// the matrix.
 func (s *side) whole(k0, k1 int) int {
 	if s.pairs() {
 		return (min(2*k1, s.m.Cols) - 2*k0) &^ 7 / 2
@@ -75,11 +75,11 @@ func alongLanes(dst []float32, s *side, lane, width, k0, count int) {
 	}
 }
 
-// downPanels is the number of panels that are packed side by side: of some lines
-// of each row all is used at once.
+// downPanels is the number of panels that are packed side by side, so that the cache
+// lines read from each row are used whole at once.
 const downPanels = 8
 
-// packRows packs panels whose chain runs down listed rows of the matrix.
+// packRows packs panels whose chains run down listed rows of the matrix.
 func packRows(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int) {
 	depth := k1 - k0
 	for lanes >= width && depth > 0 {
@@ -93,11 +93,11 @@ func packRows(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int)
 	}
 }
 
-// zeros is the row that an odd end is paired with in words of two.
+// zeros is the row paired with the last row of an odd sequence in words of two.
 var zeros [32]float32
 
-// downLanes packs some panels. Positions of the formats that are swapped are
-// listed swapped, those of pairs two by two.
+// downLanes packs several whole panels. The rows are listed in the order of positions:
+// swapped for the formats rounded and wide, two for each position of a pair format.
 func downLanes(d *float32, panel int, s *side, lane, width, k0, depth, panels int) {
 	if s.m.Rows == 0 {
 		for i := range panels {
@@ -164,7 +164,7 @@ func downPairs(d *float32, s *side, lane, width, k0, depth int) {
 	}
 }
 
-// finishSIMD is finishPortable.
+// finishSIMD is finishPortable in assembly.
 func finishSIMD(dst []float32, dst16 []uint16, c, bias, res []float32) {
 	n := len(c) &^ 7
 	cp, bp, rp := unsafe.SliceData(c), unsafe.SliceData(bias), unsafe.SliceData(res)

@@ -12,7 +12,7 @@ import (
 //go:generate go run -C ../_gen . -width 16 -dot -out ../gemm/dot_amd64.s -stubs ../gemm/dot_amd64.go -pkg gemm
 //go:generate go run -C ../_gen . -neon
 
-// forced, if not nil, is used instead of the chosen path; tests set it.
+// forced, if not nil, is used instead of the chosen path, for tests.
 var forced *path
 
 // active returns the path in use.
@@ -32,13 +32,13 @@ var chosen = sync.OnceValue(func() *path {
 	return p
 })
 
-// Path returns the name of the implementation in use; the package documentation
-// lists them. All give equal bits.
+// Path returns the name of the path in use; the package documentation lists them. All
+// give the same bits.
 func Path() string { return active().name }
 
-// CheckPath returns an error if the environment variable XRUN_SIMD asks for a
-// path that does not exist or cannot run here. A program calls it first: later
-// the same condition is a panic.
+// CheckPath returns an error if the environment variable XRUN_SIMD names a path that
+// does not exist or cannot run here. A program should call it first: later, the same
+// condition is a panic.
 func CheckPath() error {
 	_, err := choose(os.Getenv("XRUN_SIMD"))
 	return err

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// paths lists what can run here, best first: what the processor has, if it
-// gives the bits of the portable path.
+// paths lists the paths that can run here, best first: those that the processor
+// supports and that give the bits of the portable path.
 var paths = sync.OnceValue(func() []*path {
 	avx2OK := cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	avx512OK := avx2OK && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL
@@ -29,10 +29,10 @@ var paths = sync.OnceValue(func() []*path {
 	return append(list, &portable)
 })
 
-// dotIsFast reports whether VDPBF16PS, which does the work of two multiply-adds,
-// takes less than the time of 1.6. It is measured, in a third of a millisecond:
-// processors issue as many a cycle as of multiply-adds (AMD's Zen 4) or a quarter
-// as many (Intel's Emerald Rapids, where two multiply-adds are twice as fast).
+// dotIsFast reports whether VDPBF16PS, which does the work of two multiply-adds, takes
+// less time than 1.6 of them. It measures this, in a third of a millisecond. AMD's Zen
+// 4 issues as many a cycle as multiply-adds; Intel's Emerald Rapids issues a quarter
+// as many, so that two multiply-adds are twice as fast there.
 func dotIsFast() bool {
 	const rounds = 2048
 	best := func(loop func(n int)) (least time.Duration) {

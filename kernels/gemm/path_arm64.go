@@ -9,7 +9,7 @@ import (
 	"xrun/kernels/num"
 )
 
-// paths lists what can run here, best first: every arm64 has NEON.
+// paths lists the paths that can run here, best first. Every arm64 has NEON.
 var paths = sync.OnceValue(func() []*path {
 	if selfCheck(&neon) != nil {
 		return []*path{&portable}
@@ -17,7 +17,7 @@ var paths = sync.OnceValue(func() []*path {
 	return []*path{&neon, &portable}
 })
 
-// neon computes f32 chains in vectors of four; bf16 chains are portable.
+// neon is the path of vectors of four for f32; bf16 chains are portable.
 var neon = path{
 	name:     "neon",
 	mr:       6,
@@ -104,8 +104,8 @@ func mulRowsBF16NEON(c []float32, cStride int, x []float32, w []uint16, wStride,
 	}
 }
 
-// mulTransposed is MulRows, or MulRowsBF16 of w16, for whole strips of columns,
-// whose number it returns: it transposes w a block at a time.
+// mulTransposed is MulRows, or MulRowsBF16 if w16 is not nil, for the columns in whole
+// strips, whose number it returns. It transposes w a block at a time.
 func mulTransposed(c []float32, cStride int, x, w []float32, w16 []uint16, wStride, m, n, k int) int {
 	const cols, block = 16, 64
 	whole := n &^ (cols - 1)

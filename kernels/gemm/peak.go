@@ -9,10 +9,10 @@ import (
 	"xrun/kernels/pool"
 )
 
-// PeakFMA measures this machine's limit: a loop of independent fused
-// multiply-adds in registers, of the path in use, on all threads of p. It
-// returns GFLOP/s, the best of a few runs of some milliseconds each; products
-// are compared with it in the same minute.
+// PeakFMA measures this machine's limit in GFLOP/s: a loop of independent fused
+// multiply-adds in registers, of the path in use, on all threads of p. It returns the
+// best of seven runs of a few milliseconds. Compare products only with a limit measured
+// at about the same time.
 func PeakFMA(p *pool.Pool) float64 {
 	path := active()
 	return peak(p, path.peak, path.peakRounds, path.peakFlops)
@@ -21,8 +21,8 @@ func PeakFMA(p *pool.Pool) float64 {
 // HasDot reports whether bf16 products use VDPBF16PS.
 func HasDot() bool { return active().pairs }
 
-// PeakBF16 is [PeakFMA] for the multiply-adds of bf16 products: of VDPBF16PS
-// where the path in use has it, else of ordinary ones.
+// PeakBF16 is [PeakFMA] for bf16 products: with VDPBF16PS if the path in use has it,
+// otherwise with ordinary multiply-adds.
 func PeakBF16(p *pool.Pool) float64 {
 	path := active()
 	if !path.pairs {
@@ -44,7 +44,7 @@ func peak(p *pool.Pool, loop func(rounds int), rounds, flops int) float64 {
 	return best
 }
 
-// peakPortable is the loop of the portable path: 8 chains of software FMA.
+// peakPortable is peak of the portable path: 8 chains of software FMA.
 func peakPortable(n int) {
 	var c [8]float32
 	for range n {

@@ -2,8 +2,8 @@ package gemm
 
 import "xrun/kernels/num"
 
-// portable is the path in plain Go: the definition of every bit, and what
-// runs where there is no assembly.
+// portable is the path in plain Go. It defines every bit, and runs where there is no
+// assembly.
 var portable = path{
 	name:     "noasm",
 	mr:       4,
@@ -52,8 +52,8 @@ func tileGo(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, mr,
 	}
 }
 
-// finishPortable ends one row: dst or dst16 = c + bias + res, where nil adds
-// nothing.
+// finishPortable finishes one row: dst, or dst16 if it is not nil, = c + bias + res.
+// bias and res may be nil.
 func finishPortable(dst []float32, dst16 []uint16, c, bias, res []float32) {
 	for j, v := range c {
 		if bias != nil {

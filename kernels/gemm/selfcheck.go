@@ -8,12 +8,11 @@ import (
 	"xrun/kernels/num"
 )
 
-// selfCheck compares the tiles and strips of p with the portable chains: every
-// number of rows, carried and not, ended and not, plain and bf16, on ordinary values,
+// selfCheck compares the tiles and strips of p with the portable chains: every number
+// of rows, carried and not, finished and not, plain and bf16, on ordinary values,
 // denormals, infinities, zeros of both signs, and sums around 2^-126, where
-// implementations of flushing differ. It takes about a millisecond and guards
-// against a processor that computes something else, which then takes the next
-// path.
+// implementations of flushing differ. It takes about a millisecond. If a processor
+// gives other bits, the next path is used.
 func selfCheck(p *path) error {
 	for _, bf16 := range []bool{false, true} {
 		for rows := 1; rows <= p.mr; rows++ {
@@ -27,8 +26,8 @@ func selfCheck(p *path) error {
 	return checkStrip(p)
 }
 
-// checkValue returns the i-th of a repeating list of awkward values: bf16
-// numbers whose products straddle the denormal border, and others.
+// checkValue returns the i-th of a repeating list of awkward values: bf16 numbers whose
+// products lie on both sides of the denormal border, and others.
 func checkValue(i int) float32 {
 	list := [...]uint32{0x3f800000, 0x1f800000, 0xbf810000, 0x20010000, 0x9f7f0000, 0x3e990000, 0x80000000, 0x00000000,
 		0x00010000, 0x807f0000, 0x00800000, 0x80810000, 0x40490000, 0xc2c80000, 0x7f000000, 0x1c000000, 0x9c810000,
@@ -36,7 +35,7 @@ func checkValue(i int) float32 {
 	return math.Float32frombits(list[i%len(list)])
 }
 
-// checkStart returns the i-th of a list of awkward accumulators.
+// checkStart returns the i-th of a repeating list of awkward accumulators.
 func checkStart(i int) float32 {
 	list := [...]uint32{0x00800000, 0x80800000, 0x00800001, 0x007fffff, 0x80000000, 0x3f800000, 0x00000000, 0x01000000,
 		0x80ffffff, 0x00000001, 0xc1200000, 0xff800000, 0x80000001}
@@ -103,8 +102,8 @@ func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 	return sameBits(p, want, c)
 }
 
-// checkEnding returns the i-th of four endings of rows rows: with bias or residual,
-// or both, in float32 or bf16.
+// checkEnding returns the i-th of four endings: with bias or residual or both, in
+// float32 or bf16.
 func checkEnding(p *path, rows, i int) *ending {
 	n := rows * p.nr
 	e := &ending{ldd: p.nr, ldr: p.nr}
@@ -128,7 +127,7 @@ func checkEnding(p *path, rows, i int) *ending {
 	return e
 }
 
-// values returns what is in the destination.
+// values returns the contents of the destination.
 func (e *ending) values() []float32 {
 	if e.dst16 == nil {
 		return e.dst
@@ -165,7 +164,7 @@ func checkStrip(p *path) error {
 	return nil
 }
 
-// sameBits compares results; all NaNs are equal.
+// sameBits compares results; all NaNs count as equal.
 func sameBits(p *path, want, got []float32) error {
 	for i, w := range want {
 		if g := got[i]; math.Float32bits(g) != math.Float32bits(w) && (g == g || w == w) {

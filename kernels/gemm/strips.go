@@ -2,24 +2,24 @@ package gemm
 
 // Bits of the shape of a product of strips; kernels/_gen mirrors them.
 const (
-	chainLoad  = 1 << iota // go on from the values in c, not from +0
+	chainLoad  = 1 << iota // continue from the values in c, not from +0
 	chainUpper             // row i's chain begins at position i
 	chainLower             // row i's chain is i positions longer than k
 )
 
-// strips is MulChain in assembly: groups of at most 6 rows, and strips of width
+// strips is MulChain in assembly, in groups of at most 6 rows and strips of width
 // columns.
 type strips struct {
 	width int
-	// whole computes some strips side by side; k counts the positions that all rows
-	// have, see kernels/_gen/tile.go.
+	// whole computes several whole strips side by side. k counts the positions that
+	// all rows have; see kernels/_gen/tile.go.
 	whole func(rows int, c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, shape, strips int)
-	// cut computes a strip of fewer columns.
+	// cut computes a strip of fewer than width columns.
 	cut func(c []float32, ldc int, a []float32, aRow, aCol int, b []float32, ldb, rows, cols, k, shape int)
 }
 
-// chainBlock is the length of chain that is done at a time, and blockWords the most
-// values of b that are: so much stays in L1.
+// chainBlock is the length of chain computed at a time, blockWords the largest number
+// of values of b used with it, so that they stay in L1.
 const chainBlock, blockWords = 256, 4096
 
 func (s *strips) mulChain(c []float32, cStride int, a []float32, aRow, aCol int, b []float32, bStride int, m, n, k, shape int) {
@@ -28,7 +28,7 @@ func (s *strips) mulChain(c []float32, cStride int, a []float32, aRow, aCol int,
 		return
 	}
 	if m > 6 && shape&^chainLoad == 0 {
-		// All rows meet a block of b.
+		// Use each block of b for all rows.
 		cols := max(blockWords/min(k, chainBlock)/s.width, 1) * s.width
 		for q := 0; q < k; q += chainBlock {
 			for j := 0; j < n; j += cols {

@@ -12,16 +12,17 @@ func (j *job) runThinProduct(p *pool.Pool) {
 	}
 	j.growScratch(p)
 	j.packThin(grow(&j.packed, j.m*j.k))
-	// Few pieces, because the beginning of each is waited for.
+	// Few pieces, because the first memory access of each has to be waited for.
 	j.thinWidth = even(j.n, min(ceilDiv(j.n, 2*p.Threads()), thinLimit), 16)
-	// Which worker takes which piece may change from one product to the next.
+	// Allocate for every worker now: which worker takes which piece may change from
+	// one product to the next.
 	for i := range j.scratch {
 		grow(&j.scratch[i].edge, j.m*(j.thinWidth+thinCols))
 	}
 	each(p, j.m*j.n*j.k < smallWork, ceilDiv(j.n, j.thinWidth), j.thinPiece)
 }
 
-// packThin is pack of all of x, which the caller's thread does alone.
+// packThin packs all of x, on the caller's thread.
 func (j *job) packThin(dst []float32) {
 	x := &j.a.m
 	if j.a.format != wide {

@@ -8,20 +8,20 @@ import (
 	"xrun/kernels/num"
 )
 
-// A thin product, of at most thinRows rows, is bound by reading w once. It
-// packs nothing but x: 8 rows of w at a time are transposed in registers on
-// their way from memory. They are rows of the 8 parts of a piece, so that each
-// part is one stream of addresses, which the processor reads ahead by itself.
+// A thin product, of at most thinRows rows, is bound by reading w once. It packs only
+// x: 8 rows of w at a time are transposed in registers on their way from memory. One
+// row comes from each of 8 parts of a piece, so that each part is one stream of
+// addresses, which the hardware prefetches.
 const thinRows = 8
 
 // thinProduct computes columns [n0, n1) of a product of j.m rows whose packed
 // x is j.packed, [k][rows].
 func thinProduct(j *job, worker, n0, n1 int) {
-	// Parts overlap by what 8 does not divide: that is computed twice.
+	// If 8 does not divide the columns, parts overlap and the overlap is computed twice.
 	apart := (n1 - n0) / thinCols
 	part := n1 - n0 - (thinCols-1)*apart
 	c, out := j.scratch[worker].edge[:j.m*thinCols], j.scratch[worker].edge[j.m*thinCols:]
-	w, format, per := &j.b.m, j.b.format, 4 // values of a block of 16 bytes
+	w, format, per := &j.b.m, j.b.format, 4 // values in a block of 16 bytes
 	if format == wide {
 		per = 8
 	}
@@ -47,8 +47,7 @@ func thinProduct(j *job, worker, n0, n1 int) {
 	}
 }
 
-// thinRest goes on with the chains of columns at, at+apart, ... from position
-// done of the chain.
+// thinRest continues the chains of columns at, at+apart, ... from position done.
 func (j *job) thinRest(chains []float32, at, apart, done int) {
 	swap := j.b.swap()
 	for q := done; q < j.k; q++ {
@@ -66,7 +65,7 @@ func (j *job) thinRest(chains []float32, at, apart, done int) {
 	}
 }
 
-// thinBlocks are the assembly, by format of w and number of rows.
+// thinBlocks holds the assembly functions by format of w and number of rows.
 var thinBlocks = [...][thinRows]func(c *float32, ldc int, x, w *float32, stride, blocks int){
 	plain:   {thin1Plain, thin2Plain, thin3Plain, thin4Plain, thin5Plain, thin6Plain, thin7Plain, thin8Plain},
 	rounded: {thin1Rounded, thin2Rounded, thin3Rounded, thin4Rounded, thin5Rounded, thin6Rounded, thin7Rounded, thin8Rounded},
@@ -80,7 +79,7 @@ func mulRowsAVX2(c []float32, cStride int, x, w []float32, wStride, m, n, k int)
 	}
 	block := thinBlocks[plain][m-1]
 	for j := 0; j < n; j += thinCols {
-		at := min(j, n-thinCols) // the last columns twice, if 8 does not divide n
+		at := min(j, n-thinCols) // computes some columns twice if 8 does not divide n
 		block(&c[at], 4*cStride, unsafe.SliceData(x), &w[at*wStride], 4*wStride, k/4)
 	}
 }
@@ -97,6 +96,6 @@ func mulRowsBF16AVX2(c []float32, cStride int, x []float32, w []uint16, wStride,
 	}
 }
 
-// thinKeys are the plain chains of bf16 rows.
+// thinKeys holds the assembly of the plain chains of bf16 rows, by number of rows.
 var thinKeys = [thinRows]func(c *float32, ldc int, x *float32, w *uint16, stride, blocks int){
 	thin1Keys, thin2Keys, thin3Keys, thin4Keys, thin5Keys, thin6Keys, thin7Keys, thin8Keys}

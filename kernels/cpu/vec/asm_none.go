@@ -2,11 +2,10 @@
 
 package vec
 
-// Without assembly, Go does every element.
+// blocks returns 0: without assembly, Go computes every element.
 func blocks(n, size int) int { return 0 }
 
-// The functions of asm_amd64.go, so that one source serves every build. They
-// are never called.
+// The functions of asm_amd64.go, so that every build has them. They are never called.
 func expSumAVX2(x *float32, n int, m float32, l *[16]float32)      { panic("vec: no assembly") }
 func expSumRoundAVX2(x *float32, n int, m float32, l *[16]float32) { panic("vec: no assembly") }
 func scoreGradAVX2(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Round sets dst to x rounded to bfloat16, to nearest even. Denormals are
-// kept; a NaN stays one. dst may be in the memory of x, at its start.
+// kept; a NaN stays one. dst may begin at the same address as x.
 func Round(dst []uint16, x []float32) {
 	dst = dst[:len(x)]
 	n := blocks(len(x), 16)
@@ -43,7 +43,7 @@ func Widen(dst []float32, x []uint16) {
 	}
 }
 
-// WidenRows is [Widen] of rows rows of n values, which lie stride apart in x and
+// WidenRows is [Widen] for several rows of n values, which lie stride apart in x and
 // without gaps in dst.
 func WidenRows(dst []float32, x []uint16, stride, rows, n int) {
 	if rows == 0 || n == 0 {
@@ -60,8 +60,7 @@ func WidenRows(dst []float32, x []uint16, stride, rows, n int) {
 	}
 }
 
-// RoundTo sets dst to x rounded to bfloat16 and widened again. They may be
-// the same.
+// RoundTo sets dst to x rounded to bfloat16 and widened again. dst may be x.
 func RoundTo(dst, x []float32) {
 	dst = dst[:len(x)]
 	n := blocks(len(x), 8)

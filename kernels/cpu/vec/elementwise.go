@@ -20,7 +20,7 @@ func Add(dst, x []float32) {
 	}
 }
 
-// Divide sets dst = x / s. They may be the same.
+// Divide sets dst = x / s. dst may be x.
 func Divide(dst, x []float32, s float32) {
 	dst = dst[:len(x)]
 	n := blocks(len(x), 8)

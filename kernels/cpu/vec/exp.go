@@ -7,8 +7,8 @@ import (
 	"xrun/kernels/num"
 )
 
-// ExpSum sets x = exp32(x - m) in place, for m at least every x, and returns
-// the tree of the results.
+// ExpSum sets x = exp32(x - m) in place and returns the tree of the results. m must
+// be at least the largest x.
 func ExpSum(x []float32, m float32) float32 {
 	var l [lanes]float32
 	n := blocks(len(x), lanes)
@@ -23,7 +23,7 @@ func ExpSum(x []float32, m float32) float32 {
 	return tree(&l)
 }
 
-// ExpSumRound is [ExpSum], with x rounded to bfloat16 after it was summed.
+// ExpSumRound is [ExpSum], but rounds x to bfloat16 after summing it.
 func ExpSumRound(x []float32, m float32) float32 {
 	var l [lanes]float32
 	n := blocks(len(x), lanes)
@@ -38,9 +38,9 @@ func ExpSumRound(x []float32, m float32) float32 {
 	return tree(&l)
 }
 
-// Softmax multiplies x by scale and sets it to exp32(x - top), top being the largest
-// product as [ScaleMax] returns it. It returns top and the tree of the exponentials,
-// which then, with rounded, are rounded to bfloat16.
+// Softmax sets x = exp32(float32(x*scale) - top), where top is the largest product as
+// [ScaleMax] returns it. It returns top and the tree of the exponentials. If rounded
+// is set, x is then rounded to bfloat16.
 func Softmax(x []float32, scale float32, rounded bool) (top, sum float32) {
 	if n := blocks(len(x), lanes); n > 0 && n == len(x) {
 		var to [2]float32
@@ -58,15 +58,15 @@ func Softmax(x []float32, scale float32, rounded bool) (top, sum float32) {
 	return top, ExpSum(x, top)
 }
 
-// ScoreGrad turns a row of products of a query with keys, in p, and a row of
-// products of its output's gradient with values, in ds, into probabilities
-// and the gradient of the products:
+// ScoreGrad replaces a row of products of a query with keys, in p, by probabilities,
+// and a row of products of its output's gradient with values, in ds, by the gradient
+// of the products in p:
 //
 //	p  = exp32(float32(p*scale) - m) / sum
 //	ds = float32(float32(ds - d) * p) * scale
 //
-// With rounded, both are rounded to bfloat16 at the end; ds is computed from
-// the unrounded p. m is at least every p*scale.
+// If rounded is set, both are rounded to bfloat16 at the end; ds is computed from the
+// unrounded p. m must be at least the largest p*scale.
 func ScoreGrad(p, ds []float32, m, sum, d, scale float32, rounded bool) {
 	ds = ds[:len(p)]
 	n := blocks(len(p), 8)
@@ -88,7 +88,7 @@ func ScoreGrad(p, ds []float32, m, sum, d, scale float32, rounded bool) {
 }
 
 // SoftmaxGrad sets x = float32(x/sum) * coef, and x[target] =
-// float32(float32(x[target]/sum) - 1) * coef: the gradient of coef times a
+// float32(float32(x[target]/sum) - 1) * coef, which is the gradient of coef times a
 // cross-entropy.
 func SoftmaxGrad(x []float32, sum, coef float32, target int) {
 	e := x[target]
@@ -127,7 +127,7 @@ func SwiGLU(dst, gate, up []float32) {
 	}
 }
 
-// SwiGLUBF16 is [SwiGLU] of bfloat16, rounded once at the end.
+// SwiGLUBF16 is [SwiGLU] for bfloat16, rounded once at the end.
 func SwiGLUBF16(dst, gate, up []uint16) {
 	dst, up = dst[:len(gate)], up[:len(gate)]
 	n := blocks(len(gate), 8)
@@ -162,7 +162,7 @@ func SwiGLUGrad(dgate, dup, dy, gate, up []float32) {
 	}
 }
 
-// SwiGLUGradBF16 is [SwiGLUGrad] with bfloat16 gate and up and such gradients,
+// SwiGLUGradBF16 is [SwiGLUGrad] with gate, up and their gradients in bfloat16,
 // rounded once at the end. dgate may be gate and dup may be up.
 func SwiGLUGradBF16(dgate, dup []uint16, dy []float32, gate, up []uint16) {
 	dgate, dup, dy, up = dgate[:len(gate)], dup[:len(gate)], dy[:len(gate)], up[:len(gate)]

@@ -3,12 +3,13 @@ package vec
 import (
 	"math"
 	"unsafe"
+
 	"xrun/kernels"
 )
 
 const lanes = kernels.Lanes
 
-// tree adds 16 lanes as the contract says.
+// tree adds 16 lanes in the order of package kernels.
 func tree(l *[lanes]float32) float32 {
 	for w := lanes / 2; w > 0; w /= 2 {
 		for i := range w {
@@ -18,8 +19,8 @@ func tree(l *[lanes]float32) float32 {
 	return l[0]
 }
 
-// Xor returns the exclusive or of all bits of x: what a kernel that reads memory
-// once is compared with.
+// Xor returns the exclusive or of the bits of all elements. Its speed is the limit for
+// kernels that read memory once.
 func Xor(x []float32) uint32 {
 	var l [lanes]float32
 	n := blocks(len(x), lanes)
@@ -66,8 +67,8 @@ func Dot(a, b []float32) float32 {
 	return tree(&l)
 }
 
-// SumSquares returns Σ x² in float64: squares are exact there, element i adds
-// to lane i mod 16, and the lanes are added as a tree.
+// SumSquares returns Σ x² in float64, where squares are exact. Element i is added to
+// lane i mod 16, and the lanes are added as a tree.
 func SumSquares(x []float32) float64 {
 	var l [lanes]float64
 	n := blocks(len(x), lanes)
@@ -85,7 +86,8 @@ func SumSquares(x []float32) float64 {
 	return l[0]
 }
 
-// top returns the largest lane and element of x, ignoring NaN; zero as +0.
+// top returns the largest value among the lanes and x, ignoring NaN. A zero is
+// returned as +0.
 func top(l *[lanes]float32, x []float32) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range l {
@@ -119,7 +121,7 @@ func Max(x []float32) float32 {
 	return top(&l, x[n:])
 }
 
-// ScaleMax multiplies x by scale in place and returns what [Max] gives then.
+// ScaleMax multiplies x by scale in place and returns [Max] of the result.
 func ScaleMax(x []float32, scale float32) float32 {
 	l := lowest()
 	n := blocks(len(x), lanes)
