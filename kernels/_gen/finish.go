@@ -70,8 +70,8 @@ func (s *isa) finishRow(suffix, pointer string) {
 //
 //	func peak<suffix>(n int)
 //
-// n rounds of 12 independent fused multiply-adds in registers and nothing
-// else: the measure of the processor that products are compared with.
+// n rounds of 12 independent fused multiply-adds in registers and nothing else. Products
+// are compared with its speed.
 func (s *isa) peak() {
 	TEXT("peak"+s.suffix, NOSPLIT, "func(n int)")
 	Doc("peak" + s.suffix + " does n rounds of 12 independent vector multiply-adds.")

@@ -1,6 +1,6 @@
-// Command _gen writes the assembly of package gemm. Its own module keeps the
-// generator's dependency away from the users of the program; the underscore
-// keeps it out of ./... . Run it by go generate in kernels/gemm.
+// Command _gen writes the assembly of package gemm. It is a module of its own, so that
+// users of the program do not depend on avo; the underscore keeps it out of ./... .
+// Run it with go generate in kernels/gemm.
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 	Generate()
 }
 
-// isa is what the generator functions need to know about an instruction set.
+// isa describes an instruction set to the generator functions.
 type isa struct {
 	width  int    // float32 values of a register
 	mr, nr int    // rows and columns of the register tile
@@ -92,8 +92,8 @@ func enterFlush(slot Mem, mode reg.Register, label string) {
 	Label(label)
 }
 
-// leaveFlush restores MXCSR. The stored word is the one found on entry, so
-// that status bits raised in between are lost; Go does not read them.
+// leaveFlush restores MXCSR to its value on entry. Status bits raised in between are
+// lost; Go does not read them.
 func leaveFlush(slot Mem, mode reg.Register, label string) {
 	TESTQ(U32(modeFlush), mode)
 	JZ(LabelRef(label))
@@ -106,5 +106,5 @@ func flushAgain(slot Mem, mode reg.Register, label string) { leaveFlush(slot.Off
 
 func name(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-// imm is an immediate operand of 32 bits; avo takes smaller ones as signed.
+// imm is a 32-bit immediate operand; avo treats smaller ones as signed.
 func imm(n int) Op { return I32(int32(n)) }

@@ -27,7 +27,7 @@ func (f format) pointer() string {
 	return "*float32"
 }
 
-// size is that of an element in memory.
+// size returns the size of an element in memory.
 func (f format) size() int {
 	if f == wide || f == pairWide {
 		return 2
@@ -58,17 +58,18 @@ func (s *isa) packs() {
 	}
 }
 
-// panelAhead is how many bytes of a panel are fetched before they are written.
+// panelAhead is the number of bytes by which a panel is prefetched before it is
+// written.
 const panelAhead = 1024
 
 // along generates
 //
 //	func along<lanes><format>(dst *float32, step int, src T, stride, blocks int)
 //
-// which transposes lanes rows of src, stride bytes apart, over 8·blocks
-// columns into dst: one row of lanes values a column, step bytes apart. The
-// bf16 formats put the odd column of each pair first; the pair formats make
-// one row of words of two columns.
+// which transposes lanes rows of src, stride bytes apart, over 8·blocks columns into
+// dst: one row of lanes values for each column, step bytes apart. The formats Rounded
+// and Wide put the odd column of each pair first; the pair formats make one row of
+// words from two columns.
 func (s *isa) along(f format, lanes int) {
 	TEXT(name("along%d%s", lanes, f), NOSPLIT, "func(dst *float32, step int, src "+f.pointer()+", stride int, blocks int)")
 	Doc(name("along%d%s transposes %d rows into a panel, see kernels/_gen/pack.go.", lanes, f, lanes))
@@ -81,7 +82,7 @@ func (s *isa) along(f format, lanes int) {
 	LEAQ(Mem{Base: step, Index: step, Scale: 2}, step3)
 	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 	LEAQ(Mem{Base: src, Index: stride, Scale: 4}, src4)
-	next, next4 := GP64(), GP64() // the rows behind these, fetched while these are used
+	next, next4 := GP64(), GP64() // the rows after these, prefetched while these are used
 	switch lanes {
 	case 4:
 		MOVQ(src4, next)
@@ -219,15 +220,16 @@ func transpose(y, t []reg.VecPhysical) {
 	VUNPCKHPD(t[3], t[1], y[3])
 }
 
-// rounder rounds float32 registers to bf16, to nearest even. Its constants
-// are in registers or, where those are scarce, in memory. Y8 and Y9 are
-// scratch; Y12 to Y15 hold the constants.
+// rounder rounds float32 registers to bf16, to nearest even. Its constants are in
+// registers, Y12 to Y15, or, where registers are scarce, in memory. Y8 and Y9 are
+// scratch.
 type rounder struct {
 	one, bias, high, quiet Op
 	nan, t                 reg.VecPhysical
 }
 
-// newRounder loads the constants; without full only the mask of the high half.
+// newRounder loads the constants. Unless full is set, it loads only the mask of the
+// high half.
 func newRounder(full bool) rounder {
 	constant := func(v uint32, y reg.VecPhysical) Op {
 		t := GP32()
@@ -272,16 +274,16 @@ func roundingConstants() Mem {
 
 var roundingData Mem
 
-// rowsAhead is how many rows before its turn a row is fetched.
+// rowsAhead is the number of rows by which rows are prefetched.
 const rowsAhead = 8
 
 // down generates
 //
 //	func down<lanes><format>(dst *float32, panel int, src T, stride int, rows *int32, k, panels int)
 //
-// which copies lanes consecutive values of each of the k listed rows, stride
-// bytes apart, to consecutive rows of a panel, and the values behind them to the
-// next panels, panel bytes apart; -1 stands for a row of zeros.
+// which copies lanes consecutive values of each of the k listed rows, stride bytes
+// apart, to consecutive rows of a panel, and the values after them to the next panels,
+// panel bytes apart. -1 stands for a row of zeros.
 func (s *isa) down(f format, lanes int) {
 	TEXT(name("down%d%s", lanes, f), NOSPLIT, "func(dst *float32, panel int, src "+f.pointer()+", stride int, rows *int32, k int, panels int)")
 	Doc(name("down%d%s copies listed rows into panels, see kernels/_gen/pack.go.", lanes, f))
@@ -366,7 +368,7 @@ func (s *isa) down(f format, lanes int) {
 	JMP(LabelRef("next"))
 }
 
-// chunk returns how many of the remaining lanes to move at once: 8, 4 or 2.
+// chunk returns the number of remaining lanes to move at once: 8, 4 or 2.
 func chunk(rest int) int {
 	n := 8
 	for n > rest {
@@ -390,8 +392,8 @@ func storeChunk(y reg.VecPhysical, to Mem, n int) {
 //
 //	func down<lanes><format>(dst *float32, src T, stride int, rows *int32, k int, zeros T)
 //
-// which joins k pairs of listed rows, the even one first in the list, into
-// rows of words; -1 stands for the row zeros.
+// which joins k pairs of listed rows, the even one first, into rows of words. -1 stands
+// for the row zeros.
 func (s *isa) pairDown(f format, lanes int) {
 	TEXT(name("down%d%s", lanes, f), NOSPLIT, "func(dst *float32, src "+f.pointer()+", stride int, rows *int32, k int, zeros "+f.pointer()+")")
 	Doc(name("down%d%s joins pairs of listed rows into a panel, see kernels/_gen/pack.go.", lanes, f))

@@ -24,11 +24,10 @@ func (s *isa) thin() {
 //	func thin<rows><format>(c *float32, ldc int, x, w *float32, stride, blocks int)
 //
 // which computes the chains of rows×8 elements over blocks of 16 bytes of w:
-// c[r·ldc + j] = Σ x[k·rows + r]·w[j·stride + k], ldc and stride in bytes. The 8 rows of w are
-// transposed in registers. The rounded form rounds w, the wide form is of w in
-// bf16; both take the odd index of each pair first (x is packed that way) and
-// flush denormals. The form keys is of w in bf16 too, but keeps the order and
-// denormals.
+// c[r·ldc + j] = Σ x[k·rows + r]·w[j·stride + k], with ldc and stride in bytes. The 8
+// rows of w are transposed in registers. Rounded rounds w to bf16, Wide takes w in
+// bf16; both take the odd index of each pair first (x is packed that way) and flush
+// denormals. Keys also takes w in bf16, but keeps the order and denormals.
 func (s *isa) thinProduct(rows int, f format) {
 	pointer := "*float32"
 	if f == keys {
@@ -90,7 +89,7 @@ func (s *isa) thinProduct(rows int, f format) {
 			VFMADD231PS(b, column, acc[r])
 		}
 	}
-	per := 4 // indices of a block
+	per := 4 // indices in a block
 	switch f {
 	case plain:
 		for q := range 4 {

@@ -7,8 +7,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// aheadA is how many bytes of a are fetched ahead, some hundred cycles, and
-// unroll how many positions of the chain are computed in a round.
+// aheadA is the number of bytes by which a is prefetched, about a hundred cycles, and
+// unroll the number of positions of the chain computed in a round.
 const (
 	aheadA = 1024
 	unroll = 8
@@ -17,8 +17,8 @@ const (
 // Bytes from a tile's end to its other words.
 const endStep, endResidual, endResidualStep, endBias, endRound = 8, 16, 24, 32, 40
 
-// tiles generates the register tiles over packed panels: one function for
-// whole panels of mr rows, and one for each smaller number of rows.
+// tiles generates the register tiles over packed panels, one function for panels of mr
+// rows and one for each smaller number of rows.
 func (s *isa) tiles() {
 	for rows := 1; rows <= s.mr; rows++ {
 		s.tile(rows)
@@ -29,13 +29,13 @@ func (s *isa) tiles() {
 //
 //	func tile<rows><suffix>(c *float32, ldc int, a, b *float32, k, panels, mode int, end *uintptr)
 //
-// which for each of panels panels of a continues (mode bit 0) or starts the
-// chains of rows×nr elements of c, rows ldc apart, over k positions of the
-// panel (mr values each) and of b (nr values each). c goes on by mr rows, a by
-// a panel. Bit 1 flushes denormals, bit 2 stores past the caches (c and ldc
-// must then be multiples of the vector size). If end is not nil, the chains end
-// here: they are not stored to c, but bias and residual are added to them, they
-// are rounded to bf16, and they are stored elsewhere, see [isa.end].
+// which, for each panel of a, starts the chains of rows×nr elements of c or, with mode
+// bit 0, continues them. Rows of c are ldc apart. The chains run over k positions of
+// the panel (mr values each) and of b (nr values each). Then c advances by mr rows and
+// a by a panel. Bit 1 flushes denormals. Bit 2 stores past the caches; c and ldc must
+// then be multiples of the vector size. If end is not nil, the chains end here:
+// instead of being stored to c, they get bias and residual added, are rounded to bf16
+// if asked, and are stored where end says; see [isa.end].
 func (s *isa) tile(rows int) {
 	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)")
 	Doc(name("tile%d%s computes panels of %d rows and %d columns, see kernels/_gen/tile.go.", rows, s.suffix, rows, s.nr))
@@ -59,8 +59,8 @@ func (s *isa) tile(rows int) {
 	b, k, row, next := GP64(), GP64(), GP64(), GP64()
 	stepA, stepB := 4*s.mr, 4*s.nr
 	Label("panel")
-	// The rows of c: those of this panel are wanted at its end (or at once, if
-	// the chain goes on), those of the next one later.
+	// The rows of c. Those of this panel are needed at its end (or at once, if the
+	// chains continue), those of the next panel later.
 	TESTQ(U32(modeLoad), mode)
 	JZ(LabelRef("start"))
 	MOVQ(c, row)
@@ -188,7 +188,7 @@ func (s *isa) tile(rows int) {
 	RET()
 }
 
-// fetchRows fetches rows of 2 vectors from the address at e+disp on.
+// fetchRows prefetches rows of 2 vectors from the address stored at e+disp on.
 func (s *isa) fetchRows(at reg.Register, step Mem, rows int, e reg.Register, disp int) {
 	MOVQ(Mem{Base: e, Disp: disp}, at)
 	for i := range rows {
@@ -201,13 +201,13 @@ func (s *isa) fetchRows(at reg.Register, step Mem, rows int, e reg.Register, dis
 	}
 }
 
-// end ends the chains acc of a tile, by what e points to: the words
+// end finishes the chains acc of a tile. e points to the words
 //
 //	dst, bytes between its rows, residual, bytes between its rows, bias, round
 //
-// of which residual and bias may be nil. The bias is added first, then the
-// residual; with round, dst is bf16. The addresses of rows go on by those done.
-// walk and other are free registers, the vector registers but acc too.
+// Residual and bias may be nil. The bias is added first, then the residual. If round is
+// set, dst is bf16. dst and residual advance by the rows done. The registers walk and
+// other, and all vector registers but acc, may be overwritten.
 func (s *isa) end(acc []reg.VecPhysical, e, walk, other reg.Register) {
 	MOVQ(Mem{Base: e, Disp: endBias}, other)
 	TESTQ(other, other)
@@ -274,7 +274,7 @@ func (s *isa) storeRounded(acc []reg.VecPhysical, to reg.Register) {
 	}
 }
 
-// storeRows stores acc to the rows from c on; row ends at the last of them.
+// storeRows stores acc to the rows from c on. Afterwards row points to the last one.
 func (s *isa) storeRows(c, row, ldc reg.Register, acc []reg.VecPhysical, stream bool) {
 	MOVQ(c, row)
 	for i := range len(acc) / 2 {
@@ -319,15 +319,14 @@ const (
 //
 //	func strip<rows><suffix>(c *float32, ldc int, a *float32, aRow, aCol int, b *float32, ldb, k, mode, strips int)
 //
-// for rows×nr elements of c and unpacked a and b, all strides in elements, and for
-// as many strips of columns side by side. Mode bit 0 continues the chains in c. With
-// bit 1, rows-1 positions stand before the k: the first is for row 0 only, the second
-// for rows 0 and 1, and so on. With bit 2, rows-1 positions stand behind them: the
-// first is for all rows but row 0, and so on.
+// for rows×nr elements of c and unpacked a and b, with all strides in elements, and for
+// the given number of strips of columns side by side. Mode bit 0 continues the chains
+// in c. With bit 1, rows-1 more positions precede the k: the first is for row 0 only,
+// the second for rows 0 and 1, and so on. With bit 2, rows-1 more positions follow: the
+// first is for all rows but row 0, the second for all but rows 0 and 1, and so on.
 //
-// The form for a cut strip has, in place of strips, the bits of mask saying which
-// columns exist: a pointer to nr words of 0 or -1 (AVX2), or the bits themselves
-// (AVX-512).
+// The form for a cut strip has a mask of the existing columns in place of strips: a
+// pointer to nr words of 0 or -1 (AVX2), or bits (AVX-512).
 func (s *isa) strip(rows int, cut bool) {
 	kind, extra := "", ", strips int"
 	if cut {
@@ -351,7 +350,7 @@ func (s *isa) strip(rows int, cut bool) {
 	free := s.regs[2*s.mr:]
 	bv, av := free[:2], free[2:4]
 	var masks []reg.VecPhysical
-	var maskPtr reg.Register // AVX2: where the masks are
+	var maskPtr reg.Register // AVX2: address of the masks
 	var opmasks []reg.Register
 	if cut {
 		if s.width == 16 {

@@ -103,9 +103,9 @@ type job struct {
 	panels         int // in the chunk
 	part, group    int // panels of a piece: of shared, of own
 	groups         int // pieces side by side along own
-	packed              []float32
-	scratch             []scratch // of each worker
-	order               []int32
+	packed         []float32
+	scratch        []scratch // of each worker
+	order          []int32
 
 	thinWidth int // columns in a piece of a thin product
 

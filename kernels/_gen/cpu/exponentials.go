@@ -10,8 +10,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// constants is the table of vectors in read-only memory, some of which a function
-// may hold in registers.
+// constants is a table of vectors in read-only memory. A function may hold some of them
+// in registers.
 type constants struct {
 	table Mem
 	at    map[uint32]Mem
@@ -41,8 +41,8 @@ func (k *constants) bits(u uint32) Op {
 
 func (k *constants) float(x float32) Op { return k.bits(math.Float32bits(x)) }
 
-// hold keeps values in registers until release: where every operation takes a
-// constant, reading them is what a loop waits for.
+// hold keeps values in registers until release. In a loop where every operation takes a
+// constant, loading the constants would be the bottleneck.
 func (k *constants) hold(values ...uint32) {
 	held := map[uint32]f{}
 	for _, u := range values {
@@ -57,13 +57,13 @@ func (k *constants) release() { k.held = nil }
 
 const magic, signBit = 0x1.8p+23, 1 << 31 // of reduce and minusAbs
 
-// often are the constants that a function of exponentials holds.
+// often lists the constants that functions with exponentials hold.
 var often = []uint32{math.Float32bits(magic), math.Float32bits(1)}
 
-// reduce and expOf return num.Exp32(x) for x that is not positive: the same
-// operations, without the selection for large x. That they have its bits is
-// tested in package vec. reduce is the first part: the power of 2, in the low
-// bits, and the rest.
+// reduce and expOf compute num.Exp32(x) for x that is not positive, with the same
+// operations except the selection for large x. The tests of package vec check that the
+// bits are the same. reduce is the first part. It returns the power of 2, in the low
+// bits, and the remainder.
 func (k *constants) reduce(x f) []f {
 	const log2e, ln2Hi, ln2Lo = 0x1.715476p+0, 0x1.62e43p-1, -0x1.05c61p-29
 	t, n, r := YMM(), YMM(), YMM()
@@ -76,7 +76,7 @@ func (k *constants) reduce(x f) []f {
 	return []f{t, r}
 }
 
-// expOf is the second part, from what reduce returned.
+// expOf is the second part; it takes what reduce returned.
 func (k *constants) expOf(x f, reduced []f) f {
 	t, r, p := reduced[0], reduced[1], YMM()
 	VMOVUPS(k.float(0x1.6a23cep-10), p)
@@ -85,15 +85,15 @@ func (k *constants) expOf(x f, reduced []f) f {
 	}
 	VPSLLD(U8(23), t, t)
 	VPADDD(k.float(1), t, t)
-	VMULPS(t, p, p) // by the power of 2, which is exact and leaves NaN one
+	VMULPS(t, p, p) // by the power of 2: exact, and a NaN stays one
 	under := YMM()
 	VCMPPS(U8(17), k.float(-87.3), x, under) // x < -87.3
 	VANDNPS(p, under, p)
 	return p
 }
 
-// round returns x rounded to bfloat16, in the upper halves; the lower ones
-// are not cleared. A NaN becomes one of all ones.
+// round returns x rounded to bfloat16, in the upper halves; the lower halves are not
+// cleared. A NaN becomes all ones.
 func (k *constants) round(x f) f {
 	u, nan := YMM(), YMM()
 	VPSRLD(U8(16), x, u)
@@ -120,7 +120,7 @@ func (k *constants) minusAbs(x f) f {
 }
 
 // sigmoid returns 1/(1+exp(-x)) and 1 minus it, from e = exp(-|x|). The sign of x
-// chooses: of a zero it does not matter, and of a NaN both are NaN.
+// selects which is which; for a zero it does not matter, and for a NaN both are NaN.
 func (k *constants) sigmoid(x, e f) (s, t f) {
 	one := YMM()
 	VMOVUPS(k.float(1), one)
@@ -132,7 +132,7 @@ func (k *constants) sigmoid(x, e f) (s, t f) {
 	return s, t
 }
 
-// gates generates a function of gates, whose last stage gets a block of gates and
+// gates generates a function of gates. Its last stage takes a block of gates and
 // exp(-|gate|).
 func (k *constants) gates(name, signature, doc string, names []string, read func(Mem) f, body func(at func(string, int) Mem, gate, e f)) {
 	function(name, signature, doc)
@@ -148,8 +148,8 @@ func (k *constants) gates(name, signature, doc string, names []string, read func
 	done()
 }
 
-// expSum sets the parameter x to exp(x - m), rounded or not, and adds it to the
-// lanes l before it is.
+// expSum sets the parameter x to exp(x - m) and adds it to the lanes l. If asked, it
+// then rounds x.
 func (k *constants) expSum(m f, l []f, round bool) {
 	less := func(at func(string, int) Mem, h int) f { return sub(load(at("x", 8*h)), m) }
 	pipeline(16, []string{"x"},
@@ -169,8 +169,8 @@ func (k *constants) expSum(m f, l []f, round bool) {
 		})
 }
 
-// scaledMax multiplies the parameter x by scale, and returns the largest product in
-// all elements: NaN is ignored, zero is +0.
+// scaledMax multiplies the parameter x by scale and returns the largest product, in all
+// elements of a register. NaN is ignored; a zero is +0.
 func (k *constants) scaledMax() f {
 	scale := broadcast("scale")
 	x, n, l := GP64(), GP64(), vectors(2)
@@ -205,7 +205,7 @@ func (k *constants) exponentials() {
 		name  string
 		round bool
 	}{{"expSumAVX2", false}, {"expSumRoundAVX2", true}} {
-		function(v.name, "func(x *float32, n int, m float32, l *[16]float32)", "is the blocks of 16 of ExpSum or ExpSumRound.")
+		function(v.name, "func(x *float32, n int, m float32, l *[16]float32)", "computes whole blocks of 16 for ExpSum or ExpSumRound.")
 		k.hold(often...)
 		m := broadcast("m")
 		l, store := lanes()
@@ -219,7 +219,7 @@ func (k *constants) exponentials() {
 		name  string
 		round bool
 	}{{"softmaxAVX2", false}, {"softmaxRoundAVX2", true}} {
-		function(v.name, "func(x *float32, n int, scale float32, to *[2]float32)", "is Softmax of whole blocks of 16.")
+		function(v.name, "func(x *float32, n int, scale float32, to *[2]float32)", "computes Softmax of whole blocks of 16.")
 		m := k.scaledMax()
 		to := GP64()
 		Load(Param("to"), to)
@@ -239,7 +239,7 @@ func (k *constants) exponentials() {
 		name  string
 		round bool
 	}{{"scoreGradAVX2", false}, {"scoreGradRoundAVX2", true}} {
-		function(v.name, "func(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)", "is the blocks of 8 of ScoreGrad.")
+		function(v.name, "func(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)", "computes whole blocks of 8 for ScoreGrad.")
 		k.hold(often...)
 		m, sum, d, scale := broadcast("m"), broadcast("sum"), broadcast("d"), broadcast("scale")
 		less := func(at func(string, int) Mem) f { return sub(mul(at("p", 0), scale), m) }
@@ -260,21 +260,21 @@ func (k *constants) exponentials() {
 		done()
 	}
 
-	k.gates("swigluAVX2", "func(dst *float32, gate *float32, up *float32, n int)", "is the blocks of 8 of SwiGLU.",
+	k.gates("swigluAVX2", "func(dst *float32, gate *float32, up *float32, n int)", "computes whole blocks of 8 for SwiGLU.",
 		[]string{"dst", "gate", "up"}, load, func(at func(string, int) Mem, gate, e f) {
 			VMOVUPS(k.swiglu(gate, e, at("up", 0)), at("dst", 0))
 		})
-	k.gates("swigluBF16AVX2", "func(dst *uint16, gate *uint16, up *uint16, n int)", "is the blocks of 8 of SwiGLUBF16.",
+	k.gates("swigluBF16AVX2", "func(dst *uint16, gate *uint16, up *uint16, n int)", "computes whole blocks of 8 for SwiGLUBF16.",
 		[]string{"dst", "gate", "up"}, widen, func(at func(string, int) Mem, gate, e f) {
 			k.storeRound(k.swiglu(gate, e, widen(at("up", 0))), at("dst", 0))
 		})
-	k.gates("swigluGradAVX2", "func(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)", "is the blocks of 8 of SwiGLUGrad.",
+	k.gates("swigluGradAVX2", "func(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)", "computes whole blocks of 8 for SwiGLUGrad.",
 		[]string{"dgate", "dup", "dy", "gate", "up"}, load, func(at func(string, int) Mem, gate, e f) {
 			dg, du := k.swigluGrad(load(at("dy", 0)), gate, e, at("up", 0))
 			VMOVUPS(du, at("dup", 0))
 			VMOVUPS(dg, at("dgate", 0))
 		})
-	k.gates("swigluGradBF16AVX2", "func(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)", "is the blocks of 8 of SwiGLUGradBF16.",
+	k.gates("swigluGradBF16AVX2", "func(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)", "computes whole blocks of 8 for SwiGLUGradBF16.",
 		[]string{"dgate", "dup", "dy", "gate", "up"}, widen, func(at func(string, int) Mem, gate, e f) {
 			dg, du := k.swigluGrad(load(at("dy", 0)), gate, e, widen(at("up", 0)))
 			k.storeRound(du, at("dup", 0))
@@ -294,7 +294,7 @@ func (k *constants) swigluGrad(dy, gate, e f, up Op) (dgate, dup f) {
 	return mul(mul(up, dy), mul(s, t)), dup
 }
 
-// storeRound stores x as 8 bfloat16 where m has float32.
+// storeRound stores x as 8 bfloat16 at the elements that m addresses as float32.
 func (k *constants) storeRound(x f, m Mem) {
 	x = k.round(x)
 	high, low := YMM(), x.AsX()
@@ -304,13 +304,13 @@ func (k *constants) storeRound(x f, m Mem) {
 	VMOVDQU(low, half(m))
 }
 
-// half returns the operand of the same element of a slice of bfloat16.
+// half returns the operand for the same element in a slice of bfloat16.
 func half(m Mem) Mem {
 	m.Scale, m.Disp = 2, m.Disp/2
 	return m
 }
 
-// widen returns a register with 8 bfloat16 of memory.
+// widen returns a register with 8 bfloat16 loaded from memory.
 func widen(m Mem) f {
 	u := YMM()
 	VPMOVZXWD(half(m), u)
@@ -319,14 +319,14 @@ func widen(m Mem) f {
 }
 
 func (k *constants) rounding() {
-	function("divideRoundAVX2", "func(dst *uint16, x *float32, n int, s float32)", "is the blocks of 8 of DivideRound.")
+	function("divideRoundAVX2", "func(dst *uint16, x *float32, n int, s float32)", "computes whole blocks of 8 for DivideRound.")
 	by := broadcast("s")
 	loop(8, []string{"dst", "x"}, func(at func(string, int) Mem) {
 		k.storeRound(div(load(at("x", 0)), by), at("dst", 0))
 	})
 	done()
 
-	function("roundAVX2", "func(dst *uint16, x *float32, n int)", "is the blocks of 16 of Round.")
+	function("roundAVX2", "func(dst *uint16, x *float32, n int)", "computes whole blocks of 16 for Round.")
 	src, dst, n := GP64(), GP64(), GP64()
 	Load(Param("x"), src)
 	Load(Param("dst"), dst)
@@ -343,7 +343,7 @@ func (k *constants) rounding() {
 	JNZ(LabelRef("loop"))
 	done()
 
-	function("widenAVX2", "func(dst *float32, x *uint16, stride int, rows int, n int)", "is the blocks of 16 of WidenRows, of rows stride bytes apart.")
+	function("widenAVX2", "func(dst *float32, x *uint16, stride int, rows int, n int)", "computes whole blocks of 16 for WidenRows; rows of x are stride bytes apart.")
 	src, dst, n = GP64(), GP64(), GP64()
 	stride, rows, row, left := GP64(), GP64(), GP64(), GP64()
 	Load(Param("x"), src)
@@ -370,13 +370,13 @@ func (k *constants) rounding() {
 	JNZ(LabelRef("row"))
 	done()
 
-	function("roundToAVX2", "func(dst *float32, x *float32, n int)", "is the blocks of 8 of RoundTo.")
+	function("roundToAVX2", "func(dst *float32, x *float32, n int)", "computes whole blocks of 8 for RoundTo.")
 	loop(8, []string{"dst", "x"}, func(at func(string, int) Mem) {
 		VMOVUPS(k.roundWide(load(at("x", 0))), at("dst", 0))
 	})
 	done()
 
-	function("softmaxGradAVX2", "func(x *float32, n int, sum float32, coef float32)", "is the blocks of 8 of SoftmaxGrad.")
+	function("softmaxGradAVX2", "func(x *float32, n int, sum float32, coef float32)", "computes whole blocks of 8 for SoftmaxGrad.")
 	sum, coef := broadcast("sum"), broadcast("coef")
 	loop(8, []string{"x"}, func(at func(string, int) Mem) {
 		VMOVUPS(mul(div(load(at("x", 0)), sum), coef), at("x", 0))

@@ -1,11 +1,11 @@
-// Command cpu writes the AVX2 assembly of package kernels/cpu/vec. Run it by
-// go generate there.
+// Command cpu writes the AVX2 assembly of package kernels/cpu/vec. Run it with go
+// generate there.
 //
-// Every function takes a number of elements that is a multiple of its block
-// (16, or 8 where it says so), and repeats, vector by vector, the sequence of
-// operations that the portable Go function beside it does for one element.
-// The 16 lanes of a reduction are two registers, loaded from and stored to
-// memory, so that Go adds what is left over and the tree.
+// Every function takes a number of elements that is a multiple of its block size (16 or
+// 8). It repeats for each vector the sequence of operations that the portable Go
+// function performs for one element. The 16 lanes of a reduction are two registers,
+// loaded from and stored to memory, so that Go can add the remaining elements and the
+// tree.
 package main
 
 import (
@@ -29,9 +29,8 @@ func main() {
 // f is the type of a vector register of 8 float32.
 type f = reg.VecVirtual
 
-// loop emits body for i = 0, step, ... while below the parameter n. Pointers
-// are loaded from the parameters of these names; at gives the operand of
-// element i+offset of one.
+// loop emits body in a loop over i = 0, step, ... below the parameter n. names are
+// pointer parameters; at returns the operand for element i+offset of one.
 func loop(step int, names []string, body func(at func(name string, offset int) Mem)) {
 	base := map[string]reg.GPVirtual{}
 	for _, name := range names {
@@ -53,12 +52,12 @@ func loop(step int, names []string, body func(at func(name string, offset int) M
 	JLT(LabelRef("loop"))
 }
 
-// pipeline is loop with the body cut into stages, each of which gets the registers
-// that the one before returned. A round of the loop does the first stage of the
-// block furthest ahead, then the second of the one behind it, and so on: the
-// processor sees as many independent chains as there are stages, where it could
-// not look beyond a few whole bodies. A stage may write what it and earlier stages
-// read. n must not be 0.
+// pipeline is loop with the body cut into stages, each of which takes the registers that
+// the one before returned. A round of the loop performs the first stage of the block
+// furthest ahead, then the second stage of the block before it, and so on. The processor
+// then sees as many independent chains as there are stages; with whole bodies, its
+// window would cover only a few. A stage may write what it and earlier stages read. n
+// must not be 0.
 func pipeline(step int, names []string, stages ...func(at func(name string, offset int) Mem, in []f) []f) {
 	base := map[string]reg.GPVirtual{}
 	for _, name := range names {
@@ -69,8 +68,7 @@ func pipeline(step int, names []string, stages ...func(at func(name string, offs
 	last := GP64()
 	Load(Param("n"), last)
 	SUBQ(U8(step), last)
-	// index[k] is the block that stage k is at, the last one over and over at
-	// the end.
+	// index[k] is the block of stage k. At the end, stages repeat the last block.
 	index := make([]reg.GPVirtual, len(stages))
 	at := func(k int) func(name string, offset int) Mem {
 		return func(name string, offset int) Mem {
@@ -133,7 +131,7 @@ func done() {
 	RET()
 }
 
-// function begins a function.
+// function starts a function with its documentation.
 func function(name, signature, doc string) {
 	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
@@ -160,7 +158,7 @@ func vectors(n int) []f {
 	return v
 }
 
-// folds move the upper half of what is left of a vector to the lower one.
+// folds move the upper half of the remaining lanes of a vector to the lower half.
 var folds = []func(from, to f){
 	func(from, to f) { VEXTRACTF128(U8(1), from, to.AsX()) },
 	func(from, to f) { VPSHUFD(U8(0xee), from.AsX(), to.AsX()) },
@@ -178,15 +176,14 @@ func tree(l []f) f {
 	return l[0]
 }
 
-// load returns a register with 8 elements of memory.
+// load returns a register with 8 elements loaded from memory.
 func load(m Mem) f {
 	r := YMM()
 	VMOVUPS(m, r)
 	return r
 }
 
-// lanes loads the 16 lanes from the parameter l; the function returned stores
-// them.
+// lanes loads the 16 lanes from the parameter l. The returned function stores them.
 func lanes() (l [2]f, store func()) {
 	p := GP64()
 	Load(Param("l"), p)

@@ -7,7 +7,7 @@ import (
 
 // reductions generates the sums and maxima over a row.
 func reductions() {
-	function("maxAVX2", "func(x *float32, n int, l *[16]float32)", "takes the blocks of 16 of Max into 16 lanes.")
+	function("maxAVX2", "func(x *float32, n int, l *[16]float32)", "reduces whole blocks of 16 to 16 lanes for Max.")
 	l, store := lanes()
 	loop(16, []string{"x"}, func(at func(string, int) Mem) {
 		for h := range l {
@@ -17,7 +17,7 @@ func reductions() {
 	store()
 	done()
 
-	function("scaleMaxAVX2", "func(x *float32, n int, scale float32, l *[16]float32)", "is the blocks of 16 of ScaleMax.")
+	function("scaleMaxAVX2", "func(x *float32, n int, scale float32, l *[16]float32)", "computes whole blocks of 16 for ScaleMax.")
 	scale := broadcast("scale")
 	l, store = lanes()
 	loop(16, []string{"x"}, func(at func(string, int) Mem) {
@@ -30,7 +30,7 @@ func reductions() {
 	store()
 	done()
 
-	function("xorAVX2", "func(x *float32, n int, l *[16]float32)", "takes the blocks of 16 of Xor into 16 lanes.")
+	function("xorAVX2", "func(x *float32, n int, l *[16]float32)", "reduces whole blocks of 16 to 16 lanes for Xor.")
 	l, store = lanes()
 	loop(16, []string{"x"}, func(at func(string, int) Mem) {
 		for h := range l {
@@ -40,7 +40,7 @@ func reductions() {
 	store()
 	done()
 
-	function("sumSquares32AVX2", "func(x *float32, n int, l *[16]float32)", "is the blocks of 16 of SumSquares32.")
+	function("sumSquares32AVX2", "func(x *float32, n int, l *[16]float32)", "computes whole blocks of 16 for SumSquares32.")
 	l, store = lanes()
 	loop(16, []string{"x"}, func(at func(string, int) Mem) {
 		for h := range l {
@@ -51,7 +51,7 @@ func reductions() {
 	store()
 	done()
 
-	function("dotAVX2", "func(a *float32, b *float32, n int, l *[16]float32)", "is the blocks of 16 of Dot.")
+	function("dotAVX2", "func(a *float32, b *float32, n int, l *[16]float32)", "computes whole blocks of 16 for Dot.")
 	l, store = lanes()
 	loop(16, []string{"a", "b"}, func(at func(string, int) Mem) {
 		for h := range l {
@@ -61,7 +61,7 @@ func reductions() {
 	store()
 	done()
 
-	function("dotWholeAVX2", "func(a *float32, b *float32, n int) float32", "is Dot of whole blocks of 16.")
+	function("dotWholeAVX2", "func(a *float32, b *float32, n int) float32", "computes Dot of whole blocks of 16.")
 	sum := vectors(2)
 	for _, r := range sum {
 		VXORPS(r, r, r)
@@ -74,7 +74,7 @@ func reductions() {
 	Store(tree(sum).AsX(), ReturnIndex(0))
 	done()
 
-	function("normDotAVX2", "func(dy *float32, x *float32, w *float32, n int, inv float32, l *[16]float32)", "is the blocks of 16 of NormDot.")
+	function("normDotAVX2", "func(dy *float32, x *float32, w *float32, n int, inv float32, l *[16]float32)", "computes whole blocks of 16 for NormDot.")
 	inv := broadcast("inv")
 	l, store = lanes()
 	loop(16, []string{"dy", "x", "w"}, func(at func(string, int) Mem) {
@@ -86,7 +86,7 @@ func reductions() {
 	store()
 	done()
 
-	function("sumSquaresAVX2", "func(x *float32, n int, l *[16]float64)", "is the blocks of 16 of SumSquares.")
+	function("sumSquaresAVX2", "func(x *float32, n int, l *[16]float64)", "computes whole blocks of 16 for SumSquares.")
 	p := GP64()
 	Load(Param("l"), p)
 	var d [4]f
@@ -109,27 +109,27 @@ func reductions() {
 
 // rows generates the elementwise operations on rows.
 func rows() {
-	function("addAVX2", "func(dst *float32, x *float32, n int)", "is the blocks of 8 of Add.")
+	function("addAVX2", "func(dst *float32, x *float32, n int)", "computes whole blocks of 8 for Add.")
 	loop(8, []string{"dst", "x"}, func(at func(string, int) Mem) {
 		VMOVUPS(add(at("x", 0), load(at("dst", 0))), at("dst", 0))
 	})
 	done()
 
-	function("divideAVX2", "func(dst *float32, x *float32, n int, s float32)", "is the blocks of 8 of Divide.")
+	function("divideAVX2", "func(dst *float32, x *float32, n int, s float32)", "computes whole blocks of 8 for Divide.")
 	s := broadcast("s")
 	loop(8, []string{"dst", "x"}, func(at func(string, int) Mem) {
 		VMOVUPS(div(load(at("x", 0)), s), at("dst", 0))
 	})
 	done()
 
-	function("normAVX2", "func(dst *float32, x *float32, w *float32, n int, inv float32)", "is the blocks of 8 of Norm.")
+	function("normAVX2", "func(dst *float32, x *float32, w *float32, n int, inv float32)", "computes whole blocks of 8 for Norm.")
 	inv := broadcast("inv")
 	loop(8, []string{"dst", "x", "w"}, func(at func(string, int) Mem) {
 		VMOVUPS(mul(at("w", 0), mul(at("x", 0), inv)), at("dst", 0))
 	})
 	done()
 
-	function("normGradAVX2", "func(dx *float32, dy *float32, x *float32, w *float32, n int, inv float32, c float32)", "is the blocks of 8 of NormGrad.")
+	function("normGradAVX2", "func(dx *float32, dy *float32, x *float32, w *float32, n int, inv float32, c float32)", "computes whole blocks of 8 for NormGrad.")
 	inv, c := broadcast("inv"), broadcast("c")
 	loop(8, []string{"dx", "dy", "x", "w"}, func(at func(string, int) Mem) {
 		g := mul(at("w", 0), load(at("dy", 0)))
@@ -140,7 +140,7 @@ func rows() {
 	})
 	done()
 
-	function("normGradWeightAVX2", "func(dw *float32, dy *float32, x *float32, n int, inv float32)", "is the blocks of 8 of NormGradWeight.")
+	function("normGradWeightAVX2", "func(dw *float32, dy *float32, x *float32, n int, inv float32)", "computes whole blocks of 8 for NormGradWeight.")
 	inv = broadcast("inv")
 	loop(8, []string{"dw", "dy", "x"}, func(at func(string, int) Mem) {
 		dw := load(at("dw", 0))
@@ -150,7 +150,7 @@ func rows() {
 	done()
 
 	function("rotateAVX2", "func(da *float32, db *float32, a *float32, b *float32, c *float32, s *float32, n int, sign float32)",
-		"is the blocks of 8 of Rotate.")
+		"computes whole blocks of 8 for Rotate.")
 	sign := broadcast("sign")
 	loop(8, []string{"da", "db", "a", "b", "c", "s"}, func(at func(string, int) Mem) {
 		a, b, c, sin := load(at("a", 0)), load(at("b", 0)), load(at("c", 0)), mul(at("s", 0), sign)
@@ -162,7 +162,7 @@ func rows() {
 
 // optimizer generates AdamW.
 func optimizer() {
-	function("adamwAVX2", "func(h *[8]float32, p *float32, grad *float32, m *float32, v *float32, n int)", "is the blocks of 8 of AdamW.Update; h is its scalars in order.")
+	function("adamwAVX2", "func(h *[8]float32, p *float32, grad *float32, m *float32, v *float32, n int)", "computes whole blocks of 8 for AdamW; h holds its scalars in order.")
 	h := GP64()
 	Load(Param("h"), h)
 	var c [8]f
@@ -196,7 +196,7 @@ func optimizer() {
 // transposes generates the transposition of 8 by 8 blocks.
 func transposes() {
 	function("transposeAVX2", "func(dst *float32, ldd int, src *float32, lds int, n int)",
-		"sets dst[c*ldd+r] = src[r*lds+c] for r and c below 8, then goes on by 8 columns of src, n in all.")
+		"sets dst[c*ldd+r] = src[r*lds+c] for r and c below 8, then for the next 8 columns of src, and so on for n columns.")
 	dst, ldd, src, lds, n := GP64(), GP64(), GP64(), GP64(), GP64()
 	Load(Param("dst"), dst)
 	Load(Param("ldd"), ldd)

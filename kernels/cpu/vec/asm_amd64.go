@@ -4,157 +4,157 @@
 
 package vec
 
-// expSumAVX2 is the blocks of 16 of ExpSum or ExpSumRound.
+// expSumAVX2 computes whole blocks of 16 for ExpSum or ExpSumRound.
 //
 //go:noescape
 func expSumAVX2(x *float32, n int, m float32, l *[16]float32)
 
-// expSumRoundAVX2 is the blocks of 16 of ExpSum or ExpSumRound.
+// expSumRoundAVX2 computes whole blocks of 16 for ExpSum or ExpSumRound.
 //
 //go:noescape
 func expSumRoundAVX2(x *float32, n int, m float32, l *[16]float32)
 
-// softmaxAVX2 is Softmax of whole blocks of 16.
+// softmaxAVX2 computes Softmax of whole blocks of 16.
 //
 //go:noescape
 func softmaxAVX2(x *float32, n int, scale float32, to *[2]float32)
 
-// softmaxRoundAVX2 is Softmax of whole blocks of 16.
+// softmaxRoundAVX2 computes Softmax of whole blocks of 16.
 //
 //go:noescape
 func softmaxRoundAVX2(x *float32, n int, scale float32, to *[2]float32)
 
-// scoreGradAVX2 is the blocks of 8 of ScoreGrad.
+// scoreGradAVX2 computes whole blocks of 8 for ScoreGrad.
 //
 //go:noescape
 func scoreGradAVX2(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)
 
-// scoreGradRoundAVX2 is the blocks of 8 of ScoreGrad.
+// scoreGradRoundAVX2 computes whole blocks of 8 for ScoreGrad.
 //
 //go:noescape
 func scoreGradRoundAVX2(p *float32, ds *float32, n int, m float32, sum float32, d float32, scale float32)
 
-// swigluAVX2 is the blocks of 8 of SwiGLU.
+// swigluAVX2 computes whole blocks of 8 for SwiGLU.
 //
 //go:noescape
 func swigluAVX2(dst *float32, gate *float32, up *float32, n int)
 
-// swigluBF16AVX2 is the blocks of 8 of SwiGLUBF16.
+// swigluBF16AVX2 computes whole blocks of 8 for SwiGLUBF16.
 //
 //go:noescape
 func swigluBF16AVX2(dst *uint16, gate *uint16, up *uint16, n int)
 
-// swigluGradAVX2 is the blocks of 8 of SwiGLUGrad.
+// swigluGradAVX2 computes whole blocks of 8 for SwiGLUGrad.
 //
 //go:noescape
 func swigluGradAVX2(dgate *float32, dup *float32, dy *float32, gate *float32, up *float32, n int)
 
-// swigluGradBF16AVX2 is the blocks of 8 of SwiGLUGradBF16.
+// swigluGradBF16AVX2 computes whole blocks of 8 for SwiGLUGradBF16.
 //
 //go:noescape
 func swigluGradBF16AVX2(dgate *uint16, dup *uint16, dy *float32, gate *uint16, up *uint16, n int)
 
-// divideRoundAVX2 is the blocks of 8 of DivideRound.
+// divideRoundAVX2 computes whole blocks of 8 for DivideRound.
 //
 //go:noescape
 func divideRoundAVX2(dst *uint16, x *float32, n int, s float32)
 
-// roundAVX2 is the blocks of 16 of Round.
+// roundAVX2 computes whole blocks of 16 for Round.
 //
 //go:noescape
 func roundAVX2(dst *uint16, x *float32, n int)
 
-// widenAVX2 is the blocks of 16 of WidenRows, of rows stride bytes apart.
+// widenAVX2 computes whole blocks of 16 for WidenRows; rows of x are stride bytes apart.
 //
 //go:noescape
 func widenAVX2(dst *float32, x *uint16, stride int, rows int, n int)
 
-// roundToAVX2 is the blocks of 8 of RoundTo.
+// roundToAVX2 computes whole blocks of 8 for RoundTo.
 //
 //go:noescape
 func roundToAVX2(dst *float32, x *float32, n int)
 
-// softmaxGradAVX2 is the blocks of 8 of SoftmaxGrad.
+// softmaxGradAVX2 computes whole blocks of 8 for SoftmaxGrad.
 //
 //go:noescape
 func softmaxGradAVX2(x *float32, n int, sum float32, coef float32)
 
-// maxAVX2 takes the blocks of 16 of Max into 16 lanes.
+// maxAVX2 reduces whole blocks of 16 to 16 lanes for Max.
 //
 //go:noescape
 func maxAVX2(x *float32, n int, l *[16]float32)
 
-// scaleMaxAVX2 is the blocks of 16 of ScaleMax.
+// scaleMaxAVX2 computes whole blocks of 16 for ScaleMax.
 //
 //go:noescape
 func scaleMaxAVX2(x *float32, n int, scale float32, l *[16]float32)
 
-// xorAVX2 takes the blocks of 16 of Xor into 16 lanes.
+// xorAVX2 reduces whole blocks of 16 to 16 lanes for Xor.
 //
 //go:noescape
 func xorAVX2(x *float32, n int, l *[16]float32)
 
-// sumSquares32AVX2 is the blocks of 16 of SumSquares32.
+// sumSquares32AVX2 computes whole blocks of 16 for SumSquares32.
 //
 //go:noescape
 func sumSquares32AVX2(x *float32, n int, l *[16]float32)
 
-// dotAVX2 is the blocks of 16 of Dot.
+// dotAVX2 computes whole blocks of 16 for Dot.
 //
 //go:noescape
 func dotAVX2(a *float32, b *float32, n int, l *[16]float32)
 
-// dotWholeAVX2 is Dot of whole blocks of 16.
+// dotWholeAVX2 computes Dot of whole blocks of 16.
 //
 //go:noescape
 func dotWholeAVX2(a *float32, b *float32, n int) float32
 
-// normDotAVX2 is the blocks of 16 of NormDot.
+// normDotAVX2 computes whole blocks of 16 for NormDot.
 //
 //go:noescape
 func normDotAVX2(dy *float32, x *float32, w *float32, n int, inv float32, l *[16]float32)
 
-// sumSquaresAVX2 is the blocks of 16 of SumSquares.
+// sumSquaresAVX2 computes whole blocks of 16 for SumSquares.
 //
 //go:noescape
 func sumSquaresAVX2(x *float32, n int, l *[16]float64)
 
-// addAVX2 is the blocks of 8 of Add.
+// addAVX2 computes whole blocks of 8 for Add.
 //
 //go:noescape
 func addAVX2(dst *float32, x *float32, n int)
 
-// divideAVX2 is the blocks of 8 of Divide.
+// divideAVX2 computes whole blocks of 8 for Divide.
 //
 //go:noescape
 func divideAVX2(dst *float32, x *float32, n int, s float32)
 
-// normAVX2 is the blocks of 8 of Norm.
+// normAVX2 computes whole blocks of 8 for Norm.
 //
 //go:noescape
 func normAVX2(dst *float32, x *float32, w *float32, n int, inv float32)
 
-// normGradAVX2 is the blocks of 8 of NormGrad.
+// normGradAVX2 computes whole blocks of 8 for NormGrad.
 //
 //go:noescape
 func normGradAVX2(dx *float32, dy *float32, x *float32, w *float32, n int, inv float32, c float32)
 
-// normGradWeightAVX2 is the blocks of 8 of NormGradWeight.
+// normGradWeightAVX2 computes whole blocks of 8 for NormGradWeight.
 //
 //go:noescape
 func normGradWeightAVX2(dw *float32, dy *float32, x *float32, n int, inv float32)
 
-// rotateAVX2 is the blocks of 8 of Rotate.
+// rotateAVX2 computes whole blocks of 8 for Rotate.
 //
 //go:noescape
 func rotateAVX2(da *float32, db *float32, a *float32, b *float32, c *float32, s *float32, n int, sign float32)
 
-// adamwAVX2 is the blocks of 8 of AdamW.Update; h is its scalars in order.
+// adamwAVX2 computes whole blocks of 8 for AdamW; h holds its scalars in order.
 //
 //go:noescape
 func adamwAVX2(h *[8]float32, p *float32, grad *float32, m *float32, v *float32, n int)
 
-// transposeAVX2 sets dst[c*ldd+r] = src[r*lds+c] for r and c below 8, then goes on by 8 columns of src, n in all.
+// transposeAVX2 sets dst[c*ldd+r] = src[r*lds+c] for r and c below 8, then for the next 8 columns of src, and so on for n columns.
 //
 //go:noescape
 func transposeAVX2(dst *float32, ldd int, src *float32, lds int, n int)
