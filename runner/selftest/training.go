@@ -12,11 +12,18 @@ import (
 	"xrun/runner/bench"
 )
 
-// small is a model with every part of a real one: grouped queries, biases, tied
+// small is a model with every part of a Qwen2: grouped queries, biases, tied
 // embeddings, sizes that are not multiples of a tile.
 var small = model.Config{
 	Architecture: model.Qwen2, Vocab: 307, Hidden: 72, Intermediate: 200, Layers: 2, Heads: 6, KVHeads: 2, HeadDim: 12,
 	MaxPositions: 64, RopeTheta: 1e4, NormEps: 1e-6, Tied: true, QKVBias: true, InitRange: 0.05, BOS: -1, Pad: -1,
+}
+
+// normed is small as a Qwen3: with norms of wider heads, and without biases.
+func normed() model.Config {
+	c := small
+	c.Architecture, c.QKVBias, c.HeadDim = model.Qwen3, false, 20
+	return c
 }
 
 var recipe = model.Recipe{
@@ -36,14 +43,19 @@ var lossBounds = map[kernels.DType]float64{kernels.F32: 1e-4, kernels.BF16: 0x1p
 
 // training trains the same steps twice on the engine and once on the CPU engine.
 func (t *tester) training() {
-	for _, p := range []kernels.DType{kernels.F32, kernels.BF16} {
-		t.check("training/"+p.String(), func() (string, []string) {
+	for _, trained := range []struct {
+		name   string
+		config model.Config
+		p      kernels.DType
+	}{{"f32", small, kernels.F32}, {"bf16", small, kernels.BF16}, {"qwen3", normed(), kernels.BF16}} {
+		config, p := trained.config, trained.p
+		t.check("training/"+trained.name, func() (string, []string) {
 			c, err := cpu.New(cpu.Options{Threads: t.Threads})
 			if err != nil {
 				return "", []string{err.Error()}
 			}
 			defer c.Close()
-			want, err := losses(c, p)
+			want, err := losses(c, config, p)
 			if err != nil {
 				return "", []string{err.Error()}
 			}
@@ -54,7 +66,7 @@ func (t *tester) training() {
 				if err != nil {
 					return "", []string{err.Error()}
 				}
-				if got[i], err = losses(e, p); err == nil {
+				if got[i], err = losses(e, config, p); err == nil {
 					note = counted(counts)
 					err = e.Close()
 				}
@@ -71,8 +83,8 @@ func (t *tester) training() {
 	}
 }
 
-func losses(e kernels.Engine, p kernels.DType) ([]float64, error) {
-	m, err := model.New(e, small, p)
+func losses(e kernels.Engine, c model.Config, p kernels.DType) ([]float64, error) {
+	m, err := model.New(e, c, p)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +97,7 @@ func losses(e kernels.Engine, p kernels.DType) ([]float64, error) {
 		return nil, err
 	}
 	defer trainer.Close()
-	rows := bench.SyntheticRows(recipe.Batch, small.Vocab, rowLength)
+	rows := bench.SyntheticRows(recipe.Batch, c.Vocab, rowLength)
 	var out []float64
 	for range steps {
 		r, err := trainer.Step(rows)
