@@ -19,18 +19,38 @@ import (
 	"xrun/runner/store"
 )
 
-// faultStudy writes experiments/smoke.cue with a checkpoint after every step.
-func faultStudy(t *testing.T) (spec string) {
+// faultStudy writes experiments/smoke.cue with a checkpoint after every step and
+// weights that are dropped; and the same study without one of its suites, after
+// which the whole one trains its cells again.
+func faultStudy(t *testing.T) (less, spec string) {
 	t.Helper()
 	b, err := os.ReadFile("../experiments/smoke.cue")
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec = filepath.Join(t.TempDir(), "smoke.cue")
-	if err := os.WriteFile(spec, append(b, "run: checkpointEvery: 1\n"...), 0o666); err != nil {
-		t.Fatal(err)
+	const suite = `{suite: "boolq", limit: 2},`
+	if !strings.Contains(string(b), suite) {
+		t.Fatalf("smoke.cue has no line %s", suite)
 	}
-	return spec
+	write := func(text string) string {
+		path := filepath.Join(t.TempDir(), "smoke.cue")
+		if err := os.WriteFile(path, []byte(text+"run: {checkpointEvery: 1, weights: \"drop\"}\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write(strings.Replace(string(b), suite, "", 1)), write(string(b))
+}
+
+// nothingStays checks that a run that drops weights left neither them nor
+// checkpoints.
+func nothingStays(t *testing.T, what, runs string) {
+	t.Helper()
+	for _, pattern := range []string{"*/*.safetensors", "*.part/checkpoints", "*/.*"} {
+		if found, _ := filepath.Glob(filepath.Join(runs, ".store", pattern)); len(found) > 0 {
+			t.Errorf("%s: there is still %v", what, found)
+		}
+	}
 }
 
 // runOn runs a study on a disk.
@@ -107,17 +127,22 @@ func moments(t *testing.T, operations, some int, draw *rand.Rand) []int {
 // A run loses power after any of its operations. Whatever the disk then holds
 // of what was not made durable, the next run ends with the bytes of a run that
 // was left alone; and a stage or checkpoint that was made durable is not made
-// again.
+// again, unless its weights were dropped and are needed. In its second part the
+// run trains cells again whose weights it dropped in its first.
 func TestPowerLoss(t *testing.T) {
-	spec, dir := faultStudy(t), t.TempDir()
+	less, spec := faultStudy(t)
+	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole")
 	if err := os.Mkdir(whole, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	recorder := faults.Record(whole)
-	if status, out := runOn(recorder, spec, whole); status != 0 {
-		t.Fatalf("status %d\n%s", status, out)
+	for _, part := range []string{less, spec} {
+		if status, out := runOn(recorder, part, whole); status != 0 {
+			t.Fatalf("status %d\n%s", status, out)
+		}
 	}
+	nothingStays(t, "the whole run", whole)
 	ops, want := recorder.Ops(), runBytes(t, filepath.Join(whole, "smoke"))
 	plan, err := readPlan(filepath.Join(whole, "smoke"))
 	if err != nil {
@@ -126,8 +151,13 @@ func TestPowerLoss(t *testing.T) {
 
 	seed := uint64(7)
 	draw := rand.New(rand.NewPCG(seed, 0))
+	struck := moments(t, len(ops)+1, 3, draw)
+	around := aroundDrops(ops)
+	for _, i := range moments(t, len(around), 2, draw) {
+		struck = append(struck, around[i])
+	}
 	resumed, kept, tried := 0, 0, 0
-	for _, n := range moments(t, len(ops)+1, 5, draw) {
+	for _, n := range struck {
 		what := fmt.Sprintf("power lost after operation %d of %d", n, len(ops))
 		if n > 0 {
 			what += fmt.Sprintf(" (%v)", ops[n-1])
@@ -146,6 +176,7 @@ func TestPowerLoss(t *testing.T) {
 		}
 		tried++
 		sameRun(t, what, want, runBytes(t, filepath.Join(runs, "smoke")))
+		nothingStays(t, what, runs)
 		stages, steps := durable(ops[:n])
 		for _, st := range plan {
 			again := strings.Contains(out, st.Title+": done in")
@@ -177,17 +208,37 @@ func TestPowerLoss(t *testing.T) {
 
 var (
 	objectPath     = regexp.MustCompile(`^\.store/([0-9a-f]{64})$`)
+	weightsPath    = regexp.MustCompile(`^\.store/[0-9a-f]{64}/model\.safetensors$`)
+	droppedPath    = regexp.MustCompile(`^\.store/([0-9a-f]{64})/dropped\.json$`)
 	checkpointPath = regexp.MustCompile(`^\.store/([0-9a-f]{64})\.part/checkpoints/step-(\d+)$`)
 )
 
+// aroundDrops lists the moments at which weights are being dropped or brought back.
+func aroundDrops(ops []faults.Op) (list []int) {
+	for i, o := range ops {
+		if strings.Contains(o.Path+o.To, "dropped.json") || weightsPath.MatchString(o.Path) || weightsPath.MatchString(o.To) {
+			for n := i; n <= i+2; n++ {
+				if len(list) == 0 || list[len(list)-1] < n {
+					list = append(list, n)
+				}
+			}
+		}
+	}
+	return list
+}
+
 // durable finds the stages whose object, and the steps whose checkpoint, was in
-// place and synced.
+// place and synced. A stage that may have no weights is not among them.
 func durable(ops []faults.Op) (stages map[store.Key]bool, steps map[store.Key]int) {
 	stages, steps = map[store.Key]bool{}, map[store.Key]int{}
 	renamed := map[string][]string{}
 	for _, o := range ops {
 		switch o.Kind {
 		case faults.Rename:
+			if m := droppedPath.FindStringSubmatch(o.To); m != nil {
+				delete(stages, store.Key(m[1]))
+				delete(steps, store.Key(m[1]))
+			}
 			renamed[filepath.Dir(o.To)] = append(renamed[filepath.Dir(o.To)], o.To)
 		case faults.SyncDir:
 			for _, path := range renamed[o.Path] {
@@ -208,49 +259,73 @@ func durable(ops []faults.Op) (stages map[store.Key]bool, steps map[store.Key]in
 // says so or needs not care; once the disk is well, the next run ends with the
 // bytes of a run that was left alone.
 func TestFailingDisk(t *testing.T) {
-	spec, dir := faultStudy(t), t.TempDir()
-	counter := faults.Full(1 << 30)
-	if status, out := runOn(counter, spec, filepath.Join(dir, "whole")); status != 0 {
+	less, spec := faultStudy(t)
+	dir := t.TempDir()
+	before, whole := filepath.Join(dir, "before"), filepath.Join(dir, "whole")
+	if status, out := runOn(disk.OS, less, before); status != 0 {
 		t.Fatalf("status %d\n%s", status, out)
 	}
-	operations, _ := counter.Counts()
-	want := runBytes(t, filepath.Join(dir, "whole", "smoke"))
-	for _, fault := range []struct {
+	if status, out := runOn(disk.OS, spec, whole); status != 0 {
+		t.Fatalf("status %d\n%s", status, out)
+	}
+	want := runBytes(t, filepath.Join(whole, "smoke"))
+	type start struct {
 		name string
-		at   func(int) *faults.Failing
-		says string
-	}{
-		{"full", faults.Full, "no space left on device"},
-		{"read-only", faults.ReadOnly, "read-only file system"},
-		{"failing once", faults.Broken, "input/output error"},
+		in   func(runs string)
+	}
+	for _, start := range []start{
+		{"from nothing", func(string) {}},
+		{"with cells to train again", func(runs string) {
+			if err := os.CopyFS(runs, os.DirFS(before)); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
-		draw := rand.New(rand.NewPCG(11, 0))
-		tried, failed := 0, 0
-		for _, n := range moments(t, operations, 2, draw) {
-			what := fmt.Sprintf("disk %s at operation %d of %d", fault.name, n, operations)
-			runs := filepath.Join(dir, fault.name, fmt.Sprint(n))
-			d := fault.at(n)
-			status, out := runOn(d, spec, runs)
-			if status != 0 {
-				failed++
-				if status != exitFailed || !strings.Contains(out, "xrun: error: ") || !strings.Contains(out, fault.says) {
-					t.Errorf("%s: status %d\n%s", what, status, out)
-				}
-			} else if _, err := os.Stat(filepath.Join(runs, "smoke", "report.md")); err != nil {
-				t.Errorf("%s: status 0 and no report", what)
-			}
-			unlock(t, runs)
-			if status, out := runOn(disk.OS, spec, runs); status != 0 {
-				t.Errorf("%s: the next run: status %d\n%s", what, status, out)
-				continue
-			}
-			tried++
-			sameRun(t, what, want, runBytes(t, filepath.Join(runs, "smoke")))
-			if !t.Failed() {
-				os.RemoveAll(runs)
-			}
+		counter, runs := faults.Full(1<<30), filepath.Join(dir, "count "+start.name)
+		start.in(runs)
+		if status, out := runOn(counter, spec, runs); status != 0 {
+			t.Fatalf("status %d\n%s", status, out)
 		}
-		t.Logf("disk %s: %d times among %d operations, %d of them noticed by the run, nothing lost", fault.name, tried, operations, failed)
+		operations, _ := counter.Counts()
+		for _, fault := range []struct {
+			name string
+			at   func(int) *faults.Failing
+			says string
+		}{
+			{"full", faults.Full, "no space left on device"},
+			{"read-only", faults.ReadOnly, "read-only file system"},
+			{"failing once", faults.Broken, "input/output error"},
+		} {
+			draw := rand.New(rand.NewPCG(11, 0))
+			tried, failed := 0, 0
+			for _, n := range moments(t, operations, 1, draw) {
+				what := fmt.Sprintf("%s, disk %s at operation %d of %d", start.name, fault.name, n, operations)
+				runs := filepath.Join(dir, start.name, fault.name, fmt.Sprint(n))
+				start.in(runs)
+				d := fault.at(n)
+				status, out := runOn(d, spec, runs)
+				if status != 0 {
+					failed++
+					if status != exitFailed || !strings.Contains(out, "xrun: error: ") || !strings.Contains(out, fault.says) {
+						t.Errorf("%s: status %d\n%s", what, status, out)
+					}
+				} else if _, err := os.Stat(filepath.Join(runs, "smoke", "report.md")); err != nil {
+					t.Errorf("%s: status 0 and no report", what)
+				}
+				unlock(t, runs)
+				if status, out := runOn(disk.OS, spec, runs); status != 0 {
+					t.Errorf("%s: the next run: status %d\n%s", what, status, out)
+					continue
+				}
+				tried++
+				sameRun(t, what, want, runBytes(t, filepath.Join(runs, "smoke")))
+				nothingStays(t, what, runs)
+				if !t.Failed() {
+					os.RemoveAll(runs)
+				}
+			}
+			t.Logf("%s, disk %s: %d times among %d operations, %d of them noticed by the run, nothing lost", start.name, fault.name, tried, operations, failed)
+		}
 	}
 }
 

@@ -25,7 +25,8 @@ func trainingOf(t *testing.T, spec string) *training {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &execution{study: s, ctx: context.Background(), engine: engine, locker: lock.New(disk.OS), progress: newProgress(io.Discard)}
+	x := newExecution(context.Background(), s, lock.New(disk.OS), newProgress(io.Discard))
+	x.engine = engine
 	c := s.cells[0]
 	st := s.trains[c.Name]
 	x.log = openLog(disk.OS, s.store, st.key)
@@ -43,7 +44,8 @@ func trainingOf(t *testing.T, spec string) *training {
 // A loss that is no number stops the cell and says the step, its items and the
 // last good checkpoint, which is not one of weights that are no numbers.
 func TestNonFiniteLoss(t *testing.T) {
-	tr := trainingOf(t, faultStudy(t))
+	_, spec := faultStudy(t)
+	tr := trainingOf(t, spec)
 	tr.key.Steps = 2
 	if err := tr.loop(); err != nil {
 		t.Fatal(err)
@@ -74,7 +76,8 @@ func TestNonFiniteLoss(t *testing.T) {
 
 // However often checkpoints are written, the last two are kept.
 func TestLastTwoCheckpointsAreKept(t *testing.T) {
-	tr := trainingOf(t, faultStudy(t))
+	_, spec := faultStudy(t)
+	tr := trainingOf(t, spec)
 	for tr.key.Steps = 1; tr.key.Steps <= 3; tr.key.Steps++ {
 		if err := tr.loop(); err != nil {
 			t.Fatal(err)
