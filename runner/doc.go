@@ -34,6 +34,24 @@
 // writes for 33: 1.9 % of the time at one every ten minutes, most of it the virtual
 // disk's own use of the processors; 3.8 % in the foreground (BenchmarkCheckpoint).
 //
+// # Weights
+//
+// A cell's weights stay in the store unless run.weights is "drop". Then they go, and
+// with them what is left of the cell's checkpoints, as soon as every stage that
+// reads them is stored; tables, log and the digest of what the training made stay.
+// A cell whose evaluation failed keeps them for the next try. A stage is dropped
+// from by a mark first (store.Drop), so that a removal that was cut short is never
+// taken for a whole stage, and the next run ends it.
+//
+// Stages run cell by cell, so the disk holds the weights of one at a time, with
+// Slurm of one a task. Weights that were dropped are made again, to bits that are
+// compared with what they were, when a stage that is not stored reads them, or for
+// xrun export -train; never for their own sake. They are not dropped while the plan
+// of another run directory beside the store has them and its spec keeps weights, or
+// has still to read them.
+//
+// # Failures
+//
 // A stage that fails takes with it only those that need it; xrun status says
 // what became of each, from plan.json and the logs (stagelog.go).
 //

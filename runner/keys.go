@@ -44,7 +44,7 @@ import "xrun/model"
 //	prepare, train   the key of that stage
 //
 // Not in any key: question, scale, names of axes, threads, memory, logEvery,
-// checkpointEvery; nor the micro-batch, which follows from memory, unless the
+// checkpointEvery, weights (kept or dropped); nor the micro-batch, which follows from memory, unless the
 // engine's results depend on it.
 
 // prepareKey determines the tokens and labels of a training set.
@@ -89,8 +89,11 @@ type trainKey struct {
 	WeightDecay  float64        `json:"weightDecay"`
 	Decay        string         `json:"decay"`
 	Clip         float64        `json:"clip"`
-	HoldoutEvery int            `json:"holdoutEvery"` // cadence of the held-out losses in the table; 0 without held-out items
-	Numerics     string         `json:"numerics"`
+	// HoldoutEvery is the cadence of the held-out losses, 0 without held-out items.
+	// The weights do not depend on it, but the table of those losses, which the
+	// stage makes too, does: they are measured on the way.
+	HoldoutEvery int    `json:"holdoutEvery"`
+	Numerics     string `json:"numerics"`
 	// MicroTokens is 0 where the engine is MicroBatchInvariant.
 	MicroTokens int `json:"microTokens,omitempty"`
 }

@@ -25,7 +25,7 @@ matrix: {model: ["builtin:tiny"], labels: ["output", "all"]}
 data: {source: "builtin:tiny/instruct.json", maxLength: 96, limit: 44, holdout: {items: 4, every: 5}}
 train: {epochs: 1, batch: 2, lr: 1e-3, precision: "f32", logEvery: 5}
 eval: {root: "builtin:tiny/suites", suites: [{suite: "arc-e", limit: 4}]}
-run: checkpointEvery: 3
+run: {checkpointEvery: 3, weights: "drop"}
 samples: [{instruction: "Where?", maxNew: 4}]
 `
 
@@ -120,6 +120,9 @@ func TestKilledRunsContinueWithTheSameBits(t *testing.T) {
 				t.Errorf("after kills (seed %d, run %d) %s differs from the uninterrupted run's", seed, run, name)
 			}
 			delete(got, name)
+		}
+		if kept, _ := filepath.Glob(filepath.Join(dir, runs, ".store", "*", "*.safetensors")); len(kept) > 0 {
+			t.Errorf("after kills (seed %d, run %d) weights are still there: %v", seed, run, kept)
 		}
 		for name := range got {
 			t.Errorf("after kills (seed %d, run %d) there is also %s", seed, run, name)

@@ -118,7 +118,7 @@ func (s *slurmStudy) trainings() []training {
 		b, _ := os.ReadFile(lists[0])
 		for task := range strings.Lines(string(b)) {
 			w := strings.Fields(task)
-			if w[0] != f[1] || len(w) != 2 {
+			if w[0] != f[1] || len(w) < 2 {
 				continue
 			}
 			saved, _ := filepath.Glob(filepath.Join(s.runs, ".store", w[1]+".part", "checkpoints", "step-*", "manifest.json"))
@@ -308,11 +308,11 @@ func TestSlurmInterrupt(t *testing.T) {
 
 // Jobs of a partition with a higher priority preempt trainings, which Slurm
 // requeues: they go on from their checkpoints, to the same bytes, and nothing is
-// submitted again.
+// submitted again. Weights are dropped here, so that a task is a whole cell.
 func TestSlurmPreemption(t *testing.T) {
 	c := startCluster(t, 2)
 	spec := strings.Replace(slurmSpec, "seed: [1, 2, 3, 4]", "seed: [1]", 1)
-	s := c.study("preempted", strings.Replace(spec, "epochs: 5", "epochs: 15", 1)) // still at it when Slurm preempts
+	s := c.study("preempted", strings.Replace(spec, "epochs: 5", "epochs: 15", 1)+"run: weights: \"drop\"\n") // still at it when Slurm preempts
 	s.ends(s.start("-runs", filepath.Join(s.dir, "local"), "-threads", "1"), 0)
 	x := s.onSlurm()
 	var had []string
@@ -327,6 +327,9 @@ func TestSlurmPreemption(t *testing.T) {
 	}
 	s.ends(x, 0)
 	s.compare(filepath.Join(s.dir, "local", "preempted"), filepath.Join(s.runs, "preempted"))
+	if kept, _ := filepath.Glob(filepath.Join(s.runs, ".store", "*", "*.safetensors")); len(kept) > 0 {
+		t.Errorf("weights are still there: %v", kept)
+	}
 	if n := strings.Count(s.logs(), "resuming after step"); n < 2 {
 		t.Errorf("%d trainings went on from a checkpoint; two were preempted\n%s", n, s.logs())
 	}
