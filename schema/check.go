@@ -25,6 +25,7 @@ func (c *checker) check(s *Spec) {
 	c.checkSamples(s)
 	c.checkResources(s)
 	c.checkExclude(s, axes)
+	c.checkCompare(s, axes)
 }
 
 // checkAxes refuses repeated values, fields that are axis and set, and matrices

@@ -12,6 +12,7 @@ type Spec struct {
 	// written as in AxisValue.Value; a schedule's bare name stands for every
 	// schedule of that name.
 	Exclude []map[string]any `json:"exclude,omitempty"`
+	Compare Compare          `json:"compare,omitzero"`
 	Data    Data             `json:"data"`
 	Train   Train            `json:"train"`
 	Eval    Eval             `json:"eval"`

@@ -43,7 +43,7 @@ func (w *walker) structure(s, v cue.Value, path string) map[string]any {
 		switch {
 		case path == "matrix" && strings.Contains(key, "."):
 			w.axis(key, it.Value())
-		case path == "exclude" || strings.HasPrefix(path, "exclude["):
+		case path == "exclude" || strings.HasPrefix(path, "exclude[") || path == "compare.reference":
 			w.record(it.Value(), at)
 			if raw, ok := w.raw(it.Value(), at); ok {
 				tree[key] = raw
