@@ -33,10 +33,19 @@ func (r *renderer) verdict() string {
 }
 
 // match is two values of an axis, or an arm and its base model, compared in each
-// setting of the other axes.
+// setting of the other axes and, where these are several, in the mean over them.
 type match struct {
 	subject, other string
 	settings       []*contrast
+	main           *contrast
+}
+
+// headline is the comparison that the verdict speaks of.
+func (m *match) headline() *contrast {
+	if m.main != nil {
+		return m.main
+	}
+	return m.settings[0]
 }
 
 // matches gathers the comparisons that the verdict speaks of.
@@ -51,7 +60,14 @@ func (r *renderer) matches() (out []*match) {
 	}
 	if len(out) == 0 {
 		for _, c := range r.base {
-			out = append(out, &match{c.bArm.name, "its base model", []*contrast{c}})
+			out = append(out, &match{subject: r.shortName(c.bArm), other: "its base model", settings: []*contrast{c}})
+		}
+	}
+	for _, c := range r.mains {
+		for _, m := range out {
+			if m.settings[0] == c.settings[0] {
+				m.main = c
+			}
 		}
 	}
 	return out
@@ -70,6 +86,7 @@ func (r *renderer) incomplete() (n int) {
 // answer writes the verdict, settings by settings where an axis has several, and
 // how each arm stands to its base model.
 func (r *renderer) answer() {
+	r.naming()
 	matches := r.matches()
 	lines := strings.Split(r.report.Verdict, "\n")
 	if len(r.figures) == 0 || len(r.cells) == 0 {
@@ -80,12 +97,39 @@ func (r *renderer) answer() {
 	}
 	for _, m := range matches {
 		lead, rest := r.sentence(m)
+		if r.large() {
+			r.md.line("- **%s**", escape(lead))
+			continue
+		}
 		r.md.para("%s", strings.TrimSpace("**"+escape(lead)+"** "+escape(rest)))
 		if len(m.settings) > 1 {
 			r.settingsTable(m)
 		}
 	}
-	r.baseTable()
+	if !r.large() {
+		r.baseTable()
+		return
+	}
+	r.md.line("")
+	r.mainTable()
+	r.settingsDetails(matches)
+	r.ranking()
+}
+
+// settingsDetails folds what each setting alone tells.
+func (r *renderer) settingsDetails(matches []*match) {
+	if len(r.mains) == 0 {
+		return
+	}
+	r.md.details("Each setting by itself", func() {
+		r.md.para("Each setting is adjusted by itself: of twenty in which nothing differs, about one marks a figure all the same.")
+		for _, m := range matches {
+			if len(m.settings) > 1 {
+				r.md.para("%s", escape(r.settingsSentence(m)))
+				r.settingsTable(m)
+			}
+		}
+	})
 }
 
 // settingsTable shows each setting, unless every score is equal in all of them.
@@ -95,7 +139,7 @@ func (r *renderer) settingsTable(m *match) {
 	for _, c := range m.settings {
 		t := r.tally(c)
 		same = same && t.equal == t.all && t.missing == 0
-		rows = append(rows, []string{escape(c.context), withNames(t.toldBetter, t.betterOn), withNames(t.toldWorse, t.worseOn), cannotTell(t),
+		rows = append(rows, []string{escape(r.shortContext(c)), withNames(t.toldBetter, t.betterOn), withNames(t.toldWorse, t.worseOn), cannotTell(t),
 			fmt.Sprint(t.better), fmt.Sprint(t.worse), fmt.Sprint(t.tied)})
 	}
 	if same {
@@ -194,10 +238,7 @@ func (r *renderer) tally(c *contrast) tally {
 // sentence says what the data tell of two sides over the leaf figures; the rest
 // says what stands behind it.
 func (r *renderer) sentence(m *match) (lead, rest string) {
-	if len(m.settings) > 1 {
-		return r.settingsSentence(m), ""
-	}
-	c := m.settings[0]
+	c := m.headline()
 	t := r.tally(c)
 	if t.all == 0 {
 		return fmt.Sprintf("%s and %s have no figure in common, so they cannot be compared.", capital(m.subject), m.other), ""
@@ -289,21 +330,29 @@ func inParentheses(names []string) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// seedWords says for what the verdict holds: how many seeds stand on the side that
-// has more, in each of the comparisons.
+// seedWords says for what the verdict holds: over how many settings it is the mean,
+// and how many seeds stand on the side that has more, in each of the comparisons.
 func seedWords(list ...*contrast) string {
 	least, most := math.MaxInt, 0
+	settings := ""
 	for _, c := range list {
 		n := max(len(c.a), len(c.b))
+		if c.settings != nil {
+			n, settings = distinct(c.seed), fmt.Sprintf("in the mean over %d settings", len(c.settings))
+		}
 		least, most = min(least, n), max(most, n)
+	}
+	over, seed := "in the mean over ", "for this seed"
+	if settings != "" {
+		over, seed = settings+" and ", settings+", for this seed"
 	}
 	switch {
 	case most == 1:
-		return "for this seed"
+		return seed
 	case least < most:
-		return fmt.Sprintf("in the mean over %d to %d seeds", least, most)
+		return fmt.Sprintf("%s%d to %d seeds", over, least, most)
 	}
-	return fmt.Sprintf("in the mean over %d seeds", most)
+	return fmt.Sprintf("%s%d seeds", over, most)
 }
 
 // phrase names an arm by what its value on an axis means.

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -76,8 +77,9 @@ func TestPricesAreNoFormulas(t *testing.T) {
 	}
 }
 
-// Twenty comparisons stand in a picture for each axis, in tables of a few columns
-// that hold one axis each, and in a verdict of a line for each two values.
+// Twelve cells are shown by axis: a picture for each, tables of a few columns that
+// hold one axis each, a verdict of a line for each two values. What is said of each
+// cell is folded, under a name without the axes' names.
 func TestManyAxesStayReadable(t *testing.T) {
 	r, err := Render(manyAxes())
 	if err != nil {
@@ -88,11 +90,18 @@ func TestManyAxesStayReadable(t *testing.T) {
 			t.Errorf("no picture of %s", axis)
 		}
 	}
-	if r.Plots["differences.svg"] != nil || r.Plots["against_base.svg"] == nil {
-		t.Error("want a picture for each axis and one against the base")
+	if r.Plots["differences.svg"] != nil || r.Plots["against_base.svg"] != nil || r.Plots["loss.svg"] != nil {
+		t.Error("a picture of all twelve cells")
 	}
 	if n := strings.Count(r.Verdict, "\n"); n != 3 {
 		t.Errorf("the verdict has %d lines; want 4:\n%s", n+1, r.Verdict)
+	}
+	open := regexp.MustCompile(`(?s)<details>.*?</details>`).ReplaceAllString(string(r.Markdown), "")
+	if n := strings.Count(open, "padding=left,labels=output"); n > 2 {
+		t.Errorf("a cell's whole name stands %d times in the open", n)
+	}
+	if n := strings.Count(open, "\n"); n > 150 {
+		t.Errorf("%d lines are not folded; want at most 150", n)
 	}
 	axes := []string{"padding=right", "labels=all", "labels=0.5", "schedule=cosine"}
 	for _, line := range strings.Split(string(r.Markdown), "\n") {

@@ -26,7 +26,12 @@ func TestLegendOfManyLongNames(t *testing.T) {
 		}
 	}
 	run.Steps = steps
-	svg, err := newStudy(run).lossPlot()
+	study := newStudy(run)
+	var groups []group
+	for _, a := range study.arms {
+		groups = append(groups, group{a.name, a.cells})
+	}
+	svg, err := study.lossPlot(groups)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +160,7 @@ func TestSplitsByOverlapGoByTheirTest(t *testing.T) {
 		{Figure: "nine of ten better", P: 0.02, Delta: 30, Low: 5, High: 50, SeedLow: none, SeedHigh: none},
 		{Figure: "average", P: none, Delta: -9, Low: -17, High: -1, SeedLow: none, SeedHigh: none},
 	}
-	settle(rows, make([]power, len(rows)), 0.05)
+	settle([]*contrast{{rows: rows, powers: make([]power, len(rows))}}, 0.05)
 	for i, want := range []struct {
 		sign string
 		holm float64
@@ -174,7 +179,7 @@ func TestHolmTakesTheLargerOfItemsAndSeeds(t *testing.T) {
 	for _, p := range []float64{0.03, 0.004, 0.04} {
 		rows = append(rows, Difference{Leaf: true, P: 1e-9, SeedP: p, Seeds: 3, SeedStdErr: 1, Delta: 5, SeedLow: 1, SeedHigh: 9})
 	}
-	settle(rows, make([]power, len(rows)), 0.05)
+	settle([]*contrast{{rows: rows, powers: make([]power, len(rows))}}, 0.05)
 	for i, want := range []string{"~", "+", "~"} {
 		if rows[i].Sign != want {
 			t.Errorf("seeds' p %g: %s with p %g, want %s", rows[i].SeedP, rows[i].Sign, rows[i].Holm, want)

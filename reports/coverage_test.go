@@ -149,7 +149,7 @@ func TestDetectableEffectHasItsPower(t *testing.T) {
 		most       float64
 	}{{400, 0.2, 1, 0.74, 0.88}, {400, 0.2, 13, 0.74, 0.88}, {60, 0, 13, 0.76, 0.84}, {24, 0, 1, 0.76, 0.84}, {24, 0.1, 69, 0.76, 0.84}, {2000, 0.1, 69, 0.74, 0.86}} {
 		level := 0.05 / float64(c.family)
-		effect := power{se: math.Sqrt(c.discordant / float64(c.n)), units: c.n, items: c.n, factor: 1}.detectable(level)
+		effect := power{se: math.Sqrt(c.discordant / float64(c.n)), units: c.n, size: 1, items: c.n, factor: 1}.detectable(level)
 		discordant := max(c.discordant, effect)
 		found, studies := 0, 1000
 		for range studies {
@@ -172,7 +172,7 @@ func TestDetectableEffectHasItsPower(t *testing.T) {
 			t.Errorf("%+v: an effect of %.4f was found in %.3f of the studies; want 0.80", c, effect, share)
 		}
 	}
-	if d := (power{units: 5, items: 5, factor: 100}).detectable(0.05); !math.IsInf(d, 1) {
+	if d := (power{units: 5, size: 1, items: 5, factor: 100}).detectable(0.05); !math.IsInf(d, 1) {
 		t.Errorf("five items tell %g points at 0.05; no outcome of theirs does", d)
 	}
 }

@@ -52,7 +52,10 @@ func Diff(a, b *Run) (*Comparison, error) {
 		if p[0] != p[1] {
 			name = p[0] + " → " + p[1]
 		}
-		for _, d := range s.compare(name, p[0], p[1], []string{"A " + p[0]}, []string{"B " + p[1]}) {
+		one := &contrast{name: name, aName: p[0], bName: p[1], sides: sides{a: []string{"A " + p[0]}, b: []string{"B " + p[1]}}}
+		s.compare(one)
+		settle([]*contrast{one}, 0.05)
+		for _, d := range one.rows {
 			if math.IsNaN(d.ValueA) && math.IsNaN(d.ValueB) {
 				continue // a figure of other models only
 			}

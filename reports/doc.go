@@ -39,9 +39,11 @@
 //
 // Differences are paired by item. For right and wrong, p is exact: [McNemar], or
 // [SignFlip] over clusters where items share a passage; for other scores it is
-// sampled. [Holm] adjusts it over the leaf figures of a comparison, and over those
-// that split their items again as another family; averages of figures stand in
-// neither. Intervals are [TangoInterval] for single items
+// sampled. [Holm] adjusts it over the leaf figures of a family of comparisons, and
+// over those that split their items again as another family; averages of figures
+// stand in neither. A family is the comparisons along one axis in one setting of the
+// others (one, of two values), the main effects of one axis, or one arm and its base
+// model; the column family of comparisons.parquet names it. Intervals are [TangoInterval] for single items
 // and else a bootstrap over clusters, or over the members of an average. Random
 // numbers are Philox4x32-10 keyed by the figure's name, so that equal items give
 // equal intervals in every report. Arithmetic that reaches a table or report.md
@@ -52,6 +54,11 @@
 // from the choice of seeds is shown apart (Student's t over the seeds'
 // differences). A figure's p is then the larger of that over items and that over
 // seeds, so that a difference is told only where neither could have made it.
+//
+// Where several axes vary, a main effect is the difference of two values of an axis
+// in the mean over the settings of the others: item by item, so that it is paired
+// over items, settings and seeds. The settings are those of the study, no sample of
+// any; a setting without every seed on both sides is left out.
 //
 // recompute.py, beside this package, computes every figure, difference and p of a
 // run directory again from its items with pandas and scipy, by other code.

@@ -79,11 +79,14 @@ func (r *renderer) figuresSection() {
 	}
 	text += "."
 	if len(r.between)+len(r.base) > 0 {
-		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over the column's leaf figures." +
+		text += " Differences are paired, in percentage points, with their 95 % interval. `+` and `-`: the data can tell, p after Holm's correction over " + r.familyWords() + "." +
 			" `~`: they cannot; the number behind it is the smallest difference that " + r.asked() + " would have told with some 80 % power, whatever the column's other figures say. `=`: every score is equal. `?`: not comparable."
 	}
 	if t := r.fact("study", "eval template"); t != "" {
 		text += fmt.Sprintf(" Every model was asked under the template %s, the one that the cells were tuned with; suites whose candidates are whole sentences were asked bare.", inCode(t))
+	}
+	if r.large() && r.grid() && len(r.mains) > 0 {
+		text += " The columns before them are means over the settings of the other axes."
 	}
 	r.md.para("%s", text)
 	notes := &footnotes{}
@@ -114,8 +117,41 @@ func (r *renderer) figuresSection() {
 			}
 		})
 	}
+	r.cellValues(open)
 	r.statistics()
 	r.seedTable()
+}
+
+// familyWords says over what Holm's correction goes.
+func (r *renderer) familyWords() string {
+	if !r.joint() {
+		return "the column's leaf figures"
+	}
+	return "the leaf figures of all comparisons along one axis in one setting, and over those of an arm with its base model"
+}
+
+// joint tells whether a family has several comparisons.
+func (r *renderer) joint() bool {
+	seen := map[string]bool{}
+	for _, c := range slices.Concat(r.mains, r.between) {
+		if seen[c.family()] {
+			return true
+		}
+		seen[c.family()] = true
+	}
+	return false
+}
+
+// cellValues folds the values of every arm, where there are many.
+func (r *renderer) cellValues(rows []int) {
+	if !r.large() {
+		return
+	}
+	r.md.details(fmt.Sprintf("The figures of each of the %d", len(r.arms)), func() {
+		for columns := range slices.Chunk(r.columns(), wideValues) {
+			r.figureTable(rows, columns, nil, &footnotes{})
+		}
+	})
 }
 
 // asked says what a difference could have been seen with.
@@ -128,6 +164,9 @@ func (r *renderer) asked() string {
 
 func (r *renderer) foldedSummary(b *block, rows []int) string {
 	parts := []string{fmt.Sprintf("%s: %s", b.group, count(len(rows), "figure", "figures"))}
+	if r.large() {
+		return parts[0]
+	}
 	for _, c := range r.base {
 		n := 0
 		for _, i := range rows {
@@ -146,7 +185,11 @@ const wide, wideValues = 3, 6
 // figureTables writes values and differences of some figures: one table where
 // the columns fit, else values first and then the differences axis by axis.
 func (r *renderer) figureTables(rows []int, notes *footnotes) {
-	contrasts := append(slices.Clone(r.between), r.base...)
+	if r.large() {
+		r.axisTables([]string{"figure"}, rows, func(f *figure) []string { return []string{figureName(f) + notes.mark(r.figureNotes(f)...)} }, notes)
+		return
+	}
+	contrasts := slices.Concat(r.mains, r.between, r.base)
 	if len(contrasts) <= wide {
 		r.figureTable(rows, r.columns(), contrasts, notes)
 		return
@@ -175,11 +218,7 @@ func (r *renderer) figureTable(rows []int, columns []column, contrasts []*contra
 	var body [][]string
 	for _, i := range rows {
 		f := r.figures[i]
-		name := escape(f.Figure)
-		if !f.Leaf {
-			name = "*" + name + "*"
-		}
-		line := []string{name}
+		line := []string{figureName(f)}
 		if columns != nil {
 			line[0] += notes.mark(r.figureNotes(f)...)
 			line = append(line, grouped(int64(f.Items)))
@@ -269,18 +308,57 @@ func detectableText(d *Difference, decimals int) string {
 	return fixed(d.Detectable, decimals)
 }
 
+// figureName is a figure in the first column of a table.
+func figureName(f *figure) string {
+	if !f.Leaf {
+		return "*" + escape(f.Figure) + "*"
+	}
+	return escape(f.Figure)
+}
+
+// detailed lists the comparisons whose statistics the report shows.
+func (r *renderer) detailed() []*contrast {
+	if r.large() {
+		return r.headlines()
+	}
+	return slices.Concat(r.mains, r.between, r.base)
+}
+
 // statistics shows what the marks rest on, comparison by comparison.
 func (r *renderer) statistics() {
-	for _, c := range append(slices.Clone(r.between), r.base...) {
+	if n := len(r.mains) + len(r.between) + len(r.base) - len(r.detailed()); n > 0 {
+		r.md.para("The statistics of %d more comparisons, of two cells or of a cell and its base model, stand in %s: in DuckDB `SELECT comparison, figure, delta, low, high, p_holm, sign FROM 'comparisons.parquet' WHERE settings = 1`.", n, inCode(ComparisonsFile))
+	}
+	for _, c := range r.detailed() {
 		r.md.details("Statistics of "+contrastLabel(c.name), func() {
-			var rows [][]string
-			for _, d := range c.rows {
-				rows = append(rows, []string{escape(d.Figure), grouped(int64(d.Items)), grouped(int64(d.Units)), grouped(int64(d.OnlyB)), grouped(int64(d.OnlyA)),
-					signed(d.Delta, 2), fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), pValue(d.P), pValue(d.Holm), detectableText(&d, 2), strings.ReplaceAll(d.Sign, "-", "−")})
+			head, align := []string{"figure", "items", "units", "items better", "items worse", "difference", "95 % interval", "p", "p (Holm)", "detectable", ""}, "<>>>>>>>>>:"
+			if c.settings != nil {
+				head, align = append(head, "single settings"), align+">"
 			}
-			r.md.table("<>>>>>>>>>:", []string{"figure", "items", "units", "items better", "items worse", "difference", "95 % interval", "p", "p (Holm)", "detectable", ""}, rows)
+			var rows [][]string
+			for i, d := range c.rows {
+				row := []string{escape(d.Figure), grouped(int64(d.Items)), grouped(int64(d.Units)), grouped(int64(d.OnlyB)), grouped(int64(d.OnlyA)),
+					signed(d.Delta, 2), fmt.Sprintf("%s to %s", signed(d.Low, 2), signed(d.High, 2)), pValue(d.P), pValue(d.Holm), detectableText(&d, 2), strings.ReplaceAll(d.Sign, "-", "−")}
+				if c.settings != nil {
+					row = append(row, c.settingsText(i))
+				}
+				rows = append(rows, row)
+			}
+			r.md.table(align, head, rows)
 		})
 	}
+}
+
+// settingsText says between what the differences of a main effect's settings lie.
+func (c *contrast) settingsText(figure int) string {
+	all := emptySpan()
+	for _, s := range c.settings {
+		all.add(s.rows[figure].Delta)
+	}
+	if all.min > all.max {
+		return "–"
+	}
+	return fmt.Sprintf("%s to %s", signed(all.min, 2), signed(all.max, 2))
 }
 
 // seedTable shows the uncertainty from the choice of seeds beside that from the
@@ -292,7 +370,7 @@ func (r *renderer) seedTable() {
 	r.md.para("### Seeds")
 	r.md.para("Two kinds of uncertainty, kept apart: had other *items* been asked (the seeds as they are), and had other *seeds* been drawn (the items as they are; Student's t)." +
 		" A difference counts as told only if both say so: Holm's correction takes the larger of the two p-values; of an average, both intervals lie on one side of 0.")
-	for _, c := range append(slices.Clone(r.between), r.base...) {
+	for _, c := range r.detailed() {
 		var rows [][]string
 		for i, d := range c.rows {
 			if d.Seeds < 2 || !r.figures[i].counts() {

@@ -117,7 +117,8 @@ type paired struct {
 }
 
 // pair matches the items of one figure on two sides, each a list of cells that
-// differ in their seed only, and takes per item the mean over a side's cells.
+// differ in their seed or, pair by pair, in their setting, and takes per item the
+// mean over a side's cells.
 func pair(a, b []*scores, continuous bool) *paired {
 	p := &paired{scale: len(a) * len(b), binary: !continuous, single: true, same: true}
 	if len(a) == len(b) {
@@ -144,8 +145,13 @@ func pair(a, b []*scores, continuous bool) *paired {
 				break
 			}
 			s := &cell.list[j]
-			equal = equal && s.prompt == first.prompt
-			p.same = p.same && s.print == first.print
+			mate := a[0]
+			if len(a) == len(b) { // pairs may differ from each other: in their seed or setting
+				mate = a[c%len(a)]
+			}
+			other := &mate.list[mate.at[k]]
+			equal = equal && s.prompt == other.prompt
+			p.same = p.same && s.print == other.print
 			if c < len(a) {
 				sum -= float64(s.value * float64(fa))
 			} else {

@@ -11,8 +11,10 @@ import (
 // be made again from the other tables.
 type Difference struct {
 	Comparison string  `parquet:"comparison"` // "B - A", by name
-	A          string  `parquet:"a"`          // the reference: a base model, a cell, or an arm of several seeds
+	A          string  `parquet:"a"`          // the reference: a base model, a cell, an arm of several seeds, or a value of an axis
 	B          string  `parquet:"b"`
+	Family     string  `parquet:"family"`   // rows of one family and one leaf are adjusted together
+	Settings   int32   `parquet:"settings"` // of the other axes, over which a main effect is the mean; else 1
 	Suite      string  `parquet:"suite"`
 	Figure     string  `parquet:"figure"`
 	Group      string  `parquet:"group"`
@@ -25,7 +27,7 @@ type Difference struct {
 	Low        float64 `parquet:"low"`   // 95 % interval of Delta from the choice of items; NaN if undefined
 	High       float64 `parquet:"high"`
 	P          float64 `parquet:"p"`           // NaN for averages
-	Holm       float64 `parquet:"p_holm"`      // the larger of P and SeedP, adjusted over the comparison's leaf figures, or over the figures that split their items again
+	Holm       float64 `parquet:"p_holm"`      // the larger of P and SeedP, adjusted over the family's leaf figures, or over its figures that split their items again
 	Detectable float64 `parquet:"detectable"`  // smallest difference told with some 80 % power whatever the family's other figures say; infinite if none
 	Items      int32   `parquet:"items"`       // paired items
 	OnlyA      int32   `parquet:"only_a"`      // items on which A is better
@@ -105,7 +107,7 @@ func (p *paired) fill(d *Difference, factor float64) power {
 	}
 	w := power{se: nullStdErr(p.units), items: p.items, factor: factor}
 	if p.binary {
-		w.units = len(p.units)
+		w.units, w.size = len(p.units), p.size()
 	}
 	if k := fewest(0.05); w.units > 0 && w.units < k {
 		d.Notes = append(d.Notes, fmt.Sprintf("needs at least %d independent items to tell any difference at 0.05", k))
@@ -122,6 +124,22 @@ func (p *paired) alike() bool {
 		}
 	}
 	return len(p.units) > 1 || p.whole[0] == 0
+}
+
+// size is how much a unit that differs does so on average, at most by a whole item:
+// less than that only where scores are means over cells.
+func (p *paired) size() float64 {
+	sum, n := 0.0, 0
+	for _, u := range p.units {
+		if u.sum != 0 {
+			sum += math.Abs(u.sum)
+			n++
+		}
+	}
+	if n == 0 || p.scale == 1 {
+		return 1
+	}
+	return min(1, sum/float64(n))
 }
 
 // nullStdErr is the standard error of the mean difference if the true one is 0.

@@ -41,17 +41,18 @@ func addCurves(p *plot.Plot, place func(plotter.XYs) plotter.XYs, curves []curve
 }
 
 // lossPlot draws the training losses of every cell: the means of the logEvery
-// windows, behind them every step. nil if no cell has a step with a loss.
-func (s *study) lossPlot() ([]byte, error) {
+// windows, behind them every step; where a group is many arms its mean, behind it
+// theirs. nil if no cell has a step with a loss.
+func (s *study) lossPlot(groups []group) ([]byte, error) {
 	p := newPlot("", "optimizer step", "training loss (nats per target)")
 	addGrid(p, true)
 	p.X.Tick.Marker = plot.TickerFunc(wholeTicks)
 	xs, strong, most := emptySpan(), emptySpan(), emptySpan()
 	var legend []entry
-	var steps, means []curve
-	for i, a := range s.arms {
-		drawn := false
-		for _, c := range a.cells {
+	var behind, means []curve
+	for i, g := range groups {
+		var each []plotter.XYs
+		for _, c := range g.cells {
 			var raw plotter.XYs
 			for _, st := range c.steps {
 				if finite(st.Loss) {
@@ -61,24 +62,35 @@ func (s *study) lossPlot() ([]byte, error) {
 			if len(raw) == 0 {
 				continue
 			}
-			drawn = true
 			xs.add(raw[0].X)
 			xs.add(raw[len(raw)-1].X)
-			for _, y := range middle(raw, 0.98) {
-				most.add(y)
-			}
 			var of plotter.XYs
 			for _, pt := range c.points {
 				if finite(pt.Loss) {
 					of = append(of, plotter.XY{X: float64(pt.Step), Y: pt.Loss})
-					strong.add(pt.Loss)
 				}
 			}
-			steps = append(steps, curve{thin(raw, 500), look{color: pale(lookOf(i).color, 0.3)}, 0.6, 0})
-			means = append(means, curve{of, lookOf(i), 1.7, 20})
+			each = append(each, of)
+			if s.large() {
+				raw = of
+			}
+			for _, y := range middle(raw, 0.98) {
+				most.add(y)
+			}
+			behind = append(behind, curve{thin(raw, 500), look{color: pale(lookOf(i).color, 0.3)}, 0.6, 0})
 		}
-		if drawn {
-			legend = append(legend, entry{name: a.name, look: lookOf(i), line: true})
+		if len(each) == 0 {
+			continue
+		}
+		legend = append(legend, entry{name: g.name, look: lookOf(i), line: true})
+		if s.large() {
+			each = []plotter.XYs{meanCurve(each)}
+		}
+		for _, of := range each {
+			for _, pt := range of {
+				strong.add(pt.Y)
+			}
+			means = append(means, curve{of, lookOf(i), 1.7, 20})
 		}
 	}
 	if len(legend) == 0 {
@@ -86,20 +98,52 @@ func (s *study) lossPlot() ([]byte, error) {
 	}
 	p.X.Min, p.X.Max = min(xs.min, 0), max(xs.max, 1)
 	place := lossAxis(p, strong, most)
-	if err := addCurves(p, place, append(steps, means...)); err != nil {
+	if err := addCurves(p, place, append(behind, means...)); err != nil {
 		return nil, err
 	}
 	return drawSVG(plotWidth, 330, legend, p)
 }
 
+// meanOf is the mean of the curves that have points.
+func meanOf(curves []curve) plotter.XYs {
+	var list []plotter.XYs
+	for _, c := range curves {
+		if len(c.points) > 0 {
+			list = append(list, c.points)
+		}
+	}
+	return meanCurve(list)
+}
+
+// meanCurve is the mean of several curves where all have a point.
+func meanCurve(list []plotter.XYs) (out plotter.XYs) {
+	if len(list) == 0 {
+		return nil
+	}
+	sums, n := map[float64]float64{}, map[float64]int{}
+	for _, points := range list {
+		for _, pt := range points {
+			sums[pt.X] += pt.Y
+			n[pt.X]++
+		}
+	}
+	for _, pt := range list[0] {
+		if n[pt.X] == len(list) {
+			out = append(out, plotter.XY{X: pt.X, Y: sums[pt.X] / float64(len(list))})
+		}
+	}
+	return out
+}
+
 // heldOutPlot draws the losses on the held-out items, output left and prompt
-// right. nil if nothing was held out.
-func (s *study) heldOutPlot() ([]byte, error) {
+// right; where a group is many arms its mean, behind it theirs. nil if nothing was
+// held out.
+func (s *study) heldOutPlot(groups []group) ([]byte, error) {
 	type half struct {
-		plot   *plot.Plot
-		of     func(HeldOut) float64
-		curves []curve
-		losses span
+		plot          *plot.Plot
+		of            func(HeldOut) float64
+		curves, means []curve
+		losses        span
 	}
 	out := &half{plot: newPlot("loss on the output", "optimizer step", "nats per token"), of: func(h HeldOut) float64 { return h.OutputLoss }, losses: emptySpan()}
 	prompt := &half{plot: newPlot("loss on the prompt", "optimizer step", ""), of: func(h HeldOut) float64 { return h.PromptLoss }, losses: emptySpan()}
@@ -123,13 +167,23 @@ func (s *study) heldOutPlot() ([]byte, error) {
 		}
 		return drawn
 	}
-	for i, a := range s.arms {
-		drawn := false
-		for _, c := range a.cells {
-			drawn = add(c.name, curve{look: lookOf(i), width: 1.5, marked: 30}) || drawn
+	for i, g := range groups {
+		c := curve{look: lookOf(i), width: 1.5, marked: 30}
+		if s.large() {
+			c = curve{look: look{color: pale(lookOf(i).color, 0.3)}, width: 0.6, marked: -1}
 		}
-		if drawn {
-			legend = append(legend, entry{name: a.name, look: lookOf(i), line: true, mark: true})
+		drawn, before := false, len(out.curves)
+		for _, cell := range g.cells {
+			drawn = add(cell.name, c) || drawn
+		}
+		if !drawn {
+			continue
+		}
+		legend = append(legend, entry{name: g.name, look: lookOf(i), line: true, mark: true})
+		for _, part := range []*half{out, prompt} {
+			if s.large() {
+				part.means = append(part.means, curve{meanOf(part.curves[before:]), lookOf(i), 1.7, 30})
+			}
 		}
 	}
 	if len(legend) == 0 {
@@ -146,7 +200,7 @@ func (s *study) heldOutPlot() ([]byte, error) {
 		part.plot.X.Min, part.plot.X.Max = 0, last
 		part.plot.X.Tick.Marker = plot.TickerFunc(wholeTicks)
 		place := lossAxis(part.plot, part.losses, part.losses)
-		if err := addCurves(part.plot, place, part.curves); err != nil {
+		if err := addCurves(part.plot, place, append(part.curves, part.means...)); err != nil {
 			return nil, err
 		}
 	}

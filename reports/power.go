@@ -6,6 +6,7 @@ import "math"
 type power struct {
 	se     float64 // of the mean difference if the true one is 0; NaN where nothing is paired
 	units  int     // that a 0/1 score flips; 0 for other scores and averages
+	size   float64 // of a unit that differs, in items
 	items  int
 	share  float64 // the most that one item weighs in an average of 0/1 scores; else 0
 	factor float64 // 100 for percentages
@@ -15,12 +16,13 @@ type power struct {
 // finds in about 80 of 100 repetitions: (z_alpha + 0.84)·se (Connor, Biometrics
 // 43, 1987). A difference in 0/1 scores needs as much discordance as it is large,
 // so it is never below that of units which all differ the same way, enough of
-// them for the exact test. Infinite where no outcome reaches alpha.
+// them for the exact test, each by as much as those seen. Infinite where no outcome
+// reaches alpha.
 func (w power) detectable(alpha float64) float64 {
 	z := normalZ(alpha) + z800
 	d := float64(z * w.se)
 	if w.units > 0 {
-		d = max(d, float64(least(w.units, alpha)*float64(w.units)/float64(w.items)))
+		d = max(d, float64(w.size*least(w.units, alpha)*float64(w.units)/float64(w.items)))
 	}
 	return w.factor * max(d, float64(z*z)*w.share)
 }

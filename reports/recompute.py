@@ -225,12 +225,52 @@ class Run:
         for cell in self.axes:
             self.arms[tuple(self.axes[cell].get(a) for a in self.varying)].append(cell)
         self.answers = self.read_items()
+        self.plan = {c["name"]: c for c in self.planned()}
+
+    def planned(self):
+        """The comparisons that the facts ask for: what differs in one axis, the same in the mean over settings, and base models."""
+        facts = lambda section: {f.key: f.value for f in self.facts[self.facts.section == section].itertuples()}
+        reference, pairs = facts("reference"), facts("pairs")
+        between, mains = [], defaultdict(list)
+        for i, axis in enumerate(self.varying):
+            others = lambda key: key[:i] + key[i + 1:]
+            for b in self.arms:
+                setting = [k for k in self.arms if others(k) == others(b)]
+                if axis in pairs:
+                    sides = setting[:setting.index(b)]
+                elif axis in reference:
+                    sides = [k for k in setting if k[i] == reference[axis] and k != b]
+                else:
+                    sides = [k for k in setting[:1] if k != b]
+                context = ", ".join(f"{o}={v}" for o, v in zip(self.varying, b) if o != axis)
+                for a in sides:
+                    x, y = self.arms[a], self.arms[b]
+                    seed = lambda c: self.axes[c].get("seed")
+                    cells = [(p, q, seed(p)) for p in x for q in y if seed(p) == seed(q)] or [(p, q, str(n)) for n, (p, q) in enumerate(zip(x, y))]
+                    between.append(dict(a=self.arm_name(a), b=self.arm_name(b), family=axis + (f" ({context})" if context else ""), cells=cells, axis=axis))
+                    mains[axis, a[i], b[i]].append((f"{self.arm_name(b)} - {self.arm_name(a)}", [(p, q, s, context) for p, q, s in cells]))
+        means = [dict(a=f"{axis}={x}", b=f"{axis}={y}", family=f"{axis} (mean over settings)", cells=[c for _, cells in of for c in cells], axis=axis, settings=len(of), of=[n for n, _ in of])
+                 for (axis, x, y), of in mains.items() if len(of) > 1]
+        return [dict(c, name=f"{c['b']} - {c['a']}") for c in means + between]
 
     def arm_name(self, key):
         cells = self.arms[key]
         if len(cells) == 1:
             return cells[0]
         return ",".join(f"{a}={v}" for a, v in zip(self.varying, key)) or "tuned"
+
+    def large(self):
+        return len(self.arms) > 6
+
+    def short(self, key):
+        """An arm's name in a large report: the values of its first cell's name."""
+        name, cell = self.arm_name(key), self.arms[key][0]
+        if not self.large() or len(self.varying) < 2:
+            return name
+        parts = [p for p in values_of(cell) if not p.startswith("seed=")]
+        if len(parts) != len(self.varying) or not all(p.startswith(a + "=") for p, a in zip(parts, self.varying)):
+            return name
+        return ", ".join(p[len(a) + 1:] for p, a in zip(parts, self.varying))
 
     def cells_of(self, name):
         for key, cells in self.arms.items():
@@ -318,14 +358,15 @@ def pair(run, suite, figure, a, b):
     """The paired differences of a leaf figure."""
     sides = [[run.answers[c, suite, figure] for c in cells] for cells in (a, b)]
     every = sides[0] + sides[1]
+    mates = lambda rows: zip(rows[:len(a)], rows[len(a):]) if len(a) == len(b) else zip(rows, rows[:1] * len(rows))
     p = {"missing": 0, "changed": 0, "same": True}
     diffs, clusters = [], []
     for key in every[0]:
         if not all(key in s for s in every):
             continue
         rows = [s[key] for s in every]
-        p["same"] &= all(r[3] == rows[0][3] for r in rows)
-        if any(r[1] != rows[0][1] for r in rows):
+        p["same"] &= all(x[3] == y[3] for x, y in mates(rows))
+        if any(x[1] != y[1] for x, y in mates(rows)):
             p["changed"] += 1
             continue
         diffs.append(np.mean([s[key][2] for s in sides[1]]) - np.mean([s[key][2] for s in sides[0]]))
@@ -343,23 +384,34 @@ def pair(run, suite, figure, a, b):
 def compare(run, name, of):
     """Every figure of one comparison, as comparisons.parquet should have it."""
     first = of.iloc[0]
-    a, b = run.cells_of(first.a), run.cells_of(first.b)
-    base = first.a.startswith("base:")
-    if not base:
-        pairs = [(x, y) for x in a for y in b if run.axes[x].get("seed") == run.axes[y].get("seed")] or list(zip(a, b))
-        a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    plan = run.plan.get(name)
+    grid = plan["cells"] if plan and "settings" in plan else None
+    if plan:
+        a, b = [c[0] for c in plan["cells"]], [c[1] for c in plan["cells"]]
+    else:
+        a, b = run.cells_of(first.a), run.cells_of(first.b)
     out, pairs = {}, {}
     for d in of.itertuples():
         has = lambda c: (c, d.suite, d.figure) in run.values
         value = lambda c: run.values[c, d.suite, d.figure].value
-        if len(a) == len(b) and any(has(x) and has(y) for x, y in zip(a, b)):
+        settings = 1
+        if grid:
+            # every setting that has every seed on both sides
+            seeds = {s for _, _, s, _ in grid}
+            full = [at for at in dict.fromkeys(c[3] for c in grid) if {s for x, y, s, w in grid if w == at and has(x) and has(y)} == seeds]
+            both = [c for c in grid if c[3] in full]
+            xs, ys, settings = [c[0] for c in both], [c[1] for c in both], len(full)
+        elif len(a) == len(b) and any(has(x) and has(y) for x, y in zip(a, b)):
             both = [(x, y) for x, y in zip(a, b) if has(x) and has(y)]
             xs, ys = [x for x, _ in both], [y for _, y in both]
         else:
             xs, ys = [x for x in a if has(x)], [y for y in b if has(y)]
         r = dict(value_a=float(np.mean([value(c) for c in xs])) if xs else math.nan, value_b=float(np.mean([value(c) for c in ys])) if ys else math.nan)
-        per = [value(y) - value(xs[0] if len(xs) == 1 else xs[i]) for i, y in enumerate(ys) if len(xs) == 1 or i < len(xs)] if xs else []
-        r.update(seeds=len(per), seed_stderr=math.nan, seed_low=math.nan, seed_high=math.nan, seed_p=math.nan)
+        if grid:
+            per = [sum(value(y) - value(x) for x, y, s, _ in both if s == seed) / settings for seed in dict.fromkeys(c[2] for c in both)]
+        else:
+            per = [value(y) - value(xs[0] if len(xs) == 1 else xs[i]) for i, y in enumerate(ys) if len(xs) == 1 or i < len(xs)] if xs else []
+        r.update(settings=settings, seeds=len(per), seed_stderr=math.nan, seed_low=math.nan, seed_high=math.nan, seed_p=math.nan)
         if len(per) > 1:
             se, mean, nu = np.std(per, ddof=1) / math.sqrt(len(per)), float(np.mean(per)), len(per) - 1
             half = stats.t.isf(0.025, nu) * se
@@ -402,13 +454,14 @@ def compare(run, name, of):
         low, high = inside(d.unit, factor * low, factor * high)
         r.update(delta=factor * sums.sum() / counts.sum(), low=low, high=high, se=math.sqrt((sums**2).sum()) / counts.sum())
         if p["binary"]:
-            r["floor"] = lambda alpha, n=len(sums), items=p["n"]: needed(n, alpha) * n / items
+            differ = np.abs(sums[np.abs(sums) > 1e-12])
+            size = min(1.0, differ.mean()) if len(differ) and p["scale"] > 1 else 1.0
+            r["floor"] = lambda alpha, n=len(sums), items=p["n"], size=size: size * needed(n, alpha) * n / items
         if p["same"] and p["missing"] + p["changed"] == 0:
             r["sign"] = "="
     for (suite, figure), r in out.items():
         if "average" in r and r["sign"] == "":
             fill_average(r, suite, figure, pairs)
-    settle(out, of)
     return out
 
 
@@ -442,14 +495,13 @@ def fill_average(r, suite, figure, pairs):
         r["sign"] = "="
 
 
-def settle(out, of):
-    leaf = {(d.suite, d.figure): d.leaf for d in of.itertuples()}
+def settle(rows, leaf):
+    """Holm over a family, the leaf figures and the others apart; then the marks."""
     for kind in (True, False):
-        keys = [k for k in out if leaf[k] == kind]
-        p = [out[k]["p"] if not out[k]["seed_p"] > out[k]["p"] else out[k]["seed_p"] for k in keys]
+        of = [r for r, l in zip(rows, leaf) if l == kind]
+        p = [r["p"] if not r["seed_p"] > r["p"] else r["seed_p"] for r in of]
         family = sum(not math.isnan(x) for x in p)
-        for k, adjusted in zip(keys, holm(p)):
-            r = out[k]
+        for r, adjusted in zip(of, holm(p)):
             alpha = 0.05 if math.isnan(adjusted) else 0.05 / family
             z = stats.norm.isf(alpha / 2) + stats.norm.isf(0.2)
             r["p_holm"] = float(adjusted)
@@ -465,15 +517,23 @@ def settle(out, of):
 
 
 def check_comparisons(run, check):
+    names = list(dict.fromkeys(run.comparisons.comparison))
+    bases = [n for n in names if n.endswith(" - base")]
+    if run.axes and run.varying:
+        check.same("comparisons", "comparisons.parquet", names, list(run.plan) + bases)
+    families = defaultdict(list)
     for name, of in run.comparisons.groupby("comparison", sort=False):
-        ours = compare(run, name, of)
-        for d in of.itertuples():
-            r = ours[d.suite, d.figure]
-            where = f"{name}, {d.figure}"
-            for column in ("value_a", "value_b", "delta", "low", "high", "p", "p_holm", "detectable", "seed_stderr", "seed_low", "seed_high", "seed_p"):
-                check.same(column, where, float(getattr(d, column)), float(r[column]), 1e-7 if column in ("low", "high") else 1e-9)
-            for column in ("items", "only_a", "only_b", "units", "seeds", "sign"):
-                check.same(column, where, getattr(d, column), r[column])
+        families[run.plan[name]["family"] if name in run.plan else name].append((name, of, compare(run, name, of)))
+    for family, members in families.items():
+        settle([ours[d.suite, d.figure] for _, of, ours in members for d in of.itertuples()], [d.leaf for _, of, _ in members for d in of.itertuples()])
+        for name, of, ours in members:
+            for d in of.itertuples():
+                r = dict(ours[d.suite, d.figure], family=family)
+                where = f"{name}, {d.figure}"
+                for column in ("value_a", "value_b", "delta", "low", "high", "p", "p_holm", "detectable", "seed_stderr", "seed_low", "seed_high", "seed_p"):
+                    check.same(column, where, float(getattr(d, column)), float(r[column]), 1e-7 if column in ("low", "high") else 1e-9)
+                for column in ("family", "settings", "items", "only_a", "only_b", "units", "seeds", "sign"):
+                    check.same(column, where, getattr(d, column), r[column])
 
 
 # -- report.md --------------------------------------------------------------------
@@ -544,16 +604,100 @@ def tables(text):
     return found
 
 
+def values_of(name):
+    """The parts of a cell's name: cut at the commas that are in no parentheses."""
+    parts, depth = [""], 0
+    for c in name:
+        depth += (c == "(") - (c == ")")
+        if c == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [p for p in parts if p]
+
+
+def label_of(comparison):
+    """A comparison's name in report.md: what both sides share stands once, at the end."""
+    b, a = comparison.split(" - ", 1)
+    x, y = values_of(b), values_of(a)
+    if len(x) != len(y):
+        return f"{b} − {a}"
+    differ = [(p, q) for p, q in zip(x, y) if p != q]
+    shared = [p for p, q in zip(x, y) if p == q]
+    return ",".join(p for p, _ in differ) + " − " + ",".join(q for _, q in differ) + (f" ({', '.join(shared)})" if shared else "")
+
+
+def headlines(run, order):
+    """The comparisons that the verdict speaks of: the mean over settings, and what stands in one setting only."""
+    means = {(c["axis"], c["a"], c["b"]) for c in run.plan.values() if "settings" in c}
+    value = lambda name, axis: next(f"{axis}={v}" for k in run.arms for a, v in zip(run.varying, k) if a == axis and run.arm_name(k) == name)
+    out = [n for n in order if n in run.plan and ("settings" in run.plan[n]
+           or (run.plan[n]["axis"], value(run.plan[n]["a"], run.plan[n]["axis"]), value(run.plan[n]["b"], run.plan[n]["axis"])) not in means)]
+    return out
+
+
+def axis_value(run, by_figure, figure, axis, value):
+    """The mean of a figure over the settings in which every value of the axis has it; of one axis the arm's own."""
+    i = run.varying.index(axis)
+    full = defaultdict(lambda: True)
+    for key, cells in run.arms.items():
+        full[key[:i] + key[i + 1:]] &= all(c in by_figure[figure] for c in cells)
+    means = [np.mean([by_figure[figure][c].value for c in cells]) for key, cells in run.arms.items() if key[i] == value and full[key[:i] + key[i + 1:]]]
+    return float(np.mean(means)) if means else math.nan
+
+
+def suite_mean(run, cells):
+    leaves = run.results[run.results.leaf & (run.results.unit == "%")]
+    suites = []
+    for _, of in leaves.groupby("suite", sort=False):
+        names = of.drop_duplicates("figure")
+        values = [[run.values[c, r.suite, r.figure].value if (c, r.suite, r.figure) in run.values else math.nan for c in cells] for r in names.itertuples()]
+        suites.append(np.average([np.mean(v) for v in values], weights=names["items"]))
+    return float(np.mean(suites)) if suites else math.nan
+
+
+def check_main_effects(run, check, rows, label, rows_of):
+    for row in rows:
+        leaves = [d for d in rows_of[label[row[0]]].values() if d.leaf and d.sign != "?"]
+        told = [sum(d.sign == s for d in leaves) for s in "+-"]
+        ours = [row[0], str(run.plan[label[row[0]]].get("settings", 1)), *map(str, told), str(len(leaves) - sum(told)),
+                *(str(sum(f(d.delta) for d in leaves)) for f in (lambda x: x > 0, lambda x: x < 0, lambda x: x == 0))]
+        check.same("report.md", f"main effect {row[0]}", [*row[:4], row[4].split(" ")[0], *row[5:]], ours)
+
+
+def check_ranking(run, check, head, rows, columns, rows_of, seen):
+    for row in rows:
+        cells = columns[row[0]]
+        mean = suite_mean(run, cells)
+        ours = {"mean of suites": fixed(mean, 2)}
+        of = next((c for n, c in rows_of.items() if n not in run.plan and run.cells_of(next(iter(c.values())).b) == cells), None)
+        if of:
+            leaves = [d for d in of.values() if d.leaf and d.sign != "?"]
+            told = [sum(d.sign == s for d in leaves) for s in "+-"]
+            ours.update({"better than base": str(told[0]), "worse": str(told[1]), "cannot tell": str(len(leaves) - sum(told))})
+        losses = [run.heldout[run.heldout.cell == c].output_loss.iloc[-1] for c in cells if (run.heldout.cell == c).any()]
+        ours["held-out loss"] = fixed(float(np.mean(losses)), 4) if losses else "–"
+        for h, cell in zip(head, row):
+            if h in ours:
+                check.same("report.md", f"{row[0]} in the ranking, {h}", cell.split(" ")[0] if h == "cannot tell" else cell, ours[h])
+        if not cells[0].startswith("base:"):
+            check.same("report.md", f"{row[0]} in the ranking, its place", bool(seen and mean > seen[-1] + 1e-9), False)
+            seen.append(mean)
+
+
 def check_report(run, check):
     found = tables(run.report)
     order = list(dict.fromkeys(run.comparisons.comparison))
     named = [t[len("Statistics of "):] for t, h, _ in found if t.startswith("Statistics of ")]
-    check.same("report.md", "the number of tables of statistics", len(named), len(order))
-    label = dict(zip(named, order))
+    label = {label_of(n): n for n in order}
+    check.same("report.md", "the tables of statistics", sorted(str(label.get(n)) for n in named), sorted(headlines(run, order) if run.large() else order))
+    ranked = []
     rows_of = {name: {d.figure: d for d in of.itertuples()} for name, of in run.comparisons.groupby("comparison", sort=False)}
     bases = [c for c in dict.fromkeys(run.results.cell) if c.startswith("base:")]
     columns = {("base" if len(bases) == 1 else b): [b] for b in bases}
-    columns.update({run.arm_name(k): cells for k, cells in run.arms.items()})
+    columns.update({run.short(k): cells for k, cells in run.arms.items()})
+    cell_named = {run.short(k) + (f", seed {run.axes[c].get('seed')}" if len(cells) > 1 else ""): c for k, cells in run.arms.items() for c in cells}
+    marginal = {f"{a}={v}": (a, v) for a in run.varying for v in dict.fromkeys(c.get(a) for c in run.axes.values())} if run.large() else {}
     by_figure = defaultdict(dict)
     for r in run.results.itertuples():
         by_figure[r.figure][r.cell] = r
@@ -572,6 +716,10 @@ def check_report(run, check):
                 d = rows_of[label[title[len("Statistics of "):]]][row[0]]
                 ours = [d.figure, f"{d.items:,}", f"{d.units:,}", f"{d.only_b:,}", f"{d.only_a:,}", signed(d.delta, 2),
                         f"{signed(d.low, 2)} to {signed(d.high, 2)}", pvalue(d.p), pvalue(d.p_holm), detectable(d, 2), d.sign.replace("-", "−")]
+                if "single settings" in head:
+                    singles = [rows_of[n][d.figure].delta for n in run.plan[d.comparison]["of"]]
+                    singles = [x for x in singles if math.isfinite(x)]
+                    ours.append(f"{signed(min(singles), 2)} to {signed(max(singles), 2)}" if singles else "–")
                 check.same("report.md", f"{title}, {d.figure}", row, ours)
         elif head[0] == "figure" and "s.e. over seeds" in head:
             for row in rows:
@@ -591,6 +739,8 @@ def check_report(run, check):
                     where = f"{title}, {figure}, {h}"
                     if h == "items":
                         check.same("report.md", where, cell, f"{next(iter(by_figure[figure].values())).items:,}")
+                    elif h in marginal and len(run.varying) > 1:
+                        check.same("report.md", where, cell, fixed(axis_value(run, by_figure, figure, *marginal[h]), 2))
                     elif h in columns:
                         check.same("report.md", where, cell, value_text(figure, columns[h]))
                     elif h in label:
@@ -598,13 +748,17 @@ def check_report(run, check):
                     elif h not in ("figure", "suite", "class"):
                         check.same("report.md", f"{title}, a column", h, "a model or a comparison")
         elif head[0] == "cell" and "skipped steps" in head:
-            check_losses(run, check, rows)
+            check_losses(run, check, rows, cell_named)
         elif head[0] == "model" and "nats per output token" in head:
             last = run.heldout.groupby("cell", sort=False).last()
             for row in rows:
-                cell = (columns.get(row[0]) or [row[0]])[0] if row[0] not in last.index else row[0]
+                cell = row[0] if row[0] in last.index else cell_named.get(row[0]) or columns[row[0]][0]
                 h = last.loc[cell]
                 check.same("report.md", f"held-out losses of {row[0]}", row[1:], [f"{h.step:,}", fixed(h.output_loss, 4), fixed(h.prompt_loss, 4)])
+        elif head[0] == "main effect":
+            check_main_effects(run, check, rows, label, rows_of)
+        elif head[:2] == ["model", "mean of suites"]:
+            check_ranking(run, check, head, rows, columns, rows_of, ranked)
         elif head[0] == "model" and "better than base" in head:
             check_standing(run, check, head, rows, columns, rows_of)
     check_verdict(run, check, rows_of, order)
@@ -622,9 +776,9 @@ def windows(steps):
     return out
 
 
-def check_losses(run, check, rows):
+def check_losses(run, check, rows, cell_named):
     for row in rows:
-        steps = run.train[run.train.cell == row[0]]
+        steps = run.train[run.train.cell == (cell_named[row[0]] if run.large() and row[0] in cell_named else row[0])]
         w = windows(steps) or [math.nan]
         ours = [row[0], f"{steps.step.iloc[-1]:,}", f"{steps.tokens.sum():,}", f"{steps.targets.sum():,}", fixed(w[0], 4), fixed(w[-1], 4), f"{steps.skipped.sum():,}"]
         check.same("report.md", f"losses of {row[0]}", row, ours)

@@ -50,8 +50,8 @@ func writeBytes(dir Directory, name string, b []byte) error {
 func Render(run *Run) (*Report, error) {
 	s := newStudy(run)
 	r := &renderer{study: s, report: &Report{Plots: map[string][]byte{}}}
-	r.between, r.base = s.contrasts()
-	for _, c := range append(append([]*contrast(nil), r.between...), r.base...) {
+	r.between, r.mains, r.base = s.contrasts()
+	for _, c := range slices.Concat(r.mains, r.between, r.base) {
 		r.report.Comparisons = append(r.report.Comparisons, c.rows...)
 	}
 	if err := r.plots(); err != nil {
@@ -73,6 +73,7 @@ type renderer struct {
 	md            markdown
 	report        *Report
 	between, base []*contrast
+	mains         []*contrast // what between says in the mean over the settings
 }
 
 // The names of the plots of losses; see pictures for those of differences.
@@ -97,16 +98,30 @@ func (r *renderer) pictures(rows []int, folded string) (out []picture) {
 		between = "difference in percentage points (right of 0: the first named is better)"
 		base    = "difference in percentage points (right of 0: better than the base model)"
 	)
-	if len(r.between) <= len(palette) {
-		out = append(out, picture{"differences" + folded + ".svg", "Differences between the cells with 95 % intervals, a line a figure", between, r.between, rows})
+	list, alone := slices.Concat(r.mains, r.between), r.base
+	if len(list) > len(palette) && len(r.mains) > 0 {
+		list = r.headlines()
+	}
+	if r.large() {
+		alone = nil
+	}
+	if len(list) <= len(palette) && !r.large() {
+		out = append(out, picture{"differences" + folded + ".svg", "Differences between the cells with 95 % intervals, a line a figure", between, list, rows})
 	} else {
-		for _, list := range byAxis(r.between) {
-			axis := list[0].axis
-			out = append(out, picture{"differences_" + fileName(axis) + folded + ".svg", "Differences along " + axis + " with 95 % intervals, a line a figure", between, list, rows})
+		for _, some := range byAxis(list) {
+			if axis := some[0].axis; len(some) <= mostMarks {
+				out = append(out, picture{"differences_" + fileName(axis) + folded + ".svg", "Differences along " + axis + " with 95 % intervals, a line a figure", between, some, rows})
+			}
 		}
 	}
-	return append(out, picture{"against_base" + folded + ".svg", "Differences from the base model with 95 % intervals, a line a figure", base, r.base, rows})
+	if len(alone) > 0 {
+		out = append(out, picture{"against_base" + folded + ".svg", "Differences from the base model with 95 % intervals, a line a figure", base, alone, rows})
+	}
+	return out
 }
+
+// mostMarks is how many comparisons a picture can show of each figure.
+const mostMarks = 8
 
 // byAxis cuts comparisons where the axis changes.
 func byAxis(list []*contrast) (out [][]*contrast) {
@@ -124,7 +139,10 @@ func (r *renderer) plots() error {
 		name string
 		draw func() ([]byte, error)
 	}
-	plots := []plot{{lossPlot, r.lossPlot}, {heldoutPlot, r.heldOutPlot}}
+	var plots []plot
+	for _, l := range r.lossPictures() {
+		plots = append(plots, plot{l.loss, func() ([]byte, error) { return r.lossPlot(l.groups) }}, plot{l.heldout, func() ([]byte, error) { return r.heldOutPlot(l.groups) }})
+	}
 	open, folded := r.split()
 	for _, p := range append(r.pictures(open, ""), r.pictures(folded, "_subjects")...) {
 		plots = append(plots, plot{p.name, func() ([]byte, error) { return r.forestPlot(p.contrasts, p.rows, p.label) }})
@@ -173,7 +191,7 @@ func (r *renderer) columns() (out []column) {
 		out = append(out, column{baseName(r.bases, b), []string{b}})
 	}
 	for _, a := range r.arms {
-		out = append(out, column{a.name, a.names()})
+		out = append(out, column{r.shortName(a), a.names()})
 	}
 	return out
 }

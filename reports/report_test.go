@@ -290,7 +290,7 @@ func TestVerdictInWords(t *testing.T) {
 		r.cells = []*cell{{}}
 		for i, signs := range c.settings {
 			con := &contrast{axis: "labels", aArm: &arm{axes: map[string]string{"labels": "output"}}, bArm: &arm{axes: map[string]string{"labels": "all"}},
-				context: fmt.Sprint("padding=", i), a: []string{"a"}, b: []string{"b"}}
+				context: fmt.Sprint("padding=", i), sides: sides{a: []string{"a"}, b: []string{"b"}}}
 			for k, s := range signs {
 				d := Difference{Figure: fmt.Sprint("f", k), Unit: "%", Sign: string(s)}
 				switch s {
@@ -303,7 +303,11 @@ func TestVerdictInWords(t *testing.T) {
 			}
 			r.between = append(r.between, con)
 		}
-		if diff := cmp.Diff(c.want, r.verdict()); diff != "" {
+		got := r.verdict()
+		if m := r.matches()[0]; len(m.settings) > 1 {
+			got = r.settingsSentence(m)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%q: %s", c.settings, diff)
 		}
 	}
@@ -400,7 +404,7 @@ func TestDiffNamesWhatWasToldOtherwise(t *testing.T) {
 }
 
 func TestSeedWords(t *testing.T) {
-	of := func(n int) *contrast { return &contrast{a: []string{"base"}, b: make([]string, n)} }
+	of := func(n int) *contrast { return &contrast{sides: sides{a: []string{"base"}, b: make([]string, n)}} }
 	for want, list := range map[string][]*contrast{
 		"for this seed":                 {of(1), of(1)},
 		"in the mean over 3 seeds":      {of(3), of(3)},

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -59,8 +58,22 @@ func (r *renderer) overlap() {
 }
 
 // classes puts the figures whose names hold mark side by side, by suite and
-// class of items. Where the models are many it shows their values only.
+// class of items. Where the models are many it shows their values only, or axes.
 func (r *renderer) classes(mark string) {
+	if r.large() {
+		rows := make([]int, len(r.figures))
+		for i := range rows {
+			rows[i] = i
+		}
+		r.axisTables([]string{"suite", "class"}, rows, func(f *figure) []string {
+			suite, class, ok := strings.Cut(f.Figure, mark)
+			if !ok {
+				return nil
+			}
+			return []string{escape(suite), escape(class)}
+		}, &footnotes{})
+		return
+	}
 	if len(r.columns()) <= wideValues && len(r.between) <= wide {
 		r.classTable(mark, r.columns(), r.between)
 		return
@@ -97,72 +110,6 @@ func (r *renderer) classTable(mark string, columns []column, contrasts []*contra
 	r.md.table(align, head, rows)
 }
 
-func (r *renderer) curves() {
-	if r.report.Plots[lossPlot] == nil && len(r.run.HeldOut) == 0 {
-		return
-	}
-	r.md.para("## Losses")
-	if r.report.Plots[lossPlot] != nil {
-		r.show(lossPlot, "Training loss of each cell over the steps")
-		r.md.para("Strong: means of the log windows, the last of which holds the steps that remained; pale: every step. Losses of cells with different labels measure different things: with labels on every token the mean counts prompt tokens too, which are easier or harder to foretell than answers. These curves show whether training went well, not which cell is better.")
-		var rows [][]string
-		for _, c := range r.cells {
-			if len(c.steps) == 0 {
-				continue
-			}
-			last := c.steps[len(c.steps)-1]
-			first, final := math.NaN(), math.NaN()
-			if len(c.points) > 0 {
-				first, final = c.points[0].Loss, c.points[len(c.points)-1].Loss
-			}
-			skipped := 0
-			var tokens, targets int64
-			for _, s := range c.steps {
-				if s.Skipped {
-					skipped++
-				}
-				tokens += int64(s.Tokens)
-				targets += int64(s.Targets)
-			}
-			rows = append(rows, []string{escape(c.name), grouped(int64(last.Step)), grouped(tokens), grouped(targets), fixed(first, 4), fixed(final, 4), grouped(int64(skipped))})
-		}
-		r.md.table("<>>>>>>", []string{"cell", "steps", "tokens", "targets", "loss, first window", "loss, last window", "skipped steps"}, rows)
-	}
-	r.paddingLine()
-	if r.report.Plots[heldoutPlot] != nil {
-		if axes := r.dataAxes(); axes == "" {
-			r.md.para("On the held-out items, which no cell trains on, every model is measured alike, on outputs and on prompts, whatever its labels:")
-		} else {
-			r.md.para("Every cell is measured on the items held out of its own data, on outputs and on prompts, whatever its labels, and a base model on those of its first cell."+
-				" Losses of cells that differ in %s are of other items, or of the same in another form, and cannot be compared:", axes)
-		}
-		r.show(heldoutPlot, "Loss on the held-out items' outputs (left) and prompts (right)")
-	}
-	r.md.table("<>>>", []string{"model", "step", "nats per output token", "nats per prompt token"}, r.heldOutRows())
-}
-
-// heldOutRows shows base models and the last measurement of each cell.
-func (r *renderer) heldOutRows() (rows [][]string) {
-	last := map[string]HeldOut{}
-	var names []string
-	for _, h := range r.run.HeldOut {
-		if _, ok := last[h.Cell]; !ok {
-			names = append(names, h.Cell)
-		}
-		if h.Step >= last[h.Cell].Step {
-			last[h.Cell] = h
-		}
-	}
-	for _, base := range []bool{true, false} {
-		for _, n := range names {
-			if h := last[n]; strings.HasPrefix(n, basePrefix) == base {
-				rows = append(rows, []string{escape(baseOr(r.bases, n)), grouped(int64(h.Step)), fixed(h.OutputLoss, 4), fixed(h.PromptLoss, 4)})
-			}
-		}
-	}
-	return rows
-}
-
 // samples shows generated text before and after, side by side.
 func (r *renderer) samples() {
 	if len(r.run.Samples) == 0 {
@@ -180,44 +127,54 @@ func (r *renderer) samples() {
 	}
 	for _, p := range prompts {
 		list := byPrompt[p]
+		if r.large() {
+			r.md.details(list[0].Shown, func() { r.sampleTable(list) })
+			continue
+		}
 		r.md.para("**%s**", escape(list[0].Shown))
-		r.md.line("<table>")
-		text := func(s Sample) string {
-			t := inHTML(s.Text)
-			if strings.TrimSpace(s.Text) == "" {
-				t = "<i>nothing</i>"
-			}
-			if s.Ended {
-				t += " ▪"
-			}
-			return t
-		}
-		if len(list) <= 4 {
-			r.md.WriteString("<tr>")
-			for _, s := range list {
-				fmt.Fprintf(&r.md, "<th>%s</th>", inHTML(baseOr(r.bases, s.Cell)))
-			}
-			r.md.line("</tr>")
-			r.md.WriteString("<tr>")
-			for _, s := range list {
-				fmt.Fprintf(&r.md, `<td valign="top">%s</td>`, text(s))
-			}
-			r.md.line("</tr>")
-		} else {
-			for _, s := range list {
-				r.md.line(`<tr><th>%s</th><td>%s</td></tr>`, inHTML(baseOr(r.bases, s.Cell)), text(s))
-			}
-		}
-		r.md.para("</table>")
+		r.sampleTable(list)
 	}
 }
 
-// baseOr is a model's heading in tables that hold base models and cells.
-func baseOr(bases []string, name string) string {
-	if strings.HasPrefix(name, basePrefix) {
-		return baseName(bases, name)
+// sampleTable shows what the models made of one prompt: side by side, or one below
+// the other where they are many.
+func (r *renderer) sampleTable(list []Sample) {
+	r.md.line("<table>")
+	text := func(s Sample) string {
+		t := inHTML(s.Text)
+		if strings.TrimSpace(s.Text) == "" {
+			t = "<i>nothing</i>"
+		}
+		if s.Ended {
+			t += " ▪"
+		}
+		return t
 	}
-	return name
+	if len(list) <= 4 {
+		r.md.WriteString("<tr>")
+		for _, s := range list {
+			fmt.Fprintf(&r.md, "<th>%s</th>", inHTML(r.modelName(s.Cell)))
+		}
+		r.md.line("</tr>")
+		r.md.WriteString("<tr>")
+		for _, s := range list {
+			fmt.Fprintf(&r.md, `<td valign="top">%s</td>`, text(s))
+		}
+		r.md.line("</tr>")
+	} else {
+		for _, s := range list {
+			r.md.line(`<tr><th>%s</th><td>%s</td></tr>`, inHTML(r.modelName(s.Cell)), text(s))
+		}
+	}
+	r.md.para("</table>")
+}
+
+// modelName is a model's heading in tables that hold base models and cells.
+func (r *renderer) modelName(name string) string {
+	if strings.HasPrefix(name, basePrefix) {
+		return baseName(r.bases, name)
+	}
+	return r.cellName(name)
 }
 
 func (r *renderer) deviations() {
@@ -289,7 +246,9 @@ func (r *renderer) reproduce() {
 	r.md.code("sh", text.String())
 	r.md.para("Engine numerics %s, evaluation in %s. The same spec and numerics give these bytes on any machine. The command as it was given, with its tags, the machine, versions, times and the digest of every input stand in %s and %s, which differ from run to run.",
 		inCode(r.fact("study", "numerics")), inCode(r.fact("study", "eval precision")), inCode("run.json"), inCode("timing.parquet"))
-	if keys := r.facts("keys"); len(keys) > 0 {
+	if keys := r.facts("keys"); len(keys) > 0 && r.large() {
+		r.md.para("The content keys of the %d stages stand in %s, section `keys`.", len(keys), inCode(FactsFile))
+	} else if len(keys) > 0 {
 		r.md.details("Content keys of the stages", func() {
 			var rows [][]string
 			for _, k := range keys {
@@ -303,9 +262,16 @@ func (r *renderer) reproduce() {
 // howToRead explains the statistics and the two choices that differ from common
 // software. The numbers in it are none of the run's.
 func (r *renderer) howToRead() {
+	family, whose := "one comparison", "its"
+	if r.joint() {
+		family, whose = "one comparison with a base model, of all comparisons along one axis in one setting of the others, or of all main effects of an axis", "their"
+	}
 	r.md.para("## How to read this")
 	r.md.line("- **Paired.** Both models of a difference answered the same items. p is exact: McNemar's test (1947) on the items that only one of them has right; where items share a passage, whole passages are flipped. Scores that are no right or wrong use %s sampled sign patterns.", grouped(Resamples))
-	r.md.line("- **Many figures.** p is adjusted by Holm (1979) over the leaf figures of one comparison, and over its figures that split the same items again (by overlap, or by class beside the whole), a family of their own. Averages of other figures are in neither and marked by their own interval.%s", r.manyComparisons())
+	r.md.line("- **Many figures.** p is adjusted by Holm (1979) over the leaf figures of %s, and over %s figures that split the same items again (by overlap, or by class beside the whole), a family of their own. Averages of other figures are in neither and marked by their own interval.%s", family, whose, r.manyComparisons())
+	if len(r.mains) > 0 {
+		r.md.line("- **Main effects.** The difference of two values of an axis is taken in each setting of the other axes and for each seed, and averaged item by item; p flips the signs of these averages, item by item or passage by passage. It speaks of the mean over these settings: where the single ones disagree (the last column of the statistics shows how far), the mean hides it. A setting that lacks a figure on one side, or a seed, is left out.")
+	}
 	r.md.line("- **Intervals** hold for one figure alone, so one may leave out 0 and still be marked `~`. They are Tango's score interval (1998) for single items, and a bootstrap over passages or subjects otherwise: %s resamples of Philox4x32-10, percentiles stretched for few units (Hesterberg 2015); averages of fewer than %d members draw items within each.", grouped(Resamples), FewMembers)
 	r.md.line("- **Detectable.** The number behind `~` supposes as many items on which the two differ as were seen, and at least as many as it needs itself, in some 80 of 100 repetitions (Connor 1987). A leaf figure must pass 0.05 divided by its family's size, Holm's first step: enough by itself, more than needed where other figures are told. An average has no family.%s", r.seedsDetectable())
 	if r.seeds <= 1 {
@@ -322,11 +288,18 @@ func (r *renderer) howToRead() {
 
 // manyComparisons says what several comparisons do to the chance of a mark.
 func (r *renderer) manyComparisons() string {
-	n := len(r.between) + len(r.base)
+	n := len(r.between) + len(r.mains) + len(r.base)
 	if n < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" The %d comparisons here are adjusted each by itself: one between models that do not differ still marks a leaf figure in up to 5 of 100 studies.", n)
+	if !r.joint() {
+		return fmt.Sprintf(" The %d comparisons here are adjusted each by itself: one between models that do not differ still marks a leaf figure in up to 5 of 100 studies.", n)
+	}
+	var families []string
+	for _, c := range slices.Concat(r.mains, r.between, r.base) {
+		families = append(families, c.family())
+	}
+	return fmt.Sprintf(" The %d comparisons here are %d such families (column %s of %s), adjusted each by itself: one between models that do not differ still marks a leaf figure in up to 5 of 100 studies.", n, distinct(families), inCode("family"), inCode(ComparisonsFile))
 }
 
 func (r *renderer) seedsDetectable() string {

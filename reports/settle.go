@@ -24,60 +24,74 @@ func fillSeeds(d *Difference, perSeed []float64) {
 	}
 }
 
-// settle adjusts the p-values of one comparison for their number and gives each
-// figure its sign: told apart are those below alpha. With several seeds a figure's
-// p is the larger of that over items and that over seeds, since its hypothesis is
-// that either would take the difference away (an intersection-union test: Berger,
-// Technometrics 24, 1982). The leaf figures are one family; figures that split
-// their items again, by overlap or published class, another. Averages have no
-// p-value and go by their own intervals.
-func settle(rows []Difference, powers []power, alpha float64) {
+// settle adjusts the p-values of a family of comparisons for their number and
+// gives each figure its sign: told apart are those below alpha. With several seeds
+// a figure's p is the larger of that over items and that over seeds, since its
+// hypothesis is that either would take the difference away (an intersection-union
+// test: Berger, Technometrics 24, 1982). The leaf figures of all the comparisons
+// are one family; figures that split their items again, by overlap or published
+// class, another. Averages have no p-value and go by their own intervals.
+func settle(list []*contrast, alpha float64) {
 	for _, leaf := range []bool{true, false} {
-		p := make([]float64, len(rows))
+		var p []float64
 		family := 0
-		for i, d := range rows {
-			p[i] = d.P
-			if d.SeedP > d.P {
-				p[i] = d.SeedP
-			}
-			if d.Leaf != leaf {
-				p[i] = math.NaN()
-			}
-			if !math.IsNaN(p[i]) {
-				family++
+		for _, c := range list {
+			for _, d := range c.rows {
+				x := d.P
+				if d.SeedP > d.P {
+					x = d.SeedP
+				}
+				if d.Leaf != leaf {
+					x = math.NaN()
+				}
+				if !math.IsNaN(x) {
+					family++
+				}
+				p = append(p, x)
 			}
 		}
-		for i, adjusted := range Holm(p) {
-			d := &rows[i]
-			if d.Leaf != leaf {
-				continue
-			}
-			d.Holm = adjusted
-			level := alpha
-			if !math.IsNaN(adjusted) {
-				level = alpha / float64(family)
-			}
-			d.Detectable = powers[i].detectable(level)
-			if d.Seeds > 1 {
-				d.Detectable = max(d.Detectable, seedDetectable(level, d.SeedStdErr, int(d.Seeds)))
+		adjusted := Holm(p)
+		for _, c := range list {
+			for i := range c.rows {
+				d := &c.rows[i]
+				holm := adjusted[0]
+				adjusted = adjusted[1:]
+				if d.Leaf != leaf {
+					continue
+				}
+				d.Holm = holm
+				level := alpha
+				if !math.IsNaN(holm) {
+					level = alpha / float64(family)
+				}
+				d.Detectable = c.powers[i].detectable(level)
+				if d.Seeds > 1 {
+					d.Detectable = max(d.Detectable, seedDetectable(level, d.SeedStdErr, int(d.Seeds)))
+				}
 			}
 		}
 	}
-	for i := range rows {
-		d := &rows[i]
-		switch {
-		case d.Sign != "":
-		case math.IsNaN(d.P):
-			d.Sign = signOf(d.Low, d.High)
-		case !(d.Holm < alpha) || d.Delta == 0:
-			d.Sign = "~"
-		case d.Delta > 0:
-			d.Sign = "+"
-		default:
-			d.Sign = "-"
+	for _, c := range list {
+		for i := range c.rows {
+			c.rows[i].mark(alpha)
 		}
-		if d.Sign == "+" && d.SeedLow <= 0 || d.Sign == "-" && d.SeedHigh >= 0 {
-			d.Sign = "~"
-		}
+	}
+}
+
+// mark gives a difference its sign, unless it has one.
+func (d *Difference) mark(alpha float64) {
+	switch {
+	case d.Sign != "":
+	case math.IsNaN(d.P):
+		d.Sign = signOf(d.Low, d.High)
+	case !(d.Holm < alpha) || d.Delta == 0:
+		d.Sign = "~"
+	case d.Delta > 0:
+		d.Sign = "+"
+	default:
+		d.Sign = "-"
+	}
+	if d.Sign == "+" && d.SeedLow <= 0 || d.Sign == "-" && d.SeedHigh >= 0 {
+		d.Sign = "~"
 	}
 }

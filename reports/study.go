@@ -65,17 +65,6 @@ func (a *arm) names() []string {
 	return names
 }
 
-// contrast is one comparison, b minus a: of two arms that differ in one axis, or
-// of an arm with its base model (axis "").
-type contrast struct {
-	name, axis string
-	context    string // what both share on the other axes that vary
-	aName      string
-	a, b       []string // cells, paired by seed where both have seeds
-	bArm, aArm *arm     // aArm is nil for base
-	rows       []Difference
-}
-
 const basePrefix = "base:"
 
 func newStudy(run *Run) *study {
@@ -250,107 +239,42 @@ func (s *study) fact(section, key string) string {
 	return ""
 }
 
-// contrasts lists the comparisons: per axis every arm with the first one that
-// differs from it in that axis alone, then every arm with its base model.
-func (s *study) contrasts() (between, base []*contrast) {
-	for _, axis := range s.axes {
-		first := map[string]*arm{}
-		for _, b := range s.arms {
-			var shared []string
-			for _, other := range s.axes {
-				if other != axis {
-					shared = append(shared, other+"="+b.axes[other])
-				}
-			}
-			context := strings.Join(shared, ", ")
-			a := first[context]
-			if a == nil {
-				first[context] = b
-				continue
-			}
-			c := &contrast{axis: axis, context: context, aArm: a, bArm: b, aName: a.name, name: b.name + " - " + a.name}
-			c.a, c.b = matchSeeds(a, b)
-			between = append(between, c)
-		}
-	}
-	if len(s.axes) == 0 { // cells without axis facts
-		for _, b := range s.arms[min(1, len(s.arms)):] {
-			a := s.arms[0]
-			between = append(between, &contrast{axis: "cell", aArm: a, bArm: b, aName: a.name, name: b.name + " - " + a.name, a: a.names(), b: b.names()})
-		}
-	}
-	for _, b := range s.arms {
-		if b.base != "" {
-			base = append(base, &contrast{aName: b.base, bArm: b, name: b.name + " - base", a: []string{b.base}, b: b.names()})
-		}
-	}
-	for _, c := range append(slices.Clone(between), base...) {
-		c.rows = s.compare(c.name, c.aName, c.bArm.name, c.a, c.b)
-	}
-	return between, base
-}
-
-// matchSeeds pairs two arms' cells by seed; without a common seed by order, as
-// many as both have.
-func matchSeeds(a, b *arm) (as, bs []string) {
-	for _, x := range a.cells {
-		for _, y := range b.cells {
-			if x.axes["seed"] == y.axes["seed"] {
-				as, bs = append(as, x.name), append(bs, y.name)
-			}
-		}
-	}
-	if as == nil {
-		n := min(len(a.cells), len(b.cells))
-		return a.names()[:n], b.names()[:n]
-	}
-	return as, bs
-}
-
-// compare makes one comparison's rows, a figure each, in the report's order.
-func (s *study) compare(name, aName, bName string, a, b []string) []Difference {
+// compare makes one comparison's rows, a figure each, in the report's order; their
+// adjusted p and signs are settle's.
+func (s *study) compare(c *contrast) {
 	pairs := map[figureKey]*paired{}
-	rows := make([]Difference, len(s.figures))
-	powers := make([]power, len(s.figures))
+	c.rows, c.powers = make([]Difference, len(s.figures)), make([]power, len(s.figures))
 	for i, f := range s.figures {
-		d := &rows[i]
+		d := &c.rows[i]
 		*d = Difference{
-			Comparison: name, A: aName, B: bName, Suite: f.Suite, Figure: f.Figure, Group: f.Group, Leaf: f.Leaf, Order: f.Order, Unit: f.Unit,
+			Comparison: c.name, A: c.aName, B: c.bName, Family: c.family(), Settings: 1,
+			Suite: f.Suite, Figure: f.Figure, Group: f.Group, Leaf: f.Leaf, Order: f.Order, Unit: f.Unit,
 			Delta: math.NaN(), Low: math.NaN(), High: math.NaN(), P: math.NaN(), Holm: math.NaN(), Detectable: math.NaN(),
 		}
-		powers[i].se = math.NaN()
-		as, bs := s.scored(f, a, b)
-		d.ValueA, d.ValueB = meanValue(f, as), meanValue(f, bs)
-		fillSeeds(d, perSeed(f, as, bs))
+		c.powers[i].se = math.NaN()
+		x := s.scored(f, c.sides)
+		if c.settings != nil {
+			d.Settings = int32(distinct(x.setting))
+			if n := len(c.settings) - int(d.Settings); n > 0 {
+				d.Notes = append(d.Notes, fmt.Sprintf("%d of %d settings lack it or a seed; left out", n, len(c.settings)))
+			}
+		}
+		d.ValueA, d.ValueB = meanValue(f, x.a), meanValue(f, x.b)
+		fillSeeds(d, perSeed(f, x))
 		switch {
-		case len(as) == 0 || len(bs) == 0:
+		case len(x.a) == 0 || len(x.b) == 0:
 			d.Sign = "?"
 			d.Notes = append(d.Notes, "missing on one side")
 		case len(f.Members) == 0: // a leaf, or a split of items beside the leaves
-			powers[i] = s.fillLeaf(d, f, as, bs, pairs)
+			c.powers[i] = s.fillLeaf(d, f, x.a, x.b, pairs)
 		}
 	}
 	// Averages come second: the layout may list them before their members.
 	for i, f := range s.figures {
-		if d := &rows[i]; len(f.Members) > 0 && d.Sign == "" {
-			powers[i] = fillMembers(d, f, pairs)
+		if d := &c.rows[i]; len(f.Members) > 0 && d.Sign == "" {
+			c.powers[i] = fillMembers(d, f, pairs)
 		}
 	}
-	settle(rows, powers, 0.05)
-	return rows
-}
-
-// perSeed lists the differences seed by seed; a base model stands for every seed.
-func perSeed(f *figure, as, bs []string) (out []float64) {
-	for i, b := range bs {
-		switch {
-		case len(as) == 1:
-			out = append(out, f.value(b)-f.value(as[0]))
-		case i < len(as):
-			out = append(out, f.value(b)-f.value(as[i]))
-		}
-	}
-	return out
 }
 
 func fillMembers(d *Difference, f *figure, pairs map[figureKey]*paired) power {
@@ -383,24 +307,6 @@ func (s *study) fillLeaf(d *Difference, f *figure, as, bs []string, pairs map[fi
 		d.Sign = "="
 	}
 	return w
-}
-
-// scored lists the cells of two sides that have the figure. Where cells are paired
-// by seed, a seed that one side lacks counts on neither.
-func (s *study) scored(f *figure, a, b []string) (as, bs []string) {
-	has := func(cell string) bool { return f.byCell[cell] != nil }
-	if len(a) == len(b) {
-		for i := range a {
-			if has(a[i]) && has(b[i]) {
-				as, bs = append(as, a[i]), append(bs, b[i])
-			}
-		}
-		if len(as) > 0 {
-			return as, bs
-		}
-	}
-	lacks := func(cell string) bool { return !has(cell) }
-	return slices.DeleteFunc(slices.Clone(a), lacks), slices.DeleteFunc(slices.Clone(b), lacks)
 }
 
 func meanValue(f *figure, cells []string) float64 {

@@ -89,16 +89,18 @@ type Sample struct {
 
 // Fact is anything the report says that is no figure: facts.parquet. Section and
 // Key are stable names; Cell is "" for facts of the whole run. Sections: "study"
-// (question, scale, name), "cells" (one per cell: Key = axis, Value), "recipe"
-// (what all cells share, Key = the spec's path), "asked" (in what form a suite
-// was put, Key = suite), "ledger" (mask ledger, Key = counter), "example" (a
-// decoded training example: Key = "prompt" or "target" or "end", in Order),
-// "model" (one line of the module tree per row, in Order), "suite" (counts and
-// warnings), "keys" (stage keys), "digests" (what each stage made), "overlap"
-// (what of a suite stands in the training sets, Key = suite), "overlap item" (an
-// item that does, Key = suite and item, Number = the training item's, from 1 as
-// in messages), "reproduce" (commands), "warning", "deviation" (from a published
-// run, in words), "failure" (a cell that is missing, and why).
+// (question, scale, name), "cells" (one per cell: Key = axis, Value), "reference"
+// (Key = axis, Value = the one its others are compared with), "pairs" (Key = an
+// axis of which every two values are compared), "recipe" (what all cells share,
+// Key = the spec's path), "asked" (in what form a suite was put, Key = suite),
+// "ledger" (mask ledger, Key = counter), "example" (a decoded training example:
+// Key = "prompt" or "target" or "end", in Order), "model" (one line of the module
+// tree per row, in Order), "suite" (counts and warnings), "keys" (stage keys),
+// "digests" (what each stage made), "overlap" (what of a suite stands in the
+// training sets, Key = suite), "overlap item" (an item that does, Key = suite and
+// item, Number = the training item's, from 1 as in messages), "reproduce"
+// (commands), "warning", "deviation" (from a published run, in words), "failure"
+// (a cell that is missing, and why).
 type Fact struct {
 	Section string  `parquet:"section"`
 	Cell    string  `parquet:"cell"`

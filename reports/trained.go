@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func (r *renderer) trainedOn() {
 		return
 	}
 	r.md.para("## What was trained on")
-	r.cellTable()
+	r.folded(fmt.Sprintf("The %d cells", len(r.cells)), r.cellTable)
 	r.recipe()
 	var cells, keys []string
 	value := map[[2]string]string{}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"xrun/reports"
@@ -49,6 +50,14 @@ func (s *study) assemble(failures map[*stage]error) (*reports.Run, error) {
 		}
 		a.training(c.Name)
 		a.measures(c.Name, c.Model)
+	}
+	for _, v := range s.cells[0].Values {
+		if ref, ok := s.spec.Compare.Reference[v.Axis]; ok {
+			a.fact("reference", "", v.Axis, fmt.Sprint(ref))
+		}
+		if slices.Contains(s.spec.Compare.Pairs, v.Axis) {
+			a.fact("pairs", "", v.Axis, "every two values")
+		}
 	}
 	a.training0()
 	a.ledgers()
