@@ -39,7 +39,7 @@ func TestMemoryOfThePaperScale(t *testing.T) {
 func TestOutOfMemorySaysWhatToLower(t *testing.T) {
 	err := fmt.Errorf("preparing training: %w", &cuda.OutOfMemoryError{Asked: 1 << 30, Total: 8 << 30})
 	// The driver loads a kernel when it is first asked for, which may be late.
-	late := fmt.Errorf("looking kernel swiglu up: %w", &nvidia.Error{Doing: "looking up kernel swiglu", Code: 2})
+	late := fmt.Errorf("looking up kernel swiglu: %w", &nvidia.Error{Doing: "looking up kernel swiglu", Code: 2})
 	for _, err := range []error{err, late} {
 		for kind, want := range map[string]string{"train": "run.memory", "evaluate": "-engine cpu"} {
 			got := adviseMemory(&stage{kind: kind}, err)

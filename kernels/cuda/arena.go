@@ -5,19 +5,18 @@ import (
 	"slices"
 )
 
-// arena hands out device memory. It asks the driver for segments, which takes
-// the driver long and may wait for the device, and cuts blocks out of them;
-// freed blocks join their free neighbours. All blocks are used on one stream,
-// in whose order a freed block may be handed out at once.
+// arena allocates device memory. It gets segments from the driver, which is slow and may
+// wait for the device, and cuts them into blocks. Freed blocks merge with free
+// neighbours. All blocks are used on one stream, so a freed block can be reused at once.
 type arena struct {
 	driver   Driver
-	least    int64 // size of a segment that holds more than one block; 0: one block a segment
+	least    int64 // minimal size of a segment; 0 means one block per segment
 	segments []*segment
 
 	inUse, reserved, peak int64
 }
 
-// segment is memory of one driver allocation. Its blocks cover it in order.
+// segment is one allocation of the driver. Its blocks cover it in order.
 type segment struct {
 	addr Address
 	size int64
@@ -33,14 +32,14 @@ type block struct {
 	segment    *segment
 }
 
-// alignment of blocks, which the driver gives segments too.
+// alignment is that of blocks, and of the driver's allocations.
 const alignment = 256
 
 func newArena(d Driver, least int64) arena { return arena{driver: d, least: least} }
 
-// alloc returns memory of unspecified contents: the smallest free block that
-// holds it, or one of a new segment. Before it fails it gives back segments
-// that are wholly free.
+// alloc returns memory of unspecified contents, from the smallest free block that is
+// large enough or from a new segment. If the driver has no memory left, it first returns
+// unused segments and tries again.
 func (a *arena) alloc(bytes int64) (*block, error) {
 	want := (bytes + alignment - 1) / alignment * alignment
 	if a.least == 0 {
@@ -87,7 +86,7 @@ func (a *arena) grow(size int64) (*segment, error) {
 	return s, nil
 }
 
-// take marks b as used and cuts off what is beyond want.
+// take marks b as used and splits off the part beyond want.
 func (b *block) take(want int64) {
 	b.free = false
 	if b.size == want {
@@ -100,7 +99,8 @@ func (b *block) take(want int64) {
 	b.size, b.next = want, rest
 }
 
-// free makes b available again. Segments of one block go back to the driver.
+// free makes b available again. With one block per segment, it returns the segment to
+// the driver.
 func (a *arena) free(b *block) error {
 	if b.free {
 		panic(fmt.Sprintf("cuda: block %#x is freed twice", uint64(b.addr)))
@@ -119,7 +119,7 @@ func (a *arena) free(b *block) error {
 	return nil
 }
 
-// join makes b and its next block one.
+// join merges b with the next block.
 func (b *block) join() {
 	n := b.next
 	b.size += n.size
@@ -129,7 +129,7 @@ func (b *block) join() {
 	}
 }
 
-// trim gives wholly free segments back to the driver.
+// trim returns unused segments to the driver.
 func (a *arena) trim() error {
 	var errs tally
 	a.segments = slices.DeleteFunc(a.segments, func(s *segment) bool {
@@ -143,7 +143,7 @@ func (a *arena) trim() error {
 	return errs.err()
 }
 
-// close gives everything back.
+// close returns all segments to the driver.
 func (a *arena) close(errs *tally) {
 	for _, s := range a.segments {
 		errs.add(a.driver.Free(s.addr))

@@ -8,7 +8,7 @@ import (
 	"xrun/kernels/args"
 )
 
-// attentionTask and attentionSegment are Task and Segment of attention.cuh.
+// attentionTask and attentionSegment mirror Task and Segment of attention.cuh.
 type attentionTask struct {
 	first, length, past, row, segment, segments int32
 }
@@ -18,17 +18,17 @@ type attentionSegment struct {
 	start, end int32
 }
 
-// attentionWork is the blocks of a launch and the keys that they read.
+// attentionWork describes the blocks of a launch and the keys that they read.
 type attentionWork struct {
 	tasks    []attentionTask
 	segments []attentionSegment
-	fast     bool // every line of keys and values is aligned to 16 bytes
+	fast     bool // all rows of keys and values are aligned to 16 bytes
 }
 
-// maxHeadSize is the largest head that the kernels hold in registers.
+// maxHeadSize is the largest head size that the kernels hold in registers.
 const maxHeadSize = 128
 
-// paddedHead returns the head size that a kernel is compiled for.
+// paddedHead returns the head size for which the kernel to use is compiled.
 func paddedHead(size int) int {
 	switch {
 	case size <= 32:
@@ -41,8 +41,7 @@ func paddedHead(size int) int {
 
 const attentionThreads = 128
 
-// attentionKernel returns the variant of a kernel of module for a type and
-// head size.
+// attentionKernel returns the variant of a kernel for a type and head size.
 func attentionKernel(module, name string, t kernels.DType, size int) kernel {
 	return kernel{module: module, name: fmt.Sprintf("%s_%v_%d", name, t, paddedHead(size))}
 }
@@ -71,8 +70,8 @@ func (e *Engine) Attention(dst, stats, q, k, v kernels.Tensor, seqs []kernels.Se
 		flag(w.fast && x.addr%16 == 0), flag(d.dtype == kernels.BF16))
 }
 
-// planAttention cuts the packed rows of each sequence into tasks of rows (see
-// attention.cuh), those with the most keys first.
+// planAttention cuts the packed rows of each sequence (see attention.cuh) into tasks of
+// the given number of rows. Tasks with the most keys come first.
 func planAttention(k, v *tensor, seqs []kernels.Sequence, s kernels.HeadShape, rows int) attentionWork {
 	group := s.Heads / s.KVHeads
 	w := attentionWork{fast: s.HeadDim%8 == 0}
@@ -100,7 +99,7 @@ func planAttention(k, v *tensor, seqs []kernels.Sequence, s kernels.HeadShape, r
 	return w
 }
 
-// cut appends the tasks of n rows or keys, size at a time.
+// cut appends tasks like t that cover n rows or keys, size of them each.
 func (t attentionTask) cut(tasks []attentionTask, n, size int) []attentionTask {
 	for ; int(t.row) < n; t.row += int32(size) {
 		tasks = append(tasks, t)

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	attentionRowBytes = 16 // of Row in attention_grad.cu
-	attentionSumKeys  = 16 // of a block of attention_heads
+	attentionRowBytes = 16 // size of Row in attention_grad.cu
+	attentionSumKeys  = 16 // keys of a block of attention_heads
 )
 
 // AttentionGrad sets dq, dk and dv.
@@ -34,14 +34,14 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	if len(w.tasks) == 0 {
 		return
 	}
-	var keyTasks, sumTasks []attentionTask // early keys are seen by most
+	var keyTasks, sumTasks []attentionTask // early keys, which most rows see, come first
 	for _, seq := range seqs {
 		t := attentionTask{first: int32(seq.First), length: int32(seq.Len)}
 		keyTasks = t.cut(keyTasks, seq.Len, own)
 		sumTasks = t.cut(sumTasks, seq.Len, attentionSumKeys)
 	}
 
-	if d.dtype != x.dtype { // products need operands of one type
+	if d.dtype != x.dtype { // both operands of a product must have the same type
 		c := &tensor{engine: e, dtype: x.dtype, rows: d.rows, cols: d.cols}
 		c.owner, c.addr = c, e.scratch("dout", c.bytes())
 		e.Convert(c, d)
@@ -63,7 +63,7 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	}
 	run("attention_dq", Dim{X: len(w.tasks), Y: s.KVHeads}, at[0], gq.addr)
 
-	// Of a head each: dk and dv, where it alone is in its group, or else a part of them.
+	// Each head computes dk and dv if it is alone in its group, otherwise parts of them.
 	group, partK, partV := s.Heads/s.KVHeads, gk.addr, gv.addr
 	if group > 1 {
 		bytes := int64(x.size()) * 4
@@ -77,10 +77,10 @@ func (e *Engine) AttentionGrad(dq, dk, dv, dout, out, stats, q, k, v kernels.Ten
 	}
 }
 
-// attentionGradShared is the dynamic shared memory of a kernel of
-// attention_grad.cu for a padded head size: tiles of 64 lines and, twice, of
-// 32, for each of two tensors; in float32 tiles of 32 and 16, and products of
-// them.
+// attentionGradShared returns the bytes of dynamic shared memory that a kernel of
+// attention_grad.cu takes for a padded head size: for each of two tensors, a tile of 64
+// lines and two of 32. In float32 the tiles have 32 and 16 lines, and their products are
+// stored too.
 func attentionGradShared(name string, t kernels.DType, size int) int {
 	const own, met = 32, 16
 	keys := name == "attention_dkv"

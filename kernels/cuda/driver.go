@@ -1,6 +1,6 @@
 package cuda
 
-// Address is an address in a device's memory; 0 is none.
+// Address is an address in a device's memory; 0 means none.
 type Address uint64
 
 // Device describes the device of a driver.
@@ -24,32 +24,32 @@ type (
 	Function any
 )
 
-// Driver is what the engine asks of a device. Work queued on one stream runs in
-// order; streams are ordered among each other by events only. A failure of
-// queued work may be reported by any later call; after one, the driver is of no
-// use but for Close. A Driver is not safe for concurrent use.
+// Driver is the interface to a device that the engine needs. Work queued on one stream
+// runs in order; different streams are ordered only by events. A failure of queued work
+// may be reported by any later call, and after one only Close may be called. A Driver is
+// not safe for concurrent use.
 type Driver interface {
 	Device() Device
 
-	// Load compiles PTX. The error holds the compiler's log.
+	// Load compiles PTX. The error includes the compiler's log.
 	Load(name string, ptx []byte) (Module, error)
-	// Function looks a kernel up. sharedBytes is the dynamic shared memory its
-	// launches will ask for at most.
+	// Function looks up a kernel. sharedBytes is the largest dynamic shared memory
+	// of its launches.
 	Function(m Module, name string, sharedBytes int) (Function, error)
 
-	// Alloc returns device memory aligned to 256 bytes, contents undefined. Out
-	// of memory is an *OutOfMemoryError.
+	// Alloc returns device memory of undefined contents, aligned to 256 bytes. If
+	// there is none left the error is an *OutOfMemoryError.
 	Alloc(bytes int64) (Address, error)
 	Free(a Address) error
-	// AllocHost returns page-locked memory, which copies overlap with kernels
-	// from. It is not on Go's heap.
+	// AllocHost returns page-locked memory, outside Go's heap. Copies from and to it
+	// can overlap with kernels.
 	AllocHost(bytes int) ([]byte, error)
 	FreeHost(b []byte) error
 
 	NewStream() (Stream, error)
 	NewEvent() (Event, error)
 	Record(e Event, s Stream) error
-	// Wait makes what is queued on s from now on wait for e.
+	// Wait makes work that is queued on s from now on wait for e.
 	Wait(s Stream, e Event) error
 	// SynchronizeEvent waits on the host.
 	SynchronizeEvent(e Event) error
@@ -57,16 +57,16 @@ type Driver interface {
 	// Elapsed returns the milliseconds between two recorded, finished events.
 	Elapsed(start, end Event) (float64, error)
 
-	// CopyIn and CopyOut queue a copy between device memory and memory of
-	// AllocHost, which must stay as it is until the copy is done.
+	// CopyIn and CopyOut queue a copy between device memory and memory of AllocHost,
+	// which must not be changed or freed until the copy is done.
 	CopyIn(s Stream, dst Address, src []byte) error
 	CopyOut(s Stream, dst []byte, src Address) error
 	CopyDevice(s Stream, dst, src Address, bytes int64) error
 	// Zero queues setting bytes to 0.
 	Zero(s Stream, dst Address, bytes int64) error
 
-	// Launch queues a kernel. Each argument is a parameter of the kernel in
-	// order: Address, int32, uint32, int64, uint64, float32 or float64.
+	// Launch queues a kernel. args are the kernel's parameters in order, each an
+	// Address, int32, uint32, int64, uint64, float32 or float64.
 	Launch(s Stream, f Function, grid, block Dim, sharedBytes int, args ...any) error
 
 	Close() error
@@ -74,7 +74,7 @@ type Driver interface {
 
 // OutOfMemoryError is returned by [Driver].Alloc and AllocHost.
 type OutOfMemoryError struct {
-	Asked, Free, Total int64 // bytes; Free and Total are 0 where unknown
+	Asked, Free, Total int64 // bytes; Free and Total are 0 if unknown
 	Host               bool
 }
 

@@ -10,11 +10,11 @@ var (
 	swigluGradKernel = kernel{module: "elementwise", name: "swiglu_grad"}
 )
 
-// typeCode is the type of t's elements as a kernel's parameter.
+// typeCode returns t's element type as a kernel parameter.
 func (t *tensor) typeCode() int32 { return flag(t.dtype == kernels.BF16) }
 
-// wide reports whether groups of four elements can be handled at once: n is a
-// multiple of 4 and the memory of each tensor is aligned to four elements.
+// wide reports whether kernels can process four elements at once: n is a multiple of 4
+// and the memory of each tensor is aligned to four elements.
 func wide(n int, ts ...*tensor) bool {
 	ok := n%4 == 0
 	for _, t := range ts {

@@ -8,13 +8,13 @@ func (e *OutOfMemoryError) Error() string {
 		where = "page-locked host"
 	}
 	if e.Total == 0 {
-		return fmt.Sprintf("out of %s memory: %d bytes asked", where, e.Asked)
+		return fmt.Sprintf("out of %s memory: %d bytes requested", where, e.Asked)
 	}
-	return fmt.Sprintf("out of %s memory: %d bytes asked, %d of %d free", where, e.Asked, e.Free, e.Total)
+	return fmt.Sprintf("out of %s memory: %d bytes requested, %d of %d free", where, e.Asked, e.Free, e.Total)
 }
 
-// tally is the errors of many alike steps, of which the first is told: a device
-// that fails refuses each of hundreds of tensors in the same words.
+// tally collects the errors of many similar steps and reports the first, with their
+// number: a failed device refuses hundreds of tensors with the same message.
 type tally struct {
 	first error
 	n     int

@@ -179,7 +179,7 @@ func TestFailuresInTheMiddle(t *testing.T) {
 				continue
 			}
 			_, err = stepsOn(e, t)
-			if exhausted && err != nil && !strings.Contains(err.Error(), "12345 bytes asked, 77 of 99999 free; this engine holds ") {
+			if exhausted && err != nil && !strings.Contains(err.Error(), "12345 bytes requested, 77 of 99999 free; tensors take ") {
 				t.Errorf("%s: the error does not say what was needed and what was free: %v", name, err)
 			}
 			if exhausted {

@@ -5,8 +5,8 @@ import (
 	"xrun/kernels/args"
 )
 
-// GateUp sets gate, up and dst = silu(gate) * up, by one kernel unless the
-// products are cut along k.
+// GateUp sets gate, up and dst = silu(gate) * up, with one kernel unless the products
+// are split along k.
 func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
 	const op = "GateUp"
 	s := e.arg(op, "x", x, anyType, anySize, anySize)
@@ -28,8 +28,8 @@ func (e *Engine) GateUp(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.T
 	e.gateUp(p.tile(e.device.Multiprocessors), d, g, u, s, wg, wu, bg, bu)
 }
 
-// gatedProduct is the product that gate and up are together: what its kernel is
-// chosen by.
+// gatedProduct returns the product that gate and up together make, from which the
+// kernel's tile is chosen.
 func gatedProduct(t kernels.DType, m, n, k int, x, wg, wu Address) *product {
 	return &product{layout: nt, dtype: t, m: m, n: 2 * n, k: k, a: x, lda: k, b: wg | wu, ldb: k}
 }
@@ -38,13 +38,13 @@ func (e *Engine) gateUp(t tile, dst, gate, up, x, wg, wu, biasGate, biasUp *tens
 	if dst.size() == 0 {
 		return
 	}
-	half := t.n / 2 // of gate and of up
+	half := t.n / 2 // columns of gate and of up
 	grid := Dim{X: (dst.rows + t.m - 1) / t.m, Y: (dst.cols + half - 1) / half}
 	e.launch(kernel{module: "gateup", name: "gateup_" + t.name}, grid, Dim{X: t.threads}, dst.addr, gate.address(), up.addr, x.addr,
 		e.weights(wg, x.dtype), e.weights(wu, x.dtype), biasGate.address(), biasUp.address(), int32(dst.rows), int32(dst.cols), int32(x.cols))
 }
 
-// gateUpApart is GateUp by two products and SwiGLU.
+// gateUpApart is GateUp as two products and a SwiGLU.
 func (e *Engine) gateUpApart(dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
 	if gate == nil {
 		c := &tensor{engine: e, dtype: up.DType(), rows: up.Rows(), cols: up.Cols()}

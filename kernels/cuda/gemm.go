@@ -7,8 +7,8 @@ import (
 	"xrun/kernels/args"
 )
 
-// layout says how the operands of c [m, n] = a·b lie in memory: a [m, k] or
-// its transpose, b [k, n] or its transpose.
+// layout is how the operands of c [m, n] = a·b lie in memory: a [m, k] or its
+// transpose, b [k, n] or its transpose.
 type layout string
 
 const (
@@ -17,9 +17,9 @@ const (
 	tn layout = "tn" // a [k, m], b [k, n]: gradient of the weights
 )
 
-// product is one matrix product, c [m, n] = a·b + bias + residual, of operands
-// of one type; c is bf16 if half, and dense unless ldc is given. carry, of float32 operands alone,
-// starts the chains at c.
+// product is one matrix product, c [m, n] = a·b + bias + residual, with operands of one
+// type. c is bf16 if half is set, and dense unless ldc is given. carry, for float32
+// operands only, continues the chains in c.
 type product struct {
 	layout         layout
 	dtype          kernels.DType
@@ -30,15 +30,15 @@ type product struct {
 	half, carry    bool
 }
 
-// A tile is a kernel of gemm.cu and the part of c that its blocks compute.
+// tile is a kernel of gemm.cu and the part of c that one of its blocks computes.
 type tile struct {
 	name            string
-	m, n            int // of c
-	k               int // of a step
+	m, n            int // rows and columns of c
+	k               int // k of a step
 	threads         int
-	aligned, single bool // needs lines of 16 bytes; of float32
-	// cost is what a block takes of a multiprocessor's time, a perfect tile of
-	// 64 × 64 being 1. See product.tile.
+	aligned, single bool // needs rows aligned to 16 bytes; takes float32
+	// cost is a block's share of a multiprocessor's time, relative to a perfect tile
+	// of 64 × 64. See product.tile.
 	cost float64
 }
 
@@ -54,12 +54,11 @@ var (
 // blocks returns the number of blocks that compute c [m, n].
 func (t tile) blocks(m, n int) int { return ((m + t.m - 1) / t.m) * ((n + t.n - 1) / t.n) }
 
-// tile chooses the kernel. The choice shows in no bit (see gemm.cu), so it may
-// depend on anything: it is the one whose blocks, dealt out to the
-// multiprocessors, cost the busiest the least. The costs are those of an H200,
-// where tune.py timed 23 tiles at the shapes of Qwen2.5-0.5B and 200 to 4,096
-// tokens: the choice is mostly the fastest of all or within a tenth of it, at
-// worst (4,864 columns of 800 tokens) a seventh slower.
+// tile chooses the kernel. The choice does not affect the bits (see gemm.cu), so it may
+// depend on anything. It minimizes the cost of the busiest multiprocessor when blocks are
+// dealt out evenly. The costs are those of an H200, where tune.py timed 23 tiles at the
+// shapes of Qwen2.5-0.5B and 200 to 4,096 tokens: the choice is mostly the fastest tile
+// or within a tenth of it, and at worst (4,864 columns, 800 tokens) a seventh slower.
 func (p *product) tile(multiprocessors int) tile {
 	switch aligned := p.lda%8 == 0 && p.ldb%8 == 0 && p.a%16 == 0 && p.b%16 == 0; {
 	case p.dtype == kernels.F32:
@@ -79,19 +78,19 @@ func (p *product) tile(multiprocessors int) tile {
 	return best
 }
 
-// fill is about how many blocks occupy a large device. It is a constant, so
-// that no result depends on the device's size.
+// fill is about the number of blocks that occupy a large device. It is a constant so
+// that results do not depend on the size of the device.
 const fill = 96
 
-// splits is into how many parts k is cut, which are computed beside each
-// other and added in order. It shows in the bits, and depends on the shape of
-// the weights alone: gradients of weights are cut where c is too small to fill
-// a device, other products where k is a vocabulary or long for few columns: a
-// short batch makes few blocks of them, and a k of 4,864 in one chain took 43 µs at
+// splits returns the number of parts into which k is split. The parts are computed in
+// parallel and added in order. This affects the bits, so it depends only on the shape of
+// the weights. Gradients of weights are split if c is too small to fill a device. Other
+// products are split if k is a vocabulary, or if k is long and there are few columns:
+// with a short batch they have few blocks, and a k of 4,864 in one chain took 43 µs at
 // 400 tokens.
 func (p *product) splits() int {
 	switch {
-	case p.dtype == kernels.F32 || p.ldc != 0: // partial sums are dense, and so is what they add up to
+	case p.dtype == kernels.F32 || p.ldc != 0: // partial sums, and their total, must be dense
 		return 1
 	case p.layout == tn:
 		return max(1, min(8, fill/narrowTile.blocks(p.m, p.n)))
@@ -103,12 +102,10 @@ func (p *product) splits() int {
 	return 1
 }
 
-// depthUnit is what the k of a split is a multiple of: the longest step of the
-// kernels.
+// depthUnit divides the k of a split. It is the longest step of the kernels.
 const depthUnit = 128
 
-// parts returns the k of a part when it is cut into splits, and how many parts
-// there are.
+// parts returns the k of each part if k is split as given, and the number of parts.
 func (p *product) parts(splits int) (depth, n int) {
 	depth = (p.k + splits - 1) / splits
 	depth = max(depthUnit, (depth+depthUnit-1)/depthUnit*depthUnit)
@@ -153,7 +150,7 @@ func (e *Engine) multiplyWith(p product, t tile, splits int) {
 
 var sumKernel = kernel{module: "gemm", name: "product_sum"}
 
-// weights returns where the elements of the weights w are in type t.
+// weights returns the address of the weights w in type t.
 func (e *Engine) weights(w *tensor, t kernels.DType) Address {
 	if t == w.dtype {
 		return w.addr
@@ -172,7 +169,7 @@ func (e *Engine) Linear(dst, x, w, bias, residual kernels.Tensor) {
 		a: s.addr, lda: s.cols, b: e.weights(m, s.dtype), ldb: m.cols, bias: b.address(), residual: r.address()})
 }
 
-// LinearGradInput sets dx = dy·w, or adds it.
+// LinearGradInput sets dx = dy·w or, with add, adds it to dx.
 func (e *Engine) LinearGradInput(dx, dy, w kernels.Tensor, add bool) {
 	y := e.arg("LinearGradInput", "dy", dy, anyType, anySize, anySize)
 	m := e.arg("LinearGradInput", "w", w, kernels.F32, y.cols, anySize)
@@ -184,8 +181,8 @@ func (e *Engine) LinearGradInput(dx, dy, w kernels.Tensor, add bool) {
 	e.multiply(p)
 }
 
-// LinearGradWeight sets dw = dyᵀ·x, or continues its chains: those of bf16
-// operands by adding the finished product.
+// LinearGradWeight sets dw = dyᵀ·x. With carry it continues the chains or, for bf16
+// operands, adds the finished product.
 func (e *Engine) LinearGradWeight(dw, dy, x kernels.Tensor, starts []int32, carry bool) {
 	y := e.arg("LinearGradWeight", "dy", dy, anyType, anySize, anySize)
 	s := e.arg("LinearGradWeight", "x", x, y.dtype, y.rows, anySize)
@@ -194,8 +191,8 @@ func (e *Engine) LinearGradWeight(dw, dy, x kernels.Tensor, starts []int32, carr
 	e.multiply(gradWeight(d.addr, y.dtype, y.rows, y.addr, y.cols, y.cols, s.addr, s.cols, carry))
 }
 
-// gradWeight is the product dw [n, k] = dyᵀ·x over rows, where lines of dy are
-// ldy apart.
+// gradWeight returns the product dw [n, k] = dyᵀ·x over the given number of rows. Rows
+// of dy are ldy apart.
 func gradWeight(dw Address, t kernels.DType, rows int, dy Address, n, ldy int, x Address, k int, carry bool) product {
 	p := product{layout: tn, dtype: t, m: n, n: k, k: rows, c: dw, a: dy, lda: ldy, b: x, ldb: k}
 	switch {

@@ -13,8 +13,8 @@ import (
 //go:embed ptx/*.ptx
 var ptxFiles embed.FS
 
-// PTX returns the committed PTX by module name: module rows is compiled from
-// rows.cu.
+// PTX returns the committed PTX by module name. The module rows, for example, is compiled
+// from rows.cu.
 func PTX() map[string][]byte {
 	files, err := ptxFiles.ReadDir("ptx")
 	if err != nil {
@@ -31,8 +31,7 @@ func PTX() map[string][]byte {
 	return m
 }
 
-// load compiles every module, so that a driver that cannot is found out at
-// the start.
+// load compiles every module, so that a driver that cannot is detected at the start.
 func (e *Engine) load(modules map[string][]byte) error {
 	for name, ptx := range modules {
 		m, err := e.driver.Load(name, ptx)
@@ -44,14 +43,14 @@ func (e *Engine) load(modules map[string][]byte) error {
 	return nil
 }
 
-// kernel names a kernel: an operation declares its own with the module and
-// name of its source, and the dynamic shared memory that its launches take.
+// kernel identifies a kernel by module and name, with the dynamic shared memory of its
+// launches.
 type kernel struct {
 	module, name string
 	shared       int
 }
 
-// of returns the variant of k for types of elements: name_f32_bf16.
+// of returns the variant of k for the given element types, as in name_f32_bf16.
 func (k kernel) of(types ...kernels.DType) kernel {
 	for _, t := range types {
 		k.name += "_" + t.String()
@@ -59,8 +58,8 @@ func (k kernel) of(types ...kernels.DType) kernel {
 	return k
 }
 
-// launch queues a kernel. After a failure it does nothing until Sync has
-// returned it.
+// launch queues a kernel. After a failure it does nothing until Sync has returned the
+// failure.
 func (e *Engine) launch(k kernel, grid, block Dim, args ...any) {
 	if e.err != nil {
 		return
@@ -69,7 +68,7 @@ func (e *Engine) launch(k kernel, grid, block Dim, args ...any) {
 	if !ok {
 		var err error
 		if f, err = e.driver.Function(e.modules[k.module], k.name, k.shared); err != nil {
-			e.broken(fmt.Sprintf("looking kernel %s up", k.name), err)
+			e.broken(fmt.Sprintf("looking up kernel %s", k.name), err)
 			return
 		}
 		e.functions[k] = f
@@ -86,8 +85,8 @@ func (e *Engine) launch(k kernel, grid, block Dim, args ...any) {
 
 const blockSize = 256
 
-// launchEach queues a kernel of a thread for each of n elements or, beyond
-// what fills the device, of a loop over them.
+// launchEach queues a kernel over n elements, with a thread for each, or with as many
+// threads as fill the device, which then loop.
 func (e *Engine) launchEach(k kernel, n int64, args ...any) {
 	if n == 0 {
 		return
@@ -97,7 +96,7 @@ func (e *Engine) launchEach(k kernel, n int64, args ...any) {
 	e.launch(k, Dim{X: int(blocks)}, Dim{X: blockSize}, args...)
 }
 
-// flag returns b as a kernel's int parameter.
+// flag returns b as an int parameter of a kernel.
 func flag(b bool) int32 {
 	if b {
 		return 1
@@ -105,18 +104,18 @@ func flag(b bool) int32 {
 	return 0
 }
 
-// scratch is device memory that operations share by name.
+// scratch is named device memory that operations share.
 type scratch struct {
 	block *block
 	bytes int64
 }
 
-// scratch returns device memory of unspecified contents, valid until scratch
-// is asked for the same name again. Names belong to an operation, or to
-// several that do not use theirs at once.
+// scratch returns device memory of unspecified contents, valid until the next call with
+// the same name. A name belongs to one operation, or to several that do not use it at
+// the same time.
 func (e *Engine) scratch(name string, bytes int64) Address {
 	s := e.scratches[name]
-	exact := e.memory.least == 0 // the interpreter is to see accesses beyond, and reads of what an earlier use left
+	exact := e.memory.least == 0 // so that the interpreter detects accesses beyond the end and reads of old contents
 	if bytes == 0 || e.err != nil {
 		return 0
 	}

@@ -8,9 +8,9 @@ import (
 	"xrun/kernels/num"
 )
 
-// The number of label rows whose logits are in memory at once: the weights of
-// the head and their gradient are read and written once for so many, which
-// takes about as long as the products themselves.
+// The limits on the label rows whose logits are in memory at once. For each such chunk,
+// the weights of the head and their gradient are read and written once, which takes
+// about as long as the products themselves.
 const (
 	lossRows   = 1024
 	lossMemory = 640 << 20
@@ -24,13 +24,14 @@ var (
 
 const lossThreads = 256
 
-// head is the products x·wᵀ of some rows, and what is kept of their logits.
+// head computes the logits x·wᵀ of some rows, a chunk at a time, and keeps their
+// statistics.
 type head struct {
 	e       *Engine
 	x, w    *tensor
-	ld      int     // distance of rows of logits, so that operands are aligned
+	ld      int     // distance between rows of logits, so that operands are aligned
 	logits  Address // of one chunk
-	results Address // (top, sum) of rows, their best ids, logits of targets
+	results Address // (top, sum) and best id of each row, then the logit of each target
 	targets int
 	rows    int
 }
@@ -42,7 +43,7 @@ func (e *Engine) newHead(x, w *tensor, targets, rows int) *head {
 	return h
 }
 
-// chunk is how many rows of logits are in memory at once.
+// chunk returns the number of rows of logits in memory at once.
 func (h *head) chunk() int { return lossChunk(h.ld) }
 
 func lossChunk(ld int) int { return min(lossRows, max(16, lossMemory/4/max(ld, 1))) }
@@ -51,8 +52,8 @@ func (h *head) statsAt(r int) Address  { return h.results + Address(8*r) }
 func (h *head) bestAt(r int) Address   { return h.results + Address(8*h.rows+4*r) }
 func (h *head) logitsAt(i int) Address { return h.results + Address(12*h.rows+4*i) }
 
-// compute queues the logits of n rows of x and their statistics, as rows from
-// first of the results.
+// compute queues the logits of n rows of x and their statistics, which become rows first
+// and following of the results.
 func (h *head) compute(x Address, n, first int) {
 	e, w := h.e, h.w
 	e.multiply(product{layout: nt, dtype: h.x.dtype, m: n, n: w.rows, k: w.cols, c: h.logits, ldc: h.ld,
@@ -60,13 +61,14 @@ func (h *head) compute(x Address, n, first int) {
 	e.launch(lossRowsKernel, Dim{X: n}, Dim{X: lossThreads}, h.statsAt(first), h.bestAt(first), h.logits, int32(w.rows), int32(h.ld))
 }
 
-// pick queues the copy of the logits of n targets, as results from to; rows
-// tells the row of each, counted from first.
+// pick queues the copy of the logits of n targets to the results from index to on. rows
+// holds the row of each target; the chunk begins at row first.
 func (h *head) pick(to int, rows, targets Address, n, first int) {
 	h.e.launchEach(lossPickKernel, int64(n), h.logitsAt(to), h.logits, rows, targets, int32(n), int32(first), int32(h.ld))
 }
 
-// losses waits, and returns what gives the loss of target i in row r.
+// losses waits for the results. It returns ce, which gives the loss of target i in row r,
+// and best, which gives the id of the largest logit in row r.
 func (h *head) losses() (ce func(i, r int) float64, best func(r int) int32) {
 	f := make([]float32, h.targets+3*h.rows)
 	downloadTo(h.e, f, h.results)
@@ -169,8 +171,8 @@ func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows,
 	}
 }
 
-// ranks returns the distinct values of an ascending list, and the place of
-// each element among them.
+// ranks returns the distinct values of an ascending list, and the index of each element
+// among them.
 func ranks(list []int32) (distinct, rank []int32) {
 	rank = make([]int32, len(list))
 	for i, v := range list {
@@ -182,7 +184,7 @@ func ranks(list []int32) (distinct, rank []int32) {
 	return distinct, rank
 }
 
-// rowsOf returns where the given ascending rows of x are together: in x or in
+// rowsOf returns the address of the given ascending rows of x without gaps: in x, or in
 // a copy.
 func (e *Engine) rowsOf(x *tensor, rows []int32) Address {
 	first, n := int(rows[0]), len(rows)

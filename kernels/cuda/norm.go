@@ -13,7 +13,7 @@ var (
 	biasGradKernel       = kernel{module: "norm", name: "bias_grad"}
 )
 
-const sumCols = 16 // of a block of norm.cu that sums down
+const sumCols = 16 // columns of a block of norm.cu that sums down columns
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
@@ -36,7 +36,8 @@ func (e *Engine) vectors(op string, x, weight *tensor) int {
 	return n
 }
 
-// RMSNormGrad adds the gradient with respect to x to dx, and sets dweight.
+// RMSNormGrad adds the gradient with respect to x to dx, and sets dweight or, with
+// carry, continues its chains.
 func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps float32, carry bool) {
 	s := e.arg("RMSNormGrad", "x", x, kernels.F32, anySize, anySize)
 	d := e.dst("RMSNormGrad", "dx", dx, kernels.F32, s.rows, s.cols)
@@ -58,7 +59,7 @@ func (e *Engine) RMSNormGrad(dx, dweight, dy, x, weight kernels.Tensor, eps floa
 	}
 }
 
-// BiasGrad sets db to the sum of dy over tokens, or continues its chains.
+// BiasGrad sets db to the sum of dy over tokens or, with carry, continues its chains.
 func (e *Engine) BiasGrad(db, dy kernels.Tensor, carry bool) {
 	y := e.arg("BiasGrad", "dy", dy, anyType, anySize, anySize)
 	d := e.dst("BiasGrad", "db", db, kernels.F32, 1, y.cols)

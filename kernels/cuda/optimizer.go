@@ -14,7 +14,7 @@ var (
 // updateBlock is the number of elements that a block of AdamW updates.
 const updateBlock = 32768
 
-// squares is a block of SumSquares, as the kernel reads it.
+// squares is a block of SumSquares in the kernel's layout.
 type squares struct {
 	x Address
 	n int64
@@ -47,14 +47,14 @@ func (e *Engine) SumSquares(dst []float64, xs ...kernels.Tensor) {
 	}
 }
 
-// update is a part of a parameter, as the kernel of AdamW reads it.
+// update is a part of a parameter in the layout of AdamW's kernel.
 type update struct {
 	p, g, m, v, rounded Address
 	n                   int32
 	wide                int32
 }
 
-// AdamW updates parameters and moments from gradients, all in one launch: most
+// AdamW updates parameters and moments from gradients, all in one launch, because most
 // tensors of a model are too small to fill a device.
 func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 	e.must(args.Groups("AdamW", len(tensors), 4))
@@ -64,7 +64,7 @@ func (e *Engine) AdamW(h kernels.AdamW, tensors ...kernels.Tensor) {
 		d := e.arg("AdamW", "g", tensors[i+1], kernels.F32, x.rows, x.cols)
 		m := e.dst("AdamW", "m", tensors[i+2], kernels.F32, x.rows, x.cols)
 		v := e.dst("AdamW", "v", tensors[i+3], kernels.F32, x.rows, x.cols)
-		all, half := []*tensor{x, d, m, v}, e.copyOf(x)
+		all, half := []*tensor{x, d, m, v}, e.roundedCopy(x)
 		if half != nil {
 			all = append(all, half)
 		}

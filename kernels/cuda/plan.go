@@ -2,8 +2,7 @@ package cuda
 
 import "xrun/kernels"
 
-// Training says what [Training.Overhead] must know of a model and of the
-// micro-batches that it is trained in.
+// Training describes a model and its micro-batches for [Training.Overhead].
 type Training struct {
 	DType    kernels.DType // of activations
 	Matrices [][2]int      // rows and columns of the weight matrices, a tied head once
@@ -14,25 +13,24 @@ type Training struct {
 	Labels   int // label rows of a micro-batch
 }
 
-// Overhead is the device memory that the engine takes beside the tensors of a
-// training, in bytes.
+// Overhead is the device memory, in bytes, that the engine uses in training beside the
+// tensors.
 type Overhead struct {
 	Rounded int64 // weight matrices rounded to bf16, kept beside their masters
 	Logits  int64 // of the label rows in memory at once
-	Scratch int64 // parts of products, rows of attention, sums
+	Scratch int64 // partial products, rows of attention, sums
 	Staging int64 // for copies from the host
-	Context int64 // of the driver: code, stacks, page tables
+	Context int64 // the driver's code, stacks and page tables
 }
 
 // Total returns the sum.
 func (o Overhead) Total() int64 { return o.Rounded + o.Logits + o.Scratch + o.Staging + o.Context }
 
-// contextBytes is about what a CUDA context takes before anything is
-// allocated; drivers and devices differ by some hundred MiB (on an H200 it was
-// within them).
+// contextBytes is about the memory that a CUDA context takes before anything is
+// allocated. Drivers and devices differ by a few hundred MiB; an H200 was within that.
 const contextBytes = 512 << 20
 
-// Overhead predicts what the engine takes with default Options.
+// Overhead predicts the memory that the engine uses with default Options.
 func (t Training) Overhead() Overhead {
 	o := Overhead{Staging: stagingBytes, Context: contextBytes}
 	ld := (t.Vocab + 7) &^ 7
@@ -65,8 +63,8 @@ func (t Training) Overhead() Overhead {
 	return o
 }
 
-// Memory returns the bytes of device memory in tensors and scratch memory now,
-// the most there were, and how many were taken from the driver for them.
+// Memory returns the bytes of device memory now used by tensors and scratch memory, their
+// peak, and the bytes reserved from the driver for them.
 func (e *Engine) Memory() (inUse, peak, reserved int64) {
 	return e.memory.inUse, e.memory.peak, e.memory.reserved
 }

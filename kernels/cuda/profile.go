@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// KernelTime is what the launches of one kernel took on the device.
+// KernelTime is the time that the launches of one kernel took on the device.
 type KernelTime struct {
 	Kernel   string  `json:"kernel"`
 	Launches int     `json:"launches"`
 	Seconds  float64 `json:"seconds"` // of all launches
 }
 
-// laps are launches that are timed, each between two events.
+// laps holds the launches being timed, each between two events.
 type laps struct {
 	kernels []string
-	events  []Event // two a launch
+	events  []Event // two for each launch
 }
 
-// Profile times every kernel launched while run runs, and returns them by name,
-// the longest first. What is copied or cleared meanwhile is not in it. The
-// events between the kernels cost a little themselves: the sum is somewhat more
-// than the same work takes without them.
+// Profile times every kernel launched while run runs and returns the times by kernel,
+// longest first. Copies and clears are not included. The events between the kernels cost
+// a little time themselves, so the sum is somewhat larger than the time of the same work
+// without them.
 func (e *Engine) Profile(run func() error) ([]KernelTime, error) {
 	e.laps = &laps{}
 	err := run()

@@ -5,7 +5,7 @@ import (
 	"xrun/kernels/args"
 )
 
-// The kernels of rows.cu: a block for each row of the destination.
+// The kernels of rows.cu, which use a block for each row of the destination.
 var (
 	gatherKernel    = kernel{module: "rows", name: "gather"}
 	addRowsKernel   = kernel{module: "rows", name: "add_rows"}
@@ -13,8 +13,8 @@ var (
 	rotaryKernel    = kernel{module: "rows", name: "rotary"}
 )
 
-// launchRows queues a kernel of a block for each of n rows, with threads for
-// cols elements of it.
+// launchRows queues a kernel with a block for each of n rows and threads for cols
+// elements of a row.
 func (e *Engine) launchRows(k kernel, n, cols int, args ...any) {
 	if n == 0 || cols == 0 {
 		return
@@ -33,7 +33,7 @@ func (e *Engine) gather(d, s *tensor, rows []int32, roundTo bool) {
 	e.launchRows(gatherKernel, d.rows, groups(d.cols, w), d.addr, d.typeCode(), s.addr, s.typeCode(), at, int32(d.cols), flag(roundTo), flag(w))
 }
 
-// groups is the number of threads that a row of cols elements has work for.
+// groups returns the number of threads for which a row of cols elements has work.
 func groups(cols int, wide bool) int {
 	if wide {
 		return cols / 4
@@ -106,9 +106,8 @@ func (e *Engine) EmbedGrad(rows, d kernels.Tensor, slots []int32, carry bool) {
 	e.launchRows(embedGradKernel, len(used), groups(r.cols, w), r.addr, x.addr, at[0], at[1], at[2], int32(r.cols), flag(carry), flag(w))
 }
 
-// bySlot sorts tokens by slot, ascending in each: those of slot used[i] are
-// tokens[starts[i]:starts[i+1]]. Slots without tokens are left out if what
-// they hold is to stay.
+// bySlot sorts tokens by slot, ascending within each: the tokens of slot used[i] are
+// tokens[starts[i]:starts[i+1]]. With carry, slots without tokens are left out.
 func (e *Engine) bySlot(slots []int32, n int, carry bool) (used, starts, tokens []int32) {
 	e.ints = resize(e.ints, 2*n+1+len(slots))
 	next, tokens := e.ints[:n+1], e.ints[n+1:][:len(slots)]

@@ -11,18 +11,18 @@ import (
 	"xrun/kernels/args"
 )
 
-// uploads takes what the host gives to kernels (ids, descriptors, values of
-// Write) to the device: through a ring of page-locked memory, on a stream of
-// its own, so that the copies for later kernels run beside earlier ones. The
-// compute stream waits for an event of each copy, and the host for the kernels
-// that read what it overwrites.
+// uploads copies data from the host to the device for kernels: ids, descriptors, values
+// of Write. It uses a ring of page-locked memory and a stream of its own, so that copies
+// for later kernels run concurrently with earlier kernels. The compute stream waits for
+// an event of each copy, and the host waits for the kernels that read the data that it
+// is about to overwrite.
 type uploads struct {
 	stream Stream
 	host   []byte
-	device Address // a ring of the same size; 0 where each upload has memory of its own
+	device Address // a ring of the same size; 0 if each upload has memory of its own
 	at     int
-	slots  []*upload // that may be in use, oldest first
-	latest *upload   // what the kernels launched last may read
+	slots  []*upload // uploads that may be in use, oldest first
+	latest *upload   // the upload that the kernels launched last may read
 	spare  []Event
 }
 
@@ -30,7 +30,7 @@ type uploads struct {
 type upload struct {
 	n, from, to int
 	device      Address
-	own         bool // device is memory of its own, not of the ring
+	own         bool // device is an allocation of its own, not part of the ring
 	copied      Event
 	consumed    Event // after the last kernel that reads it
 }
@@ -42,7 +42,7 @@ func (u *uploads) start(e *Engine, o Options) (err error) {
 	return u.resize(e, o.StagingBytes)
 }
 
-// resize makes rings of the given size; the old ones are idle.
+// resize replaces the rings by rings of the given size, after waiting for all kernels.
 func (u *uploads) resize(e *Engine, bytes int) (err error) {
 	var errs tally
 	if u.release(e, &errs); errs.first != nil {
@@ -61,7 +61,7 @@ func (u *uploads) resize(e *Engine, bytes int) (err error) {
 	return err
 }
 
-// release gives the rings back after waiting for all kernels.
+// release frees the rings after waiting for all kernels.
 func (u *uploads) release(e *Engine, errs *tally) {
 	if u.host == nil {
 		return
@@ -77,7 +77,7 @@ func (u *uploads) release(e *Engine, errs *tally) {
 	u.host, u.device, u.at, u.latest = nil, 0, 0, nil
 }
 
-// retire forgets the oldest upload, whose kernels have run.
+// retire drops the oldest upload, whose kernels have run.
 func (u *uploads) retire(e *Engine) error {
 	s := u.slots[0]
 	u.slots = u.slots[1:]
@@ -97,10 +97,10 @@ func (u *uploads) event(e *Engine) (Event, error) {
 	return e.driver.NewEvent()
 }
 
-// upload copies the parts to the device and returns the address of each,
-// aligned to 16 bytes. They stay until the next upload: the kernels that read
-// them are launched before. What is there already is not copied again: every
-// layer asks for the same positions.
+// upload copies the parts to the device and returns the address of each, aligned to 16
+// bytes. They are valid until the next upload; kernels that read them must be launched
+// before. Data that are still on the device are not copied again, since every layer
+// uploads the same positions.
 func (e *Engine) upload(parts ...[]byte) []Address {
 	at := make([]Address, len(parts))
 	if e.err != nil {
@@ -108,7 +108,7 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 	}
 	n, size, gap := 0, 0, 0
 	if e.uploads.device == 0 {
-		gap = 16 // that nobody writes: the interpreter is to see reads beyond a part
+		gap = 16 // never written, so that the interpreter detects reads beyond a part
 	}
 	for i, p := range parts {
 		at[i] = Address(n)
@@ -142,13 +142,14 @@ func (e *Engine) upload(parts ...[]byte) []Address {
 	return at
 }
 
-// How far back, and up to how many bytes, find looks.
+// The number of recent uploads that find searches, and the largest size it looks for.
 const (
 	findSlots = 16
 	findBytes = 1 << 20
 )
 
-// find returns where on the device n bytes are that same recognizes, or 0.
+// find returns the device address of a recent upload of n bytes for which same returns
+// true, or 0.
 func (u *uploads) find(e *Engine, n int, same func(host []byte) bool) (Address, error) {
 	if n > findBytes {
 		return 0, nil
@@ -161,8 +162,8 @@ func (u *uploads) find(e *Engine, n int, same func(host []byte) bool) (Address, 
 	return 0, nil
 }
 
-// read makes s what the kernels launched from now on read; those launched so far
-// read what was the latest before.
+// read makes s the upload that kernels launched from now on read. Kernels launched so
+// far read the previous one.
 func (u *uploads) read(e *Engine, s *upload) error {
 	if before := u.latest; before != nil && before != s {
 		if err := e.driver.Record(before.consumed, e.compute); err != nil {
@@ -173,8 +174,8 @@ func (u *uploads) read(e *Engine, s *upload) error {
 	return nil
 }
 
-// push queues the copy of parts, each at its place of n bytes, and returns where
-// on the device those will be.
+// push queues the copy of parts to their offsets at within n bytes, and returns the
+// device address of these bytes.
 func (u *uploads) push(e *Engine, n int, at []Address, parts [][]byte) (Address, error) {
 	d := e.driver
 	if err := u.read(e, nil); err != nil {
@@ -211,13 +212,13 @@ func (u *uploads) push(e *Engine, n int, at []Address, parts [][]byte) (Address,
 	return s.device, errors.Join(err, d.Record(s.copied, u.stream), d.Wait(e.compute, s.copied))
 }
 
-// maxSlots is how many uploads are remembered: those of several steps, so that the
-// host hardly waits for the oldest, and few enough that a run of many days has no
-// more events than one of a minute.
+// maxSlots is the largest number of uploads that are remembered. It covers several
+// steps, so that the host hardly waits for the oldest, and bounds the number of events in
+// a long run.
 const maxSlots = 1024
 
-// reserve returns a part of the ring for n bytes, after waiting for the
-// kernels that read what was there.
+// reserve returns a part of the ring for n bytes, after waiting for the kernels that
+// read its old contents.
 func (u *uploads) reserve(e *Engine, n int) (from, to int, err error) {
 	n = (n + alignment - 1) &^ (alignment - 1)
 	if 2*n > len(u.host) {
@@ -225,8 +226,8 @@ func (u *uploads) reserve(e *Engine, n int) (from, to int, err error) {
 			return 0, 0, err
 		}
 	}
-	// Those in use lie one behind the other, the oldest next after at: what is in
-	// the way is the oldest, and before it is anything that is left at the end.
+	// Uploads in use lie in order, with the oldest next after at. So only the oldest
+	// can be in the way or, if the ring wraps around, left at its end.
 	left := func(s *upload) bool { return false }
 	if u.at+n > len(u.host) {
 		end := u.at
@@ -250,8 +251,8 @@ func (u *uploads) reserve(e *Engine, n int) (from, to int, err error) {
 	return from, to, nil
 }
 
-// downloads takes results to the host through two pieces of page-locked memory
-// in turn: while one is being filled, the other is copied out.
+// downloads copies results to the host through two pieces of page-locked memory in
+// turn: while one is being filled, the other is copied out.
 type downloads struct {
 	stream Stream
 	host   []byte
@@ -281,9 +282,9 @@ func (d *downloads) close(e *Engine) error {
 	return e.driver.FreeHost(h)
 }
 
-// download waits for the kernels queued so far, copies n bytes from src and
-// gives them to take piece by piece, in order; pieces but the last are a
-// multiple of 256 bytes long.
+// download waits for the kernels queued so far, copies n bytes from src and passes them
+// to take, piece by piece and in order. The length of every piece but the last is a
+// multiple of 256 bytes.
 func (e *Engine) download(n int, src Address, take func(piece []byte)) {
 	if e.err != nil || n == 0 {
 		return
@@ -298,7 +299,7 @@ func (d *downloads) pull(e *Engine, n int, src Address, take func(piece []byte))
 		return err
 	}
 	size := len(d.host) / 2 &^ (alignment - 1)
-	var waiting []byte // the piece before
+	var waiting []byte // the previous piece
 	for at, k := 0, 0; at < n || waiting != nil; at, k = at+size, 1-k {
 		var piece []byte
 		if at < n {
@@ -339,8 +340,8 @@ func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 	if len(src) != d.size() {
 		e.bug("Write: %d values into %v", len(src), args.Describe(dst))
 	}
-	// Values wait on the device beside the kernels that still use dst, and are
-	// moved in their order.
+	// The values are uploaded while kernels may still use dst, and moved to dst in
+	// stream order.
 	piece := max(len(e.uploads.host)/4, alignment) / 4
 	for at := 0; at < len(src) && e.err == nil; at += piece {
 		part := src[at:min(at+piece, len(src))]
@@ -350,7 +351,7 @@ func (e *Engine) Write(dst kernels.Tensor, src []float32) {
 	}
 }
 
-// Read copies src out after waiting for outstanding work.
+// Read waits for outstanding work and copies src to dst.
 func (e *Engine) Read(dst []float32, src kernels.Tensor) {
 	s := e.arg("Read", "src", src, anyType, anySize, anySize)
 	if len(dst) != s.size() {

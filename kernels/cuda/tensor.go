@@ -8,8 +8,8 @@ import (
 	"xrun/kernels/args"
 )
 
-// tensor is a dense row-major matrix in device memory. A view knows the tensor
-// whose memory it shares.
+// tensor is a dense row-major matrix in device memory. The owner of a view is the tensor
+// whose memory it shares; other tensors own themselves.
 type tensor struct {
 	engine     *Engine
 	dtype      kernels.DType
@@ -18,14 +18,14 @@ type tensor struct {
 	owner      *tensor
 	block      *block // of the arena; nil for views and empty tensors
 
-	// Of an owner: its values rounded to bf16, made for products and kept until
-	// the tensor is written to. See Engine.rounded.
+	// Only in owners: the values rounded to bf16, made for products and valid, if
+	// fresh is set, until the tensor is written to. See Engine.rounded.
 	half  *block
 	fresh bool
 }
 
-// New returns a zeroed tensor. Where the device has no memory left, it has
-// none either, and the failure is the next Sync's.
+// New returns a zeroed tensor. If the device has no memory left, the tensor has none
+// either, and the next Sync returns the failure.
 func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	if rows < 0 || cols < 0 || cols > 0 && rows > math.MaxInt/8/cols {
 		e.bug("New: %d rows of %d columns", rows, cols)
@@ -48,9 +48,8 @@ func (e *Engine) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	return x
 }
 
-// Free gives the memory of ts back; they and their views must not be used
-// afterwards. Work that is queued on them still finds it: only work queued
-// later gets it.
+// Free frees the memory of ts. They and their views must not be used afterwards. Work
+// already queued may still use the memory, because only work queued later can reuse it.
 func (e *Engine) Free(ts ...kernels.Tensor) {
 	for _, t := range ts {
 		x, ok := t.(*tensor)
@@ -102,7 +101,7 @@ func (t *tensor) row(r int) Address {
 // element returns the address of element i.
 func (t *tensor) element(i int) Address { return t.addr + Address(i)*Address(t.dtype.Size()) }
 
-// address returns where t is, 0 if it is nil: a kernel's optional operand.
+// address returns the address of t as an optional operand of a kernel, 0 if t is nil.
 func (t *tensor) address() Address {
 	if t == nil {
 		return 0
@@ -110,14 +109,14 @@ func (t *tensor) address() Address {
 	return t.addr
 }
 
-// What arg accepts.
+// Arguments of arg that match any type and any size.
 const (
 	anyType = args.AnyType
 	anySize = args.AnySize
 )
 
-// arg checks a tensor argument of an operation: made by this engine, of type t
-// and shape [rows, cols] as far as they are given.
+// arg checks a tensor argument of an operation: that this engine made it, and that it
+// has type t and shape [rows, cols], except where these are anyType or anySize.
 func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
 	y, ok := x.(*tensor)
 	switch {
@@ -128,22 +127,22 @@ func (e *Engine) arg(op, name string, x kernels.Tensor, t kernels.DType, rows, c
 	}
 	e.must(args.Tensor(op, name, y, t, rows, cols))
 	if y.addr == 0 && y.bytes() > 0 {
-		e.fail("computing %s: there was no memory for %s, %s", op, name, args.Describe(x))
+		e.fail("computing %s: no memory could be allocated for %s, %s", op, name, args.Describe(x))
 	}
 	return y
 }
 
-// dst is arg for a tensor that the operation writes to.
+// dst is arg for a tensor that the operation writes. It invalidates the rounded copy.
 func (e *Engine) dst(op, name string, x kernels.Tensor, t kernels.DType, rows, cols int) *tensor {
 	y := e.arg(op, name, x, t, rows, cols)
 	y.owner.fresh = false
 	return y
 }
 
-// rounded returns where the values of w, rounded to bf16, are. The copy of a
-// weight matrix stays in memory beside it, 2 bytes an element, for the products
-// of forward and backward: rounding anew each time would move four times the
-// bytes. The next write to w ends it, unless it writes both (Engine.rewritten).
+// rounded returns the address of the values of w rounded to bf16. The rounded copy of a
+// weight matrix stays in memory beside it, 2 bytes an element, for the products of
+// forward and backward; rounding each time would move four times the bytes. The next
+// write to w invalidates the copy, unless it writes both (see rewrote).
 func (e *Engine) rounded(w *tensor) Address {
 	o := w.owner
 	if o.addr == 0 {
@@ -164,22 +163,22 @@ func (e *Engine) rounded(w *tensor) Address {
 	return o.halfOf(w).addr
 }
 
-// halfOf returns where the copy of o, rounded to bf16, has the elements of w.
+// halfOf returns the part of o's rounded copy that holds the elements of w.
 func (o *tensor) halfOf(w *tensor) *tensor {
 	return &tensor{engine: o.engine, dtype: kernels.BF16, rows: w.rows, cols: w.cols, addr: o.half.addr + (w.addr-o.addr)/2}
 }
 
-// copyOf returns the part of the rounded copy of w's owner that w is, nil if there
-// is none.
-func (e *Engine) copyOf(w *tensor) *tensor {
+// roundedCopy returns the part of the rounded copy of w's owner that holds the elements
+// of w, or nil if there is no copy.
+func (e *Engine) roundedCopy(w *tensor) *tensor {
 	if w.owner.half == nil {
 		return nil
 	}
 	return w.owner.halfOf(w)
 }
 
-// rewrote notes that an operation wrote every element of w and of its copy, unless
-// it failed: then the copy cannot be trusted.
+// rewrote records that an operation wrote every element of w and of its rounded copy. If
+// the operation failed, the copy is invalid.
 func (e *Engine) rewrote(w *tensor) {
 	if o := w.owner; o.half != nil {
 		o.fresh = e.err == nil && (o.fresh || w.size() == o.size())
@@ -202,7 +201,7 @@ func (e *Engine) optionalDst(op, name string, x kernels.Tensor, t kernels.DType,
 	return e.dst(op, name, x, t, rows, cols)
 }
 
-// must panics with what a caller did wrong.
+// must panics if err, which describes a caller's mistake, is not nil.
 func (e *Engine) must(err error) {
 	if err != nil {
 		e.bug("%v", err)
@@ -215,9 +214,8 @@ func (e *Engine) checkStarts(op string, starts []int32, rows int) {
 	e.must(args.Starts(op, starts, rows))
 }
 
-// inTable reports whether all ids are rows of a table of n, and remembers the
-// first that is not. Ids are checked here, on the host that has them, so that
-// no kernel needs to.
+// inTable reports whether all ids are rows of a table of n rows. It records the first
+// that is not, for Sync. Ids are checked here, on the host, so that kernels need not.
 func (e *Engine) inTable(op, name string, ids []int32, n int) bool {
 	err := args.Table(op, name, ids, n)
 	if err != nil {
