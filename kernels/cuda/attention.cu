@@ -1,15 +1,15 @@
-// Attention forward, softmax(q·kᵀ/sqrt(size))·v, over tiles of keys that begin
-// at multiples of their width, counted from the sequence's first key, with the
-// running maximum and sum of Milakov & Gimelshein 2018 (Dao et al. 2022). A
-// row's bits depend on its query and its keys alone: a tile of which it sees
-// nothing multiplies by 1 and adds 0.
+// Attention forward, softmax(q·kᵀ/sqrt(size))·v, over tiles of keys, with the running
+// maximum and sum of Milakov & Gimelshein 2018 (Dao et al. 2022). Tiles begin at
+// multiples of their width, counted from the sequence's first key. A row's bits depend
+// only on its query and its keys: a tile of which it sees nothing multiplies by 1 and
+// adds 0.
 #include "attention.cuh"
 
 DEVICE bool anyNonFinite(u32 w) { return (w & 0x7f80) == 0x7f80 || (w & 0x7f800000) == 0x7f800000; }
 
-// isolate prepares a tile of values of which some rows see only part: 0 times
-// what is not finite would be NaN where nothing is seen. If the tile holds such
-// values it replaces them by zeros, sets first[col] to the first line of one,
+// isolate prepares a tile of values of which some rows see only part. For keys that a
+// row does not see, 0 times a value that is not finite would give NaN. If the tile holds
+// such values, isolate replaces them by zeros, sets first[col] to the first line of one,
 // and returns true.
 template <typename TILE, int LINES, int SIZE> DEVICE bool isolate(u32 tile, unsigned char *base, int *flags, int *first) {
   int bad = 0;
@@ -62,7 +62,7 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
     const u32 to = stages + step % 2 * 2 * TileK::bytes;
     const int key = step * KEYS, count = keys - key;
     const i64 at = walk.find(key);
-    if (min(key + KEYS, keys) <= walk.at.end) { // all in one segment, as most are
+    if (min(key + KEYS, keys) <= walk.at.end) { // all in one segment, the common case
       loadTile<TileK, KEYS>(to, s.size, q, fast, [&](int l) { return l < count ? walk.at.k + at + l * walk.step : nullptr; });
       loadTile<TileK, KEYS>(to + TileK::bytes, s.size, q, fast, [&](int l) { return l < count ? walk.at.v + at + l * walk.step : nullptr; });
     } else {
@@ -93,7 +93,7 @@ DEVICE void attention(void *dst, float2 *stats, const bf16 *q, const Task *tasks
   for (int step = -1; step < steps; step++) {
     waitCopies<0>();
     barrier();
-    // The buffer of the step before is free now.
+    // The buffer of the previous step is free now.
     if (step + 1 < steps) load(step + 1);
     if (step < 0) continue;
     if (step == 0) {
@@ -207,8 +207,8 @@ ATTENTION(32, 64)
 ATTENTION(64, 64)
 ATTENTION(128, 32)
 
-// ---- float32: four threads have a row. Scores are chains over the head size;
-// of the result each thread has every fourth four columns, chains over keys.
+// ---- float32: four threads share a row. Scores are chains over the head size. Results
+// are chains over keys; each thread has every fourth group of four columns.
 
 template <int SIZE>
 DEVICE void attentionF(void *dst, float2 *stats, const float *q, const Task *tasks, const Segment<float> *segments, Shape s, float scale, int half) {

@@ -1,21 +1,21 @@
-// What attention's kernels share: where its rows, keys and values are.
+// What the attention kernels share: finding rows, keys and values in memory.
 //
-// The query heads of one key-value head go together, so that keys and values
-// are read once for all: packed row p of a sequence is its query p / group, of
-// head p % group of the group. Query i sees the keys 0 to past+i.
+// The query heads of one key-value head are processed together, so that keys and values
+// are read only once: packed row p of a sequence is query p / group of head p % group in
+// the group. Query i sees the keys 0 to past+i.
 #pragma once
 #include "tensorcore.cuh"
 
 constexpr int threads = 128;
 
-// Task is the packed rows of one sequence that a block computes, from row on;
-// its keys are those of segments [segment, segment+segments) in order.
+// Task is the work of a block: the packed rows of one sequence from row on, whose keys are
+// those of segments [segment, segment+segments) in order.
 struct Task {
   int first, length, past, row, segment, segments;
 };
 
-// Segment is the keys and values [start, end) of a sequence; lines of k and v
-// hold all key-value heads.
+// Segment holds keys and values [start, end) of a sequence. Lines of k and v hold all
+// key-value heads.
 template <typename T> struct Segment {
   const T *k, *v;
   int start, end;
@@ -36,14 +36,14 @@ struct Rows {
       : t(task), s(shape), group(shape.group()), head(kvHead * shape.group()), count(task.length * shape.group()),
         inverse((u64)(0xffffffffu / (u32)shape.group()) + 1) {}
   MEMBER int query(int p) const { return (int)((u64)(u32)p * inverse >> 32); }
-  // line is which [size] of a [T, heads*size] tensor p is.
+  // line returns the index of p among the [size] lines of a [T, heads*size] tensor.
   MEMBER i64 line(int p) const { return (i64)(t.first + query(p)) * s.heads + head + (p - query(p) * group); }
-  // visible is how many keys p sees.
+  // visible returns the number of keys that p sees.
   MEMBER int visible(int p) const { return t.past + min(query(p), t.length - 1) + 1; }
 };
 
-// Keys walks through the segments of a sequence; keys are asked for in
-// ascending order.
+// Keys walks through the segments of a sequence. Keys must be looked up in ascending
+// order.
 template <typename T> struct Keys {
   const Segment<T> *next;
   Segment<T> at;
@@ -57,9 +57,9 @@ template <typename T> struct Keys {
   }
 };
 
-// loadTile starts the copy of LINES lines of size elements ; what is beyond them, or all of a line that is null, becomes zero.
-// line(l) is asked for in ascending order. Lines that are not aligned to 16
-// bytes (not fast) are copied at once.
+// loadTile starts the copy of LINES lines of size elements. The rest of each line, and
+// lines that are null, become zero. line(l) is called in ascending order. Unless fast is
+// set, lines need not be aligned to 16 bytes and are copied synchronously.
 template <typename TILE, int LINES, typename LINE> DEVICE void loadTile(u32 tile, int size, const bf16 *any, int fast, LINE line) {
   constexpr int copies = LINES * TILE::chunks / threads;
   if (fast) {
@@ -85,18 +85,18 @@ template <typename TILE, int LINES, typename LINE> DEVICE void loadTile(u32 tile
   }
 }
 
-// loadRows starts the copy of packed rows from p of a tensor x.
+// loadRows starts the copy of the packed rows of x from p on.
 template <typename TILE, int LINES> DEVICE void loadRows(u32 tile, const bf16 *x, const Rows &rows, int p, int fast) {
   loadTile<TILE, LINES>(tile, rows.s.size, x, fast, [&](int l) { return p + l < rows.count ? x + rows.line(p + l) * rows.s.size : nullptr; });
 }
 
 DEVICE float infinity() { return __builtin_inff(); }
-// larger is b where a is not a number.
+// larger returns b if a is NaN.
 DEVICE float larger(float a, float b) { return a > b ? a : b; }
 
-// expScore is e^x of bf16 attention's scores, as a power of two: an error of 2^-21.7
-// beside the 2^-9 that p is rounded to, for a fifth of exponential's instructions,
-// of which the loops had more than the tensor cores leave time for.
+// expScore is e^x for the scores of bf16 attention, computed as a power of two. Its error
+// of 2^-21.7 is small beside the 2^-9 to which p is rounded, and it takes a fifth of the
+// instructions of exponential, which were more than the tensor cores leave time for.
 DEVICE float expScore(float x) { return powerOf2(x * 0x1.715476p+0f); }
 
 // store2 stores elements [col, col+1] of a line of size elements.

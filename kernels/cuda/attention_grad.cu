@@ -1,22 +1,22 @@
-// Attention backward (Dao 2023): the scores are computed again from the
-// statistics of the forward pass, once for dq, by blocks of rows, and once for
-// dk and dv, by blocks of keys and of a query head, whose sums over the heads of
-// a group attention_heads adds. So nothing is added by two blocks, and each sum
-// has one order: keys ascending; queries ascending, then heads.
+// Attention backward (Dao 2023). The scores are recomputed from the statistics of the
+// forward pass: once for dq, by blocks of rows, and once for dk and dv, by blocks of keys
+// for each query head. attention_heads then adds dk and dv over the heads of a group. So
+// no two blocks add to the same element, and each sum has a fixed order: keys ascending,
+// or queries ascending and then heads.
 //
 //	p  = exp(qk*scale - top) * (1/sum)       ds = ((dout·v - delta) * p) * scale
 //
-// with delta = dout·out. In bf16, p and ds are rounded as operands.
+// with delta = dout·out. In bf16, p and ds are rounded when used as operands.
 #include "attention.cuh"
 
 alignas(128) extern __shared__ unsigned char dynamic[];
 
-// Row is what backward needs of a packed row.
+// Row holds what the backward pass needs of a packed row.
 struct alignas(16) Row {
   float top, inverse, delta, unused;
 };
 
-// attention_rows writes the Row of each of n lines: half a warp has a line.
+// attention_rows writes the Row of each of n lines. Half a warp computes a line.
 template <typename D, typename O> DEVICE void attentionRows(Row *rows, const float2 *stats, const D *dout, const O *out, int n, int size) {
   const int line = ctaX() * (threads / lanes) + tidX() / lanes;
   float sum = 0.0f;
@@ -66,7 +66,7 @@ template <typename TA, typename TB, int N, int SIZE> DEVICE void scores(float (&
   }
 }
 
-// rowOperand rounds x [16, 16], the i-th of a row of them, to an operand.
+// rowOperand rounds the i-th [16, 16] block of x to an operand.
 template <int N> DEVICE void rowOperand(u32 (&a)[4], const float (&x)[N][4], int i) {
   a[0] = packBF16(x[2 * i][0], x[2 * i][1]);
   a[1] = packBF16(x[2 * i][2], x[2 * i][3]);
@@ -74,8 +74,8 @@ template <int N> DEVICE void rowOperand(u32 (&a)[4], const float (&x)[N][4], int
   a[3] = packBF16(x[2 * i + 1][2], x[2 * i + 1][3]);
 }
 
-// storeStrip stores [16, SIZE] of a warp: its line l goes to line(l), unless
-// that is negative.
+// storeStrip stores the [16, SIZE] of a warp. Its line l goes to line(l), unless that is
+// negative.
 template <int SIZE, typename LINE> DEVICE void storeStrip(float *dst, const float (&acc)[SIZE / 8][4], int size, LINE line) {
 #pragma unroll
   for (int r = 0; r < 2; r++) {
@@ -86,8 +86,8 @@ template <int SIZE, typename LINE> DEVICE void storeStrip(float *dst, const floa
   }
 }
 
-// Queries finds the rows of one head, which blocks of keys have: of a group of
-// gridY, ctaY of those of key-value head ctaZ.
+// Queries finds the rows of one query head, for blocks of keys: head ctaY in the group of
+// key-value head ctaZ, which has gridY heads.
 struct Queries {
   i64 first;
   int heads;
@@ -95,10 +95,10 @@ struct Queries {
   MEMBER i64 line(int p) const { return first + (i64)p * heads; }
 };
 
-constexpr int strip = 64; // rows or keys of a block, 16 a warp
-constexpr int step = 32;  // keys or rows that they meet at once
+constexpr int strip = 64; // rows or keys of a block, 16 per warp
+constexpr int step = 32;  // keys or rows that these are multiplied with at once
 
-// attention_dq: a block has 64 packed rows and walks through their keys.
+// attention_dq: a block has 64 packed rows and loops over their keys.
 template <int SIZE>
 DEVICE void gradQueries(float *dq, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout, const Row *info, const Task *tasks, Shape s,
                         float scale, int fast) {
@@ -163,8 +163,8 @@ DEVICE void gradQueries(float *dq, const bf16 *q, const bf16 *k, const bf16 *v, 
   storeStrip<SIZE>(dq, acc, s.size, [&](int l) { return first + l < rows.count ? rows.line(first + l) : -1; });
 }
 
-// attention_dkv: a block has 64 keys, from t.row, and walks through the queries
-// of one head that see them. Its sums go to lines of that head: [T, heads*size].
+// attention_dkv: a block has 64 keys, from t.row, and loops over the queries of one head
+// that see them. Its sums go to that head's lines of [T, heads*size].
 template <int SIZE>
 DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout, const Row *info, const Task *tasks, Shape s,
                      float scale, int fast) {
@@ -176,7 +176,7 @@ DEVICE void gradKeys(float *dk, float *dv, const bf16 *q, const bf16 *k, const b
   const Queries queries(t, s);
   const int lane = tidX() % 32, strip0 = tidX() / 32 * 16, key = t.row + strip0 + lane / 4; // the thread has key and key+8
   const i64 keyLine = (i64)(t.first + t.row) * s.kvHeads + ctaZ(), ld = (i64)s.kvHeads * s.size;
-  const int count = t.length - t.row; // of keys
+  const int count = t.length - t.row; // number of keys
   const int from = t.row / step, to = ceilDiv(t.length, step);
 
   loadTile<TileK, strip>(tk, s.size, k, fast, [&](int l) { return l < count ? k + keyLine * s.size + l * ld : nullptr; });
@@ -251,8 +251,8 @@ GRADS(32)
 GRADS(64)
 GRADS(128)
 
-// ---- float32: four threads have a row or a key, of 32 a block, and meet 16
-// keys or rows at once.
+// ---- float32: four threads share a row or a key. A block has 32 of them, and multiplies
+// them with 16 keys or rows at once.
 
 constexpr int own = 32, met = 16;
 
@@ -282,7 +282,7 @@ template <int SIZE> DEVICE void dots(float (&x)[met / 4], const float *ta, int a
   }
 }
 
-// addLine sets acc += a * line of a tile; a thread has every fourth four.
+// addLine adds a times a line of a tile to acc; a thread has every fourth group of four.
 template <int SIZE> DEVICE void addLine(float (&acc)[SIZE / 4], float a, const float *tile, int line) {
 #pragma unroll
   for (int c = 0; c < SIZE / 4; c += 4) {
@@ -398,7 +398,7 @@ GRADS_F32(128)
 // ---- Sums over the heads of a group
 
 template <int W> DEVICE void addHeads(float *sums, const float *parts, const Task &t, Shape s, int keys) {
-  constexpr int many = 8; // heads that are asked for at once
+  constexpr int many = 8; // heads loaded at once
   const int group = s.group(), n = min(keys, t.length - t.row) * s.size;
   for (int i = W * tidX(); i < n; i += W * dimX()) {
     const int c = i % s.size;
@@ -422,9 +422,9 @@ template <int W> DEVICE void addHeads(float *sums, const float *parts, const Tas
   }
 }
 
-// attention_heads adds what attention_dkv left of each query head to dk and dv
-// in the order of heads: for the keys of task ctaX and key-value head ctaY, dk
-// or, where ctaZ is 1, dv. wide as in elementwise.cu.
+// attention_heads adds the results of attention_dkv over the query heads of a group, in
+// the order of heads: for the keys of task ctaX and key-value head ctaY, to dk or, if
+// ctaZ is 1, to dv. wide is as in elementwise.cu.
 KERNEL attention_heads(float *dk, float *dv, const float *partsK, const float *partsV, const Task *tasks, int heads, int kvHeads, int size, int keys,
                        int wide) {
   float *sums = ctaZ() ? dv : dk;

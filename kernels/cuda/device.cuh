@@ -1,11 +1,10 @@
-// What the kernels use of the device, without NVIDIA's headers: Debian's
-// clang-19 compiles them with no toolkit installed, and nvcc compiles the same
-// sources with its own names for the same instructions.
+// The device functions that the kernels use, without NVIDIA's headers. Debian's clang-19
+// compiles them without a toolkit, and nvcc compiles the same sources with its own names
+// for the same instructions.
 //
-// Arithmetic is written with plain operators. -ffp-contract=off (nvcc:
-// -fmad=false) makes each of them one rounding to nearest even (.rn in PTX,
-// which the assembler may not fuse); a test refuses committed PTX without it.
-// A fused multiply-add is always fma().
+// Arithmetic is written with plain operators. -ffp-contract=off (nvcc: -fmad=false) makes
+// each of them round once, to nearest even (.rn in PTX, which the assembler may not fuse);
+// a test rejects committed PTX without it. A fused multiply-add is always fma().
 #pragma once
 
 #ifdef __clang__
@@ -14,7 +13,7 @@
 #define __shared__ __attribute__((shared))
 #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 #else
-// nvcc has included its own headers: what they define is not ours.
+// nvcc includes its own headers, which define other things under these names.
 #define fma xrunFma
 #define sqrt xrunSqrt
 #define min xrunMin
@@ -130,8 +129,8 @@ DEVICE float gated(float gate, float up) {
   return gate * s * up;
 }
 
-// powerOf2 is 2^x as the hardware approximates it, within 2 units in the last
-// place of it rounded, and 0 where that is denormal.
+// powerOf2 is the hardware's approximation of 2^x: within 2 units in the last place of
+// the rounded value, and 0 if that is denormal.
 DEVICE float powerOf2(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -145,7 +144,7 @@ struct bf16 {
   u16 u;
 };
 
-// packBF16 rounds two values to nearest even, lo in the lower half of the word.
+// packBF16 rounds two values to nearest even, with lo in the lower half of the word.
 #ifdef __clang__
 DEVICE u32 packBF16(float lo, float hi) { return __builtin_bit_cast(u32, __nvvm_ff2bf16x2_rn(hi, lo)); }
 DEVICE u16 roundBF16(float x) { return __builtin_bit_cast(u16, __nvvm_f2bf16_rn(x)); }
@@ -167,7 +166,7 @@ DEVICE float load(const bf16 *p, i64 i) { return fromBits((u32)p[i].u << 16); }
 DEVICE void store(float *p, i64 i, float x) { p[i] = x; }
 DEVICE void store(bf16 *p, i64 i, float x) { p[i].u = roundBF16(x); }
 
-// Words that are read and written at once.
+// Vectors that are read and written at once.
 struct alignas(16) float4 {
   float x, y, z, w;
 };
@@ -190,15 +189,14 @@ DEVICE float4 load4(const bf16 *p, i64 i) {
 DEVICE void store4(float *p, i64 i, float4 v) { *(float4 *)(p + i) = v; }
 DEVICE void store4(bf16 *p, i64 i, float4 v) { *(uint2 *)(p + i) = {packBF16(v.x, v.y), packBF16(v.z, v.w)}; }
 
-// W neighbours as float32, W being 1 or 4.
+// W neighbours as float32, where W is 1 or 4.
 template <int W> struct Values {
   float v[W];
 };
 
-// get reads elements i to i+W-1 of float32 or, where type is 1, bf16. The type
-// is a kernel's parameter in operations that only move memory: one branch that
-// all threads take alike costs nothing beside it. Four are read at once: p + i
-// is aligned to them.
+// get reads elements i to i+W-1 of float32 or, if type is 1, bf16. The type is a kernel
+// parameter in operations that are bound by memory, where a branch that all threads take
+// alike costs nothing. Four elements are read at once, so p + i must be aligned to four.
 template <int W> DEVICE Values<W> get(const void *p, int type, i64 i) {
   if constexpr (W == 1) {
     return {type ? load((const bf16 *)p, i) : load((const float *)p, i)};
@@ -208,7 +206,7 @@ template <int W> DEVICE Values<W> get(const void *p, int type, i64 i) {
   }
 }
 
-// put rounds and writes what get reads.
+// put rounds if needed and writes elements i to i+W-1, like get.
 template <int W> DEVICE void put(void *p, int type, i64 i, Values<W> x) {
   if constexpr (W == 1) {
     if (type) store((bf16 *)p, i, x.v[0]);
@@ -222,12 +220,12 @@ template <int W> DEVICE void put(void *p, int type, i64 i, Values<W> x) {
 
 // ---- The reduction tree of package kernels
 
-// lanes is kernels.Lanes: element i of a row belongs to lane i mod 16. Half a
-// warp holds one lane each.
+// lanes is kernels.Lanes: element i of a row belongs to lane i mod 16. Each thread of a
+// half warp holds one lane.
 constexpr int lanes = 16;
 
-// tree adds the 16 lanes of a half warp pairwise as (l, l+8), (l, l+4), (l,
-// l+2), (l, l+1). Each half has its own sum, in all its threads.
+// tree adds the 16 lanes of a half warp pairwise as (l, l+8), (l, l+4), (l, l+2),
+// (l, l+1). All threads of a half get its sum.
 template <typename T> DEVICE T tree(T lane) {
   lane = lane + shuffleXor(lane, 8);
   lane = lane + shuffleXor(lane, 4);

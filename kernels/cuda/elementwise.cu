@@ -1,10 +1,9 @@
-// Operations on elements. Each has the CPU engine's arithmetic and so its
-// bits. A tensor is a pointer and a type (0: f32, 1: bf16); wide says that
-// n is a multiple of 4 and all are aligned to four elements, which are then
-// handled at once.
+// Elementwise operations, with the arithmetic and so the bits of the CPU engine. A tensor
+// is a pointer and a type (0: f32, 1: bf16). wide means that n is a multiple of 4 and all
+// tensors are aligned to four elements, which are then processed at once.
 #include "device.cuh"
 
-// A thread handles every so-manieth group of W elements.
+// A grid-stride loop over groups of W elements.
 #define FOR_GROUPS(W, i, n) \
   for (i64 i = W * ((i64)ctaX() * dimX() + tidX()); i < (n); i += W * ((i64)gridX() * dimX()))
 

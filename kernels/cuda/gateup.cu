@@ -1,8 +1,8 @@
-// The first half of a gated MLP: g = x·wgᵀ + bg, u = x·wuᵀ + bu and dst =
-// silu(g)·u [m, n] in one kernel, for operands and results of one type. A tile
-// takes as many columns of g as of u, so that a thread's fragments hold both
-// halves of a pair, and neither goes to memory where the gradient does not want
-// it. Bits are those of gemm.cu's products, rounded, and elementwise.cu's swiglu.
+// The first half of a gated MLP: g = x·wgᵀ + bg, u = x·wuᵀ + bu and dst = silu(g)·u
+// [m, n] in one kernel, for operands and results of one type. A tile has as many columns
+// of g as of u, so that a thread's fragments hold both elements of a pair. g and u are
+// written to memory only if the gradient needs them. The bits are those of gemm.cu's
+// products, rounded, and elementwise.cu's swiglu.
 #include "gemm.cuh"
 
 DEVICE float4 rounded(const float *, float4 v) { return v; }
@@ -11,8 +11,8 @@ DEVICE float4 rounded(const bf16 *, float4 v) {
   return {fromBits(lo << 16), fromBits(lo & 0xffff0000), fromBits(hi << 16), fromBits(hi & 0xffff0000)};
 }
 
-// finish adds the biases to four neighbours of g and u from [row, col], and
-// stores what is wanted of those inside.
+// finish adds the biases to four neighbours of g and u from [row, col], and stores the
+// results that are wanted and inside the matrix.
 template <typename T>
 DEVICE void finish(T *dst, T *gate, T *up, const float *biasG, const float *biasU, int row, int col, int m, int n, float4 g, float4 u) {
   if (row >= m || col >= n) return;

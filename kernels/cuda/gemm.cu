@@ -1,16 +1,15 @@
-// Matrix products: c [m, n] = a [m, k] · b [k, n], in three layouts named after
-// how a and b lie in memory: nt is a [m, k] and b [n, k] (forward), nn is a [m,
-// k] and b [k, n] (gradient of the input), tn is a [k, m] and b [k, n]
-// (gradient of the weights).
+// Matrix products: c [m, n] = a [m, k] · b [k, n], in three layouts, named after how a
+// and b lie in memory: nt is a [m, k] and b [n, k] (forward), nn is a [m, k] and b [k, n]
+// (gradient of the input), tn is a [k, m] and b [k, n] (gradient of the weights).
 //
-// In bf16 an element is one chain of mma over k in sixteens, ascending from +0
-// in float32. The tile shows in nothing, whichever kernel computes an element;
-// what cuts the chain is depth, the k of one split: splits go to partial sums,
-// which product_sum adds in order. In f32 an element is one chain of fma over k.
+// In bf16 an element is one chain of mma over k, 16 at a time, ascending from +0 in
+// float32. The bits do not depend on the tile, and so not on the kernel. Only depth, the
+// k of one split, cuts the chain: splits write partial sums, which product_sum adds in
+// order. In f32 an element is one chain of fma over k.
 #include "gemm.cuh"
 
-// finish adds bias and residual to four neighbours of c from [row, col], and
-// stores those inside.
+// finish adds bias and residual to four neighbours of c from [row, col], and stores those
+// inside the matrix.
 DEVICE void finish(void *c, const float *bias, const float *residual, int half, int row, int col, int m, int n, i64 ldc, float4 v) {
   if (row >= m || col >= n) return;
   const i64 at = row * ldc + col;
@@ -74,10 +73,10 @@ DEVICE void product(void *c, const bf16 *a, const bf16 *b, const float *bias, co
     product<__VA_ARGS__>(c, a, b, bias, residual, m, n, k, lda, ldb, ldc, depth, half);                                                              \
   }
 
-// The large tiles do most of long batches' work; the small ones fill the device
-// where the large would be few or uneven, and the narrow ones where those would
-// be; any takes operands that are not aligned; thin streams the weights for up to
-// sixteen rows.
+// Large tiles do most of the work of long batches. Small tiles are used where large ones
+// would be too few, or unevenly distributed, to fill the device, and narrow ones where
+// that holds for the small. "any" takes unaligned operands; "thin" streams the weights
+// for up to sixteen rows.
 PRODUCT(product_nt_large, 128, 2, 128, 128, 32, 64, 64, 3, true, true, true)
 PRODUCT(product_nn_large, 128, 2, 128, 128, 32, 64, 64, 3, true, false, true)
 PRODUCT(product_tn_large, 128, 2, 128, 128, 32, 64, 64, 3, false, false, true)
@@ -92,7 +91,7 @@ PRODUCT(product_nn_any, 128, 3, 64, 64, 32, 32, 32, 2, true, false, false)
 PRODUCT(product_tn_any, 128, 3, 64, 64, 32, 32, 32, 2, false, false, false)
 PRODUCT(product_nt_thin, 64, 2, 16, 32, 64, 16, 16, 6, true, true, true)
 
-// sums adds the partial sums of splits in order, then bias and residual, for W
+// sums adds the partial sums of the splits in order, then bias and residual, for W
 // neighbours of c at a time.
 template <int W>
 DEVICE void sums(void *c, const float *partial, const float *bias, const float *residual, i64 size, int n, int splits, int half) {
@@ -110,8 +109,8 @@ DEVICE void sums(void *c, const float *partial, const float *bias, const float *
   }
 }
 
-// product_sum finishes a product [size/n, n] of which there are splits partial
-// sums. wide: n is a multiple of 4.
+// product_sum finishes a product [size/n, n] from the partial sums of its splits. wide
+// means that n is a multiple of 4.
 KERNEL product_sum(void *c, const float *partial, const float *bias, const float *residual, i64 size, int n, int splits, int half, int wide) {
   if (wide)
     sums<4>(c, partial, bias, residual, size, n, splits, half);

@@ -1,14 +1,13 @@
-// The main loops of matrix products, c [m, n] = a [m, k] · b [k, n]: gemm.cu and
-// gateup.cu say where operands lie and what becomes of c.
+// The main loops of matrix products, c [m, n] = a [m, k] · b [k, n]. gemm.cu and gateup.cu
+// load the operands and store c.
 #pragma once
 #include "tensorcore.cuh"
 
 DEVICE float4 operator+(float4 a, float4 b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
 
-// pipeline goes through steps with STAGES buffers in shared memory: load(step,
-// stage) starts the copies of a step to one of them, and once they are there for
-// all of the block use(stage) has it. Copies of the STAGES - 1 steps after are
-// under way meanwhile.
+// pipeline runs steps with STAGES buffers in shared memory. load(step, stage) starts the
+// copies of a step to a buffer. Once all threads of the block see them, use(stage) uses
+// the buffer, while copies of the next STAGES - 1 steps are in flight.
 template <int STAGES, typename LOAD, typename USE> DEVICE void pipeline(int steps, LOAD load, USE use) {
 #pragma unroll 1
   for (int s = 0; s < STAGES - 1; s++) {
@@ -19,7 +18,7 @@ template <int STAGES, typename LOAD, typename USE> DEVICE void pipeline(int step
   for (int step = 0; step < steps; step++) {
     waitCopies<STAGES - 2>();
     barrier();
-    // The buffer of the step before is free now.
+    // The buffer of the previous step is free now.
     const int next = step + STAGES - 1;
     if (next < steps) load(next, next % STAGES);
     commitCopies();
@@ -28,10 +27,9 @@ template <int STAGES, typename LOAD, typename USE> DEVICE void pipeline(int step
   waitCopies<0>();
 }
 
-// Chains computes a tile [BM, BN] of c in bf16, with warps of [WM, WN], each
-// element by one chain of mma over k in sixteens, ascending from +0 in float32.
-// Tiles of BK along k come through STAGES buffers. A_K and B_K say that an
-// operand's lines run along k.
+// Chains computes a tile [BM, BN] of c in bf16, with warps of [WM, WN]. Each element is one
+// chain of mma over k, 16 at a time, ascending from +0 in float32. Tiles of BK along k are
+// loaded through STAGES buffers. A_K and B_K mean that an operand's lines run along k.
 template <int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K, bool B_K> struct Chains {
   static constexpr int threads = (BM / WM) * (BN / WN) * 32;
   static constexpr int MI = WM / 16, NI = WN / 8;
@@ -52,8 +50,8 @@ template <int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K, bool B_K
       for (int j = 0; j < NI; j++) acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
   }
 
-  // run takes steps tiles along k. load(step, a, b) starts the copies of step's
-  // tiles to shared memory at a and b. Warps that are not inside c only copy.
+  // run processes the given number of tiles along k. load(step, a, b) starts the copies
+  // of a step's tiles to shared memory at a and b. Warps that are not inside c only copy.
   template <typename LOAD> MEMBER void run(unsigned char *buffer, int steps, bool inside, LOAD load) {
     const u32 tiles = sharedAddress(buffer);
     const auto copy = [&](int step, int stage) {
@@ -89,9 +87,10 @@ template <int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K, bool B_K
     barrier();
   }
 
-  // eachStrip gives 16 rows of the warp at a time to use(row, strip, ld): lines
-  // of ld floats in shared memory for rows of the tile from row, so that lines of
-  // c are read and written whole. All threads of the warp call it, after run.
+  // eachStrip passes the warp's results, 16 rows at a time, to use(row, strip, ld): strip
+  // holds the rows of the tile from row on, as lines of ld floats in shared memory, so
+  // that lines of c are read and written whole. All threads of the warp must call it,
+  // after run.
   template <typename USE> MEMBER void eachStrip(unsigned char *buffer, USE use) {
     constexpr int ld = WN + 8;
     static_assert(threads / 32 * 16 * ld * 4 <= bytes, "room for a strip of each warp");
@@ -114,13 +113,13 @@ template <int BM, int BN, int BK, int WM, int WN, int STAGES, bool A_K, bool B_K
 
 // ---- float32
 
-// TileF is BK lines of WIDTH floats in shared memory, k by k.
+// TileF is BK lines of WIDTH floats in shared memory, one for each k.
 template <int BK, int WIDTH> struct TileF {
-  static constexpr int ld = WIDTH + 4; // aligned to 16 bytes, and spread over the banks
+  static constexpr int ld = WIDTH + 4; // keeps lines aligned to 16 bytes and spreads them over the banks
   static constexpr int bytes = BK * ld * 4;
 
-  // load starts the copy of width columns and depth k of an operand whose lines
-  // run along k (K) or are k.
+  // load starts the copy of width columns and depth k of an operand, whose lines run
+  // along k if K is set, and otherwise across it.
   template <int THREADS, bool K> DEVICE void load(u32 tile, const float *src, i64 lds, int width, int depth) {
 #pragma unroll 4
     for (int j = 0; j < BK * WIDTH / THREADS; j++) {
@@ -130,8 +129,8 @@ template <int BK, int WIDTH> struct TileF {
     }
   }
 
-  // loadPair is load of two operands whose lines run along k, of width columns
-  // each: the first half of the tile is of x, the second of y.
+  // loadPair is load of two operands whose lines run along k, with width columns each.
+  // The first half of the tile comes from x, the second from y.
   template <int THREADS> DEVICE void loadPair(u32 tile, const float *x, const float *y, i64 lds, int width, int depth) {
 #pragma unroll 4
     for (int j = 0; j < BK * WIDTH / THREADS; j++) {
@@ -153,14 +152,14 @@ struct ChainsF {
 
   float acc[8][8];
 
-  // A warp has 32 rows; a thread rows r and r+16, columns s and s+32, and the
-  // three after each.
+  // A warp has 32 rows. A thread has rows r and r+16, columns s and s+32, and the three
+  // after each.
   DEVICE int r() { return tidX() / 32 * 32 + tidX() % 32 / 8 * 4; }
   DEVICE int s() { return tidX() % 8 * 4; }
   DEVICE int row(int i) { return r() + i / 4 * 16 + i % 4; }
   DEVICE int col(int j) { return s() + j / 4 * 32 + j % 4; }
 
-  // run is that of Chains; the chains start at what acc holds.
+  // run is as in Chains, but continues the chains from the values in acc.
   template <typename LOAD> MEMBER void run(unsigned char *buffer, int steps, bool inside, LOAD load) {
     const u32 tiles = sharedAddress(buffer);
     const auto copy = [&](int step, int stage) {

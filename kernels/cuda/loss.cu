@@ -1,16 +1,15 @@
-// The loss over rows of logits, and their gradient in place of them. A block
-// has a row: a thread takes the elements 4t to 4t+3 of every 1,024, keeps their
-// maximum and the sum of exponentials under it, and pairs of such (maximum,
-// sum) are joined lane by lane, then warp by warp. So a row's bits depend on
-// the row alone.
+// The loss over rows of logits, and their gradient in place. A block has a row. Thread t
+// takes elements 4t to 4t+3 of every 1,024 and keeps their maximum and the sum of
+// exponentials relative to it. These pairs (maximum, sum) are joined lane by lane, then
+// warp by warp. So a row's bits depend on the row alone.
 #include "device.cuh"
 
 constexpr int threads = 256;
 
-// Partial is what is known of a part of a row.
+// Partial holds the statistics of a part of a row.
 struct Partial {
   float top, sum; // the largest logit, the sum of exp(logit - top)
-  int best;       // the lowest place of the largest logit
+  int best;       // the lowest index of the largest logit
 };
 
 // NaN is never the largest; it makes the sum NaN.
@@ -38,7 +37,7 @@ DEVICE Partial join(Partial a, Partial b) {
   return {top, a.sum * exponential(a.top - top) + b.sum * exponential(b.top - top), best};
 }
 
-// loss_rows writes (top, sum) and best of each row. Rows are ld apart, a
+// loss_rows writes (top, sum) and best of each row. Rows are ld apart, which must be a
 // multiple of 4.
 KERNEL __launch_bounds__(threads) loss_rows(float2 *stats, int *best, const float *logits, int n, int ld) {
   __shared__ Partial parts[threads / 32];
@@ -65,8 +64,8 @@ KERNEL __launch_bounds__(threads) loss_rows(float2 *stats, int *best, const floa
   best[ctaX()] = p.best < n ? p.best : 0;
 }
 
-// loss_pick copies the logit of each target: of row rows[i] - first or, without
-// rows, of row i.
+// loss_pick copies the logit of each target from row rows[i] - first or, if rows is null,
+// from row i.
 KERNEL loss_pick(float *dst, const float *logits, const int *rows, const int *targets, int count, int first, int ld) {
   for (int i = ctaX() * dimX() + tidX(); i < count; i += gridX() * dimX()) {
     const int row = rows ? rows[i] - first : i;
@@ -74,9 +73,9 @@ KERNEL loss_pick(float *dst, const float *logits, const int *rows, const int *ta
   }
 }
 
-// loss_grad overwrites each row of logits x by (exp(x - top)/sum - [target]) *
-// coef. As bf16 element i lies in the memory of float i/2, which has been read:
-// each step reads 1,024 elements before any of them is written.
+// loss_grad overwrites each row of logits x by (exp(x - top)/sum - [target]) * coef. In
+// bf16, element i overwrites half of float i/2, which has been read already: each step
+// reads 1,024 elements before it writes any of them.
 KERNEL __launch_bounds__(threads) loss_grad(float *logits, const float2 *stats, const int *targets, const float *coef, int n, int ld, int half) {
   float *row = logits + (i64)ctaX() * ld;
   const float2 s = stats[ctaX()];

@@ -1,18 +1,18 @@
-// RMSNorm (Zhang & Sennrich 2019) and sums over tokens, with the bits of the
-// CPU engine: a row is summed in the 16 lanes of kernels.Lanes, and a sum over
-// tokens is one chain. With few rows the latency of memory is what these
-// kernels cost: all that a block needs is on its way at once.
+// RMSNorm (Zhang & Sennrich 2019) and sums over tokens, with the bits of the CPU engine: a
+// row is summed in the 16 lanes of kernels.Lanes, and a sum over tokens is one chain. With
+// few rows these kernels are bound by memory latency, so a block issues all its loads at
+// once.
 #include "device.cuh"
 
 constexpr int threads = 256;
 
 // ---- Rows: a block has a row.
 
-constexpr int held = 8;              // columns that a thread holds at once, every 256th
+constexpr int held = 8;              // columns that a thread holds at once, 256 apart
 constexpr int part = threads * held; // columns that a block does
 
-// each calls f(k, c) for the columns c, counted by k, that the thread holds of
-// the part of a row from column first on.
+// each calls f(k, c) for each column c, the k-th that the thread holds, in the part of a
+// row that begins at column first.
 template <typename F> DEVICE void each(int first, int cols, F f) {
 #pragma unroll
   for (int k = 0; k < held; k++) {
@@ -33,9 +33,9 @@ struct RowSum {
   template <typename V> MEMBER void add(int first, int cols, V value) {
     constexpr int steps = threads / lanes;
     const int n = min(part, cols - first);
-    if (first > 0) barrier(); // what was here is read
+    if (first > 0) barrier(); // the previous part has been read
 #pragma unroll
-    for (int k = 0; k < held; k++) // -0 fills the last steps up, and changes no sum
+    for (int k = 0; k < held; k++) // -0 pads the last steps and changes no sum
       if (k * threads < n) values[k * threads + tidX()] = k * threads + tidX() < n ? value(k) : -0.0f;
     barrier();
     if (tidX() >= 32) return;
@@ -73,7 +73,7 @@ template <typename D> DEVICE void norm(D *dst, const float *x, const float *weig
     squares.add(first, cols, [&](int k) { return v[k] * v[k]; });
   }
   const float inv = inverseRMS(squares.total(), cols, eps);
-  for (int first = (cols - 1) / part * part; first >= 0; first -= part) { // the last part is at hand
+  for (int first = (cols - 1) / part * part; first >= 0; first -= part) { // the last part is still in registers
     each(first, cols, [&](int k, int c) { store(dst, row + c, v[k] * inv * w[k]); });
     if (first > 0) fetch(first - part);
   }
@@ -91,7 +91,7 @@ template <typename D> DEVICE void normGrad(float *dx, float *inv, const D *dy, c
   __shared__ float shared[part + 1];
   const i64 row = (i64)ctaX() * cols;
   float v[held] = {}, w[held] = {}, d[held];
-  D y[held] = {}; // as it is in memory: widening it would wait for it
+  D y[held] = {}; // not widened yet, because that would wait for the load
   auto fetch = [&](int first) {
     each(first, cols, [&](int k, int c) { v[k] = x[row + c], y[k] = dy[row + c], w[k] = weight[c], d[k] = dx[row + c]; });
   };
@@ -116,7 +116,7 @@ template <typename D> DEVICE void normGrad(float *dx, float *inv, const D *dy, c
 }
 
 // With g = dy*weight and h = x*inv: dx = fma(fma(h, -mean(g*h), g), inv, dx).
-// inv[t] is left for rmsnorm_grad_weight.
+// inv[t] is stored for rmsnorm_grad_weight.
 KERNEL __launch_bounds__(threads, 4) rmsnorm_grad_f32(float *dx, float *inv, const float *dy, const float *x, const float *weight, int cols, float eps) {
   normGrad(dx, inv, dy, x, weight, cols, eps);
 }
@@ -124,24 +124,24 @@ KERNEL __launch_bounds__(threads, 4) rmsnorm_grad_bf16(float *dx, float *inv, co
   normGrad(dx, inv, dy, x, weight, cols, eps);
 }
 
-// ---- Sums down the columns. A block has 16 columns: its threads fetch tiles of
-// 256 rows in turn, and the first ones add them up in the order of rows, a chain
-// for each column. The next tile is on its way meanwhile, so that the chain's
-// latency, some 4 cycles a row, and not that of memory, is what a row costs.
+// ---- Sums down the columns. A block has 16 columns. Its threads load tiles of 256 rows,
+// one after another, and the first 16 threads add them in the order of rows, a chain for
+// each column. The next tile is loaded meanwhile, so a row costs the latency of the chain,
+// about 4 cycles, and not that of memory.
 
 constexpr int tileRows = 256;
 constexpr int tileCols = 16;
-constexpr int apart = threads / tileCols; // rows from one of a thread to the next
+constexpr int apart = threads / tileCols; // distance between the rows of a thread
 constexpr int rowsEach = tileRows / apart;
-constexpr int tileLine = tileRows + 4; // of a column, in different banks than its neighbour's
-constexpr int fours = 8;               // rows that the chain asks for at once
+constexpr int tileLine = tileRows + 4; // stride of columns, which puts neighbours in different banks
+constexpr int fours = 8;               // groups of four rows that the chain loads at once
 
 template <bool Norm, typename D>
 DEVICE void columnSums(float *sums, const D *from, const float *x, const float *inv, int rows, int cols, int carry) {
   alignas(16) __shared__ float dy[tileCols][tileLine];
   alignas(16) __shared__ float h[Norm ? tileCols : 1][tileLine];
   const int own = tidX() / tileCols, col = ctaX() * tileCols + tidX() % tileCols;
-  D y[rowsEach]; // as it is in memory: widening it would wait for it
+  D y[rowsEach]; // not widened yet, because that would wait for the load
   float v[rowsEach], i[rowsEach];
   auto fetch = [&](int first) {
     i64 at = (i64)(first + own) * cols + col;
@@ -160,7 +160,7 @@ DEVICE void columnSums(float *sums, const D *from, const float *x, const float *
   if (adds && col < cols && carry) sum = sums[col];
   fetch(0);
   for (int first = 0; first < rows; first += tileRows) {
-    barrier(); // the tile before is added up
+    barrier(); // the previous tile has been added
 #pragma unroll
     for (int k = 0; k < rowsEach; k++) {
       dy[tidX() % tileCols][own + k * apart] = load(y, k);

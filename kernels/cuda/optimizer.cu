@@ -6,10 +6,10 @@ struct Block {
   i64 n;
 };
 
-// sums[b] = the 16-lane tree of the squares of a block of at most 65,536
-// elements, in float64: there squares are exact, so that fma adds them as they
-// are. Half a warp has a block. All blocks of all tensors are one launch,
-// because the chain of a block is long and few would leave the device idle.
+// sums[b] = the 16-lane tree of the squares of a block of at most 65,536 elements, in
+// float64, where squares are exact, so that fma adds nothing but their exact values. Half
+// a warp has a block. One launch covers all blocks of all tensors, because the chain of a
+// block is long and a few blocks would leave the device idle.
 KERNEL __launch_bounds__(32) sum_squares(double *sums, const Block *blocks, int count) {
   const int b = 2 * ctaX() + tidX() / lanes;
   const Block in = blocks[min(b, count - 1)];
@@ -24,9 +24,8 @@ struct Step {
   float scale, lrDecay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, sqrtBC2, eps;
 };
 
-// Update is a part of a parameter: n elements, of which rounded, unless it is
-// null, becomes the copy in bf16 that the next step's products read. wide as in
-// elementwise.cu.
+// Update is a part of a parameter, n elements. rounded, unless it is null, becomes their
+// copy in bf16, which the next step's products read. wide is as in elementwise.cu.
 struct Update {
   float *p;
   const float *g;
@@ -52,7 +51,7 @@ template <int W> DEVICE void adamwBy(const Update &u, const Step &h) {
   }
 }
 
-// kernels.AdamW; a block has a part of a parameter.
+// kernels.AdamW. A block has a part of a parameter.
 KERNEL adamw(const Update *updates, float scale, float lrDecay, float oneMinusBeta1, float beta2, float oneMinusBeta2, float stepSize, float sqrtBC2,
              float eps) {
   const Step h = {scale, lrDecay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, sqrtBC2, eps};

@@ -1,7 +1,7 @@
-// Movement and addition of rows, with the bits of the CPU engine. A block
-// handles one row of the destination. A tensor is a pointer and a type (0:
-// f32, 1: bf16); wide says that cols is a multiple of 4 and all are aligned to
-// four elements, which are then handled at once.
+// Copying and adding rows, with the bits of the CPU engine. A block has one row of the
+// destination. A tensor is a pointer and a type (0: f32, 1: bf16). wide means that cols is
+// a multiple of 4 and all tensors are aligned to four elements, which are then processed
+// at once.
 #include "device.cuh"
 
 #define FOR_COLUMNS(W, c, cols) for (int c = W * tidX(); c < (cols); c += W * dimX())
@@ -19,8 +19,8 @@ DEVICE void gatherBy(void *dst, int dstType, const void *src, int srcType, const
   }
 }
 
-// dst[i] = src[rows[i]], zeros where rows[i] is negative. With roundTo, values
-// are rounded to bf16 whatever the type of dst.
+// dst[i] = src[rows[i]], or zeros if rows[i] is negative. If roundTo is set, values are
+// rounded to bf16 whatever the type of dst.
 KERNEL gather(void *dst, int dstType, const void *src, int srcType, const int *rows, int cols, int roundTo, int wide) {
   if (wide) gatherBy<4>(dst, dstType, src, srcType, rows, cols, roundTo);
   else gatherBy<1>(dst, dstType, src, srcType, rows, cols, roundTo);
@@ -56,9 +56,9 @@ DEVICE void embedGradBy(float *rows, const float *d, const int *slots, const int
   }
 }
 
-// Row slots[i] of the gradient becomes, or is increased by, the sum of d over
-// tokens[starts[i]] to tokens[starts[i+1]-1], which ascend: one chain of
-// additions, so that nothing depends on which thread is first.
+// Row slots[i] of the gradient becomes or, with carry, is increased by the sum of d over
+// tokens[starts[i]] to tokens[starts[i+1]-1], which ascend. It is one chain of additions,
+// so the order of threads does not matter.
 KERNEL embed_grad(float *rows, const float *d, const int *slots, const int *starts, const int *tokens, int cols, int carry, int wide) {
   if (wide) embedGradBy<4>(rows, d, slots, starts, tokens, cols, carry);
   else embedGradBy<1>(rows, d, slots, starts, tokens, cols, carry);
@@ -84,8 +84,8 @@ DEVICE void rotaryBy(void *dst, int dstType, const void *src, int srcType, const
   }
 }
 
-// Rotates each head of 2*half columns by the angles of its row's position;
-// sign -1 rotates back. dst may be src. wide: half is a multiple of 4 too.
+// Rotates each head of 2*half columns by the angles of its row's position; sign -1
+// rotates back. dst may be src. With wide, half is a multiple of 4 too.
 KERNEL rotary(void *dst, int dstType, const void *src, int srcType, const float *cos, const float *sin,
               const int *positions, int cols, int half, float sign, int wide) {
   if (wide) rotaryBy<4>(dst, dstType, src, srcType, cos, sin, positions, cols, half, sign);
