@@ -141,7 +141,7 @@ func TestNumericsNameTheDevice(t *testing.T) {
 func TestDevicesThatCannot(t *testing.T) {
 	for want, o := range map[string]emulated.Options{
 		"compute capability is 7.5; the kernels need at least 8.0": {Major: 7, Minor: 5},
-		"it allows 49152 bytes of shared memory per block": {Config: ptx.Config{Shared: 48 << 10}},
+		"it allows 49152 bytes of shared memory per block":         {Config: ptx.Config{Shared: 48 << 10}},
 	} {
 		if _, err := cuda.New(emulated.Open(o), cuda.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

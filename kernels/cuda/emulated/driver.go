@@ -11,11 +11,11 @@ import (
 	"xrun/kernels/ptx"
 )
 
-// Options describes the device. The zero value is a device of compute
-// capability 8.0 with every check of the interpreter on.
+// Options describes the device. The zero value is a device of compute capability 8.0 with
+// all checks of the interpreter enabled.
 type Options struct {
 	ptx.Config
-	// Major and Minor are the compute capability to claim, 8.0 if zero.
+	// Major and Minor are the compute capability to report, 8.0 if zero.
 	Major, Minor int
 }
 
@@ -32,7 +32,7 @@ type Driver struct {
 
 var _ cuda.Driver = (*Driver)(nil)
 
-// Open makes a device and returns its driver.
+// Open creates a device and returns its driver.
 func Open(o Options) *Driver {
 	if o.Major == 0 {
 		o.Major = 8
@@ -45,13 +45,13 @@ func Open(o Options) *Driver {
 	return d
 }
 
-// Stats returns what the device has executed.
+// Stats counts what the device has executed.
 func (d *Driver) Stats() ptx.Stats { return d.device.Stats() }
 
 // Device describes the device.
 func (d *Driver) Device() cuda.Device { return d.info }
 
-// usable returns why the driver takes no calls any more.
+// usable returns an error if the driver no longer accepts calls.
 func (d *Driver) usable() error {
 	if d.closed {
 		return fmt.Errorf("cuda: the driver is closed")
@@ -78,16 +78,16 @@ func (d *Driver) Load(name string, text []byte) (cuda.Module, error) {
 	return img, nil
 }
 
-// VersionError is a module of a newer PTX than a driver of today knows, or for a
-// newer device.
+// VersionError reports a module in a newer PTX version than current drivers support, or
+// for a newer device.
 type VersionError struct{ Msg string }
 
 func (e *VersionError) Error() string { return e.Msg }
 
-// newestPTX is that of CUDA 13.
+// newestPTX is the major version of PTX in CUDA 13.
 const newestPTX = 9
 
-// suits reports whether a driver of this device would take a module.
+// suits returns an error if a driver of this device would reject the module.
 func (d *Driver) suits(m *ptx.Module) error {
 	var major, minor int
 	if _, err := fmt.Sscanf(m.Version, "%d.%d", &major, &minor); err != nil || major > newestPTX {
@@ -102,8 +102,8 @@ func (d *Driver) suits(m *ptx.Module) error {
 	return nil
 }
 
-// parsed holds every module that was ever parsed: tests open hundreds of
-// devices for the same kernels, and modules are immutable.
+// parsed caches every parsed module, because tests open hundreds of devices for the same
+// kernels. Modules are immutable.
 var parsed sync.Map // of [sha256.Size]byte to *ptx.Module
 
 func parse(name string, text []byte) (*ptx.Module, error) {
@@ -118,13 +118,13 @@ func parse(name string, text []byte) (*ptx.Module, error) {
 	return m, err
 }
 
-// Function is what [Driver.Function] returns.
+// Function is the function type that [Driver.Function] returns.
 type Function struct {
 	*ptx.Kernel
-	shared int // dynamic shared memory that launches may ask for
+	shared int // largest dynamic shared memory of launches
 }
 
-// Function looks a kernel up.
+// Function looks up a kernel.
 func (d *Driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Function, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (d *Driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Fun
 	return &Function{k, sharedBytes}, nil
 }
 
-// Alloc returns device memory, all of it unwritten.
+// Alloc returns device memory, all of which counts as never written.
 func (d *Driver) Alloc(bytes int64) (cuda.Address, error) {
 	if err := d.usable(); err != nil {
 		return 0, err
@@ -162,7 +162,7 @@ func (d *Driver) Alloc(bytes int64) (cuda.Address, error) {
 	return cuda.Address(a), nil
 }
 
-// Free waits for everything queued, as cuMemFree does, and releases a.
+// Free waits for all queued work, as cuMemFree does, and releases a.
 func (d *Driver) Free(a cuda.Address) error {
 	if err := d.usable(); err != nil || a == 0 {
 		return err
@@ -176,8 +176,8 @@ func (d *Driver) Free(a cuda.Address) error {
 	return nil
 }
 
-// Forget queues marking memory as never written, which is what an arena's memory
-// is when it is handed out again.
+// Forget queues marking memory as never written. An arena can use it when it reuses
+// memory.
 func (d *Driver) Forget(s cuda.Stream, a cuda.Address, bytes int64) error {
 	return d.memoryWork(s, "forgetting", a, bytes, func() error { return d.device.Forget(uint64(a), bytes) })
 }
@@ -201,7 +201,7 @@ func (d *Driver) Zero(s cuda.Stream, dst cuda.Address, bytes int64) error {
 	return d.memoryWork(s, "zeroing", dst, bytes, func() error { return d.device.Fill(uint64(dst), 0, bytes) })
 }
 
-// within returns an error unless the range lies in one allocation.
+// within returns an error unless the range lies within one allocation.
 func (d *Driver) within(a cuda.Address, bytes int64) error {
 	if _, _, err := d.device.Written(uint64(a), bytes); err != nil {
 		return fmt.Errorf("cuda: %d bytes at %#x: %w", bytes, uint64(a), err)
@@ -222,8 +222,8 @@ func (d *Driver) memoryWork(s cuda.Stream, what string, a cuda.Address, bytes in
 	})
 }
 
-// Launch queues a kernel. Arguments that do not fit its parameters are an error
-// at once.
+// Launch queues a kernel. If the arguments do not match its parameters, it returns an
+// error at once.
 func (d *Driver) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sharedBytes int, args ...any) error {
 	fn := f.(*Function)
 	params, err := fn.encode(args)
@@ -233,7 +233,7 @@ func (d *Driver) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sh
 	return d.LaunchBytes(s, fn, grid, block, sharedBytes, params)
 }
 
-// LaunchBytes is Launch with the parameters laid out as the kernel's Params say.
+// LaunchBytes is Launch with the parameters already laid out as in the kernel's Params.
 func (d *Driver) LaunchBytes(s cuda.Stream, f *Function, grid, block cuda.Dim, sharedBytes int, params []byte) error {
 	if err := f.check(grid.Norm(), block.Norm(), sharedBytes); err != nil {
 		return err
@@ -247,8 +247,8 @@ func (d *Driver) LaunchBytes(s cuda.Stream, f *Function, grid, block cuda.Dim, s
 	})
 }
 
-// check holds a launch to the limits of every device since compute capability
-// 3.0, and to what the function was looked up for.
+// check checks a launch against the limits of all devices since compute capability 3.0,
+// and against the shared memory given when the function was looked up.
 func (f *Function) check(grid, block cuda.Dim, sharedBytes int) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("cuda: launching %s: %s", f.Name, fmt.Sprintf(format, args...))
@@ -261,7 +261,7 @@ func (f *Function) check(grid, block cuda.Dim, sharedBytes int) error {
 	case grid.X > math.MaxInt32 || grid.Y > 65535 || grid.Z > 65535:
 		return bad("a grid of %d × %d × %d blocks", grid.X, grid.Y, grid.Z)
 	case sharedBytes < 0 || sharedBytes > f.shared:
-		return bad("%d bytes of shared memory, it was looked up for %d", sharedBytes, f.shared)
+		return bad("%d bytes of shared memory, but it was looked up for %d", sharedBytes, f.shared)
 	}
 	return nil
 }
@@ -301,12 +301,11 @@ func (f *Function) encode(args []any) ([]byte, error) {
 	return buf, nil
 }
 
-// Close forgets everything. Work that is queued and that nobody waited for does
-// not run.
+// Close closes the driver. Queued work for which nothing has waited does not run.
 func (d *Driver) Close() error {
 	d.closed = true
 	return nil
 }
 
-// Memory returns the bytes of device memory in use, and of all.
+// Memory returns the bytes of device memory in use and in total.
 func (d *Driver) Memory() (used, total int64) { return d.device.Memory() }

@@ -11,15 +11,15 @@ import (
 // hostMemory is memory that counts as page-locked.
 type hostMemory struct{ b []byte }
 
-// What fresh memory, and memory that a queued copy will write, is filled with:
-// neither is a number that a computation would like.
+// The fill patterns of fresh memory and of memory that a queued copy will write, chosen so
+// that using them spoils any result.
 const (
 	freshByte   = 0xcd
 	pendingByte = 0xdb
 )
 
-// hostLimit bounds one allocation: no machine of today has more, and Go ends the
-// process when it cannot have what it asks for.
+// hostLimit bounds one allocation. No machine has more, and Go aborts the process if an
+// allocation fails.
 const hostLimit = 1 << 40
 
 // AllocHost returns memory filled with a pattern.
@@ -38,8 +38,8 @@ func (d *Driver) AllocHost(bytes int) ([]byte, error) {
 	return b, nil
 }
 
-// AdoptHost makes memory that the caller allocated count as page-locked until
-// FreeHost.
+// AdoptHost makes memory that the caller allocated count as page-locked until FreeHost is
+// called for it.
 func (d *Driver) AdoptHost(b []byte) {
 	fill(b, freshByte)
 	d.host[&b[0]] = &hostMemory{b}
@@ -51,7 +51,7 @@ func fill(b []byte, v byte) {
 	}
 }
 
-// FreeHost waits for everything queued, as cuMemFreeHost does, and releases b.
+// FreeHost waits for all queued work, as cuMemFreeHost does, and releases b.
 func (d *Driver) FreeHost(b []byte) error {
 	if err := d.usable(); err != nil || cap(b) == 0 {
 		return err
@@ -67,7 +67,7 @@ func (d *Driver) FreeHost(b []byte) error {
 	return nil
 }
 
-// locked reports whether b lies in page-locked memory.
+// locked reports whether b lies within page-locked memory.
 func (d *Driver) locked(b []byte) bool {
 	lo := uintptr(unsafe.Pointer(&b[0]))
 	for p, h := range d.host {
@@ -79,7 +79,7 @@ func (d *Driver) locked(b []byte) bool {
 	return false
 }
 
-// digests tells whether memory has changed.
+// digests detects changes of memory.
 type digests struct{ seed maphash.Seed }
 
 func newDigests() digests { return digests{maphash.MakeSeed()} }
@@ -92,7 +92,7 @@ func (d *Driver) CopyIn(s cuda.Stream, dst cuda.Address, src []byte) error {
 		return d.usable()
 	}
 	if !d.locked(src) {
-		return fmt.Errorf("cuda: copying %d bytes to the device: they are not in memory of AllocHost", len(src))
+		return fmt.Errorf("cuda: copying %d bytes to the device: the source is not memory of AllocHost", len(src))
 	}
 	was := d.digests.of(src)
 	return d.memoryWork(s, "copying to the device", dst, int64(len(src)), func() error {
@@ -109,7 +109,7 @@ func (d *Driver) CopyOut(s cuda.Stream, dst []byte, src cuda.Address) error {
 		return d.usable()
 	}
 	if !d.locked(dst) {
-		return fmt.Errorf("cuda: copying %d bytes from the device: they do not go to memory of AllocHost", len(dst))
+		return fmt.Errorf("cuda: copying %d bytes from the device: the destination is not memory of AllocHost", len(dst))
 	}
 	if err := d.usable(); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"xrun/kernels/cuda"
 )
 
-// queues holds the streams' work. Nothing runs before somebody waits.
+// queues holds the work of the streams. Nothing runs until something waits.
 type queues struct {
 	random  *rand.Rand
 	streams []*stream
@@ -18,7 +18,7 @@ func (q *queues) init(seed uint64) { q.random = rand.New(rand.NewPCG(seed, 0x737
 
 type stream struct{ work []work }
 
-// work is one entry of a stream: it runs when what it waits for is done.
+// work is one entry of a stream. It runs once the mark it waits for is done.
 type work struct {
 	after *mark
 	run   func() error
@@ -43,8 +43,8 @@ func (d *Driver) enqueue(s cuda.Stream, run func() error) error {
 	return nil
 }
 
-// advance runs work, of streams drawn at random, until enough says so or there
-// is none.
+// advance runs work of randomly drawn streams until enough returns true or no work is
+// left that can run.
 func (d *Driver) advance(enough func() bool) error {
 	if err := d.usable(); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (d *Driver) advance(enough func() bool) error {
 	return nil
 }
 
-// finish runs everything.
+// finish runs all queued work.
 func (d *Driver) finish() error { return d.advance(func() bool { return false }) }
 
 // NewStream makes a stream.
@@ -117,7 +117,7 @@ func (d *Driver) Wait(s cuda.Stream, e cuda.Event) error {
 	return nil
 }
 
-// SynchronizeEvent runs work until the event's last mark is reached.
+// SynchronizeEvent runs work until the event's last mark is done.
 func (d *Driver) SynchronizeEvent(e cuda.Event) error {
 	m := e.(*event).last
 	return d.advance(func() bool { return m == nil || m.done })
@@ -129,8 +129,8 @@ func (d *Driver) Synchronize(s cuda.Stream) error {
 	return d.advance(func() bool { return len(st.work) == 0 })
 }
 
-// Elapsed returns the host's milliseconds between two marks: the interpreter's
-// time, which says nothing about a GPU's.
+// Elapsed returns the milliseconds between two marks on the host's clock. It measures the
+// interpreter and says nothing about a GPU.
 func (d *Driver) Elapsed(start, end cuda.Event) (float64, error) {
 	if err := d.usable(); err != nil {
 		return 0, err

@@ -21,8 +21,8 @@ import (
 
 // Options of [Open].
 type Options struct {
-	// Blocking waits for every launch, so that a failure names its kernel. The
-	// environment's CUDA_LAUNCH_BLOCKING=1 sets it too.
+	// Blocking waits for every launch, so that a failure names its kernel. Setting
+	// CUDA_LAUNCH_BLOCKING=1 in the environment has the same effect.
 	Blocking bool
 }
 
@@ -37,7 +37,7 @@ type driver struct {
 	blocking bool
 	kernels  map[cu.Function]kernel
 	host     map[*byte]int
-	recent   []string // kernels launched since all was last known to be well
+	recent   []string // kernels launched since the last successful wait
 	failed   error
 	closed   bool
 }
@@ -48,7 +48,7 @@ type module struct {
 	signatures map[string]signature
 }
 
-// kernel is what is known of a function.
+// kernel describes a function.
 type kernel struct {
 	name   string
 	params signature
@@ -56,8 +56,8 @@ type kernel struct {
 
 var library = sync.OnceValues(openLibrary)
 
-// Open returns the driver of the first device of compute capability 8.0 or
-// more. Where there is none the error is an *UnavailableError.
+// Open returns the driver of the first device of compute capability 8.0 or more. If there
+// is none the error is an *UnavailableError.
 func Open(o Options) (cuda.Driver, error) {
 	code, why := library()
 	if why != "" {
@@ -128,8 +128,8 @@ func open(dev cu.Device, info cuda.Device, o Options) (cuda.Driver, error) {
 	}, nil
 }
 
-// failure makes an *Error of an error of cu, which is an integer of a type that
-// cu does not export.
+// failure converts an error of cu, which is an integer of an unexported type, to an
+// *Error.
 func failure(doing string, err error) *Error {
 	code := -1
 	if v := reflect.ValueOf(err); v.Kind() == reflect.Int {
@@ -138,8 +138,8 @@ func failure(doing string, err error) *Error {
 	return &Error{Doing: doing, Code: code, Name: text(code)}
 }
 
-// do makes a call of the driver on a thread where the context is current.
-// Results of before queue up: whatever fails may be the fault of a kernel.
+// do calls the driver on a thread on which the context is current. The error of an
+// earlier kernel may surface in any call.
 func (d *driver) do(doing string, call func() error) error {
 	if d.closed {
 		return fmt.Errorf("cuda: %s: the driver is closed", doing)
@@ -173,7 +173,7 @@ func sticky(code int) bool {
 	return false
 }
 
-// suspects names the kernels in flight.
+// suspects names the kernels that were in flight.
 func (d *driver) suspects() string {
 	switch n := len(d.recent); n {
 	case 0:
@@ -242,7 +242,7 @@ func (d *driver) Function(m cuda.Module, name string, sharedBytes int) (cuda.Fun
 	return f, nil
 }
 
-// code is do for the calls that cu does not have.
+// code is do for calls that cu lacks.
 func (d *driver) code(doing string, call func() int) error {
 	return d.do(doing, func() error {
 		if r := call(); r != 0 {
@@ -437,8 +437,8 @@ func (d *driver) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sh
 	return nil
 }
 
-// bits returns an argument as the parameter's bytes, little-endian, in the
-// lowest of eight, and how many they are; 0 for a type that is no argument.
+// bits returns an argument's bytes, little-endian, in the low bytes of v, and their
+// number, which is 0 for types that are not allowed as arguments.
 func bits(a any) (v uint64, size int) {
 	switch a := a.(type) {
 	case cuda.Address:
@@ -459,7 +459,7 @@ func bits(a any) (v uint64, size int) {
 	return 0, 0
 }
 
-// Close gives the device back with all that was allocated on it.
+// Close releases the device and all memory allocated on it.
 func (d *driver) Close() error {
 	if d.closed {
 		return nil

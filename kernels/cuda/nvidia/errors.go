@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// UnavailableError says why there is no device to use.
+// UnavailableError explains why no device can be used.
 type UnavailableError struct {
 	Reason string
 	Advice string // what to do; may be empty
@@ -19,11 +19,11 @@ func (e *UnavailableError) Hint() string { return e.Advice }
 
 // Error is a failure that the CUDA driver reported.
 type Error struct {
-	Doing string // what was asked of it: "loading gemm.ptx"
+	Doing string // the operation, as in "loading gemm.ptx"
 	Code  int    // CUresult
-	Name  string // CUDA_ERROR_..., or the driver's text where it has no name here
+	Name  string // CUDA_ERROR_..., or another text if the driver has no name for Code
 	Log   string // of the PTX compiler
-	About string // more that is known, such as kernels in flight
+	About string // further information, such as kernels in flight
 }
 
 func (e *Error) Error() string {
@@ -46,16 +46,16 @@ func (e *Error) Error() string {
 // Hint returns what the user can do, or "".
 func (e *Error) Hint() string { return explanations[e.Code].hint }
 
-// Exhausted reports whether the driver had no memory for something of its own, such
-// as a kernel's code. Where a caller asked for memory the error is a
-// *cuda.OutOfMemoryError.
+// Exhausted reports whether the driver lacked memory for something of its own, such as a
+// kernel's code. If a caller requested the memory, the error is a
+// *cuda.OutOfMemoryError instead.
 func Exhausted(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == 2
 }
 
-// The codes that a user of this program can meet. The driver's names for the
-// others are clear enough.
+// explanations covers the codes that a user of this program may encounter. For the
+// others, the driver's names are clear enough.
 var explanations = map[int]struct{ what, hint string }{
 	2:   {"out of device memory", "close other programs that use the GPU (nvidia-smi lists them)"},
 	3:   {"the driver is not initialized", ""},

@@ -1,9 +1,9 @@
 //go:build cuda && cgo && linux
 
-/* Every function of the driver, as a call through a table that xrun_cuda_open
- * fills from libcuda.so.1. So the program starts on a machine without a driver,
- * and the import of gorgonia.org/cu, whose init calls cuInit and ends the process
- * when that fails, costs nothing: here cuInit only says yes. */
+/* Every function of the driver, as a call through a table that xrun_cuda_open fills
+ * from libcuda.so.1. So the program also starts on a machine without a driver.
+ * gorgonia.org/cu calls cuInit in its init and exits the process if that fails; this
+ * cuInit always succeeds. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include "cuda.h"
@@ -34,11 +34,11 @@ static const char *const names[functions] = {
 
 CUresult cuInit(unsigned int flags) { return CUDA_SUCCESS; }
 
-/* Package fake defines it in builds that have no driver but a substitute. */
+/* Defined by package fake, in builds that use it instead of a driver. */
 extern void *xrun_fake_symbol(const char *name) __attribute__((weak));
 
 static void *open_library(char *why, size_t n) {
-	/* The second is where Windows puts it under its Linux subsystem. */
+	/* The second is its place under Windows' Subsystem for Linux. */
 	static const char *const places[] = {"libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1"};
 	for (int i = 0; i < 2; i++) {
 		void *library = dlopen(places[i], RTLD_NOW | RTLD_GLOBAL);

@@ -2,7 +2,7 @@
 
 package nvidia
 
-// What gorgonia.org/cu does not have.
+// Functions that gorgonia.org/cu lacks.
 
 // #cgo CFLAGS: -I${SRCDIR}/include
 // #cgo LDFLAGS: -ldl
@@ -17,7 +17,8 @@ import (
 	"gorgonia.org/cu"
 )
 
-// openLibrary loads the driver's library. The int is what cuInit returned.
+// openLibrary loads the driver's library. code is the result of cuInit; why, if not
+// empty, explains why the library could not be loaded.
 func openLibrary() (code int, why string) {
 	var result C.int
 	if msg := C.xrun_cuda_open(&result); msg != nil {
@@ -26,7 +27,7 @@ func openLibrary() (code int, why string) {
 	return int(result), ""
 }
 
-// text returns the driver's words for a result code.
+// text returns the driver's name for a result code.
 func text(code int) string {
 	var s *C.char
 	if C.cuGetErrorName(C.CUresult(code), &s) != 0 || s == nil {
@@ -35,10 +36,10 @@ func text(code int) string {
 	return C.GoString(s)
 }
 
-// setSharedMemory opts a function into so many bytes of dynamic shared memory,
-// which it needs beyond 48 KB.
+// setSharedMemory allows a function the given number of bytes of dynamic shared memory,
+// which is required beyond 48 KB.
 func setSharedMemory(f cu.Function, bytes int) int {
-	// A cu.Function is one pointer, which it does not show.
+	// A cu.Function is a struct with one unexported pointer.
 	return int(C.cuFuncSetAttribute(*(*C.CUfunction)(unsafe.Pointer(&f)), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
 }
 
@@ -51,13 +52,13 @@ func allocHost(bytes int) ([]byte, int) {
 	return unsafe.Slice((*byte)(p), bytes), 0
 }
 
-// logBuffer is memory for the PTX compiler's messages. The driver keeps its
-// address as a number, so it must not be Go's.
+// logBuffer returns memory for the PTX compiler's messages. The driver keeps its address
+// as an integer, so it must not be Go memory.
 func logBuffer(bytes int) []byte {
 	return unsafe.Slice((*byte)(C.calloc(1, C.size_t(bytes))), bytes)
 }
 
 func freeLogBuffer(b []byte) { C.free(unsafe.Pointer(unsafe.SliceData(b))) }
 
-// attribute 97, and others that cu has no name for.
+// sharedPerBlockOptIn is attribute 97, for which cu has no name.
 const sharedPerBlockOptIn = cu.DeviceAttribute(C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)

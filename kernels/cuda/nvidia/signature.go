@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// signature is the sizes of a kernel's parameters in bytes; 0 is unknown.
+// signature holds the sizes of a kernel's parameters in bytes; 0 means unknown.
 type signature []int
 
 var (
@@ -14,8 +14,8 @@ var (
 )
 
 // signatures reads the parameters of the kernels in PTX. The driver reads as many
-// arguments as a kernel has, wherever they are, and copies their bytes untyped:
-// a launch that disagrees with its kernel would go unnoticed.
+// arguments as a kernel has parameters, and copies their bytes untyped, so it does not
+// notice a launch that does not match its kernel.
 func signatures(ptx []byte) map[string]signature {
 	all := map[string]signature{}
 	for _, m := range entry.FindAllSubmatch(ptx, -1) {
@@ -23,7 +23,7 @@ func signatures(ptx []byte) map[string]signature {
 		for _, p := range parameter.FindAllSubmatch(m[2], -1) {
 			bits, _ := strconv.Atoi(string(p[1]))
 			if len(p[2]) > 0 && p[2][len(p[2])-1] == ']' {
-				bits = 0 // an array
+				bits = 0 // an array: size unknown
 			}
 			s = append(s, bits/8)
 		}

@@ -18,18 +18,18 @@ import (
 	"xrun/kernels/ptx"
 )
 
-// Config is the machine to pretend.
+// Config describes the machine to imitate.
 type Config struct {
 	emulated.Options
 	Version    int  // of the driver, 12040 if zero
 	NoDevice   bool // a driver without a device
 	InitResult int  // what cuInit returns
 
-	// Log receives what the driver's result codes do not tell. May be nil.
+	// Log receives the details that result codes do not carry. It may be nil.
 	Log io.Writer
 }
 
-// Configure sets the machine. It must be called while no driver is open.
+// Configure sets the machine. It must not be called while a driver is open.
 func Configure(c Config) {
 	lock.Lock()
 	defer lock.Unlock()
@@ -39,13 +39,13 @@ func Configure(c Config) {
 	config = c
 }
 
-// The machine: one device with one context, which lives while it is retained.
+// The machine: one device with one context, which exists while it is retained.
 var (
 	lock     sync.Mutex
 	config   Config
 	device   *emulated.Driver
 	retained int
-	failed   C.CUresult // of a kernel: every later call of the process fails with it
+	failed   C.CUresult // result of a failed kernel, returned by every later call
 	handles  map[unsafe.Pointer]any
 	hosts    map[unsafe.Pointer][]byte
 )
@@ -88,14 +88,14 @@ func with(call func() C.CUresult) C.CUresult {
 	return call()
 }
 
-// newHandle returns a pointer that stands for v.
+// newHandle returns a pointer that serves as a handle of v.
 func newHandle(v any) unsafe.Pointer {
 	p := C.malloc(1)
 	handles[p] = v
 	return p
 }
 
-// get returns what a handle stands for.
+// get returns the value of a handle.
 func get[T any](h unsafe.Pointer) (v T, ok bool) {
 	v, ok = handles[h].(T)
 	return v, ok
@@ -196,7 +196,7 @@ func fake_cuDeviceTotalMem_v2(n *C.size_t, _ C.CUdevice) C.CUresult {
 func fake_cuDevicePrimaryCtxRetain(c *C.CUcontext, _ C.CUdevice) C.CUresult {
 	lock.Lock()
 	defer lock.Unlock()
-	if retained == 0 && failed != 0 { // for this process the device is lost
+	if retained == 0 && failed != 0 { // this process can no longer use the device
 		return failed
 	}
 	if retained == 0 {
@@ -262,10 +262,10 @@ func fake_cuModuleLoadDataEx(m *C.CUmodule, image unsafe.Pointer, n C.uint, opti
 	})
 }
 
-// pointer turns a number that the C side took from a pointer back into one.
+// pointer converts an integer that the C side made from a pointer back to a pointer.
 func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
-// function is what a CUfunction stands for.
+// function is the value of a CUfunction handle.
 type function struct {
 	module cuda.Module
 	name   string
@@ -279,9 +279,9 @@ func fake_cuModuleGetFunction(f *C.CUfunction, m C.CUmodule, name *C.char) C.CUr
 		if !ok {
 			return C.CUDA_ERROR_INVALID_HANDLE
 		}
-		// 48 KB are every function's without asking.
-		const unasked = 48 << 10
-		fn, err := device.Function(mod, C.GoString(name), unasked)
+		// Every function may use 48 KB without opting in.
+		const byDefault = 48 << 10
+		fn, err := device.Function(mod, C.GoString(name), byDefault)
 		if err != nil {
 			return C.CUDA_ERROR_NOT_FOUND
 		}

@@ -1,8 +1,8 @@
 //go:build cuda && fakecuda && cgo && linux
 
-/* Hands out the functions of the fake driver by name. Those that concern the
- * calling thread, and cuInit, which runs before Go's packages are initialized,
- * are here; the others are exported by fake.go. */
+/* Looks up the functions of the fake driver by name. Those for the calling thread, and
+ * cuInit, which runs before Go's packages are initialized, are here; the others are
+ * exported by fake.go. */
 #include <string.h>
 #include "fake.h"
 
