@@ -97,7 +97,7 @@ func (s *study) runAll(e *env, f *flags, engine *engine, dir string) (verdict st
 		return "", 0, err
 	}
 	if old, err := specOf(dir); err == nil && old.Scale != s.spec.Scale {
-		show.line("%s held the study at scale %q: its report is replaced, what was computed for it stays until xrun store gc; -runs keeps the two apart", dir, old.Scale)
+		show.line("%s held the study at scale %q: its report is replaced, what was computed for it stays until xrun store gc -other-scales; -runs keeps the two apart", dir, old.Scale)
 	}
 	if err := s.writePlan(dir); err != nil {
 		return "", 0, err

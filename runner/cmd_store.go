@@ -25,8 +25,9 @@ key, the checkpoints of those in progress, and nothing else.
 ls      lists what is in it: state, key, kind of stage, size, age, and the run
         directories whose plan names it.
 gc      removes what no run directory's plan names, what was set aside as damaged,
-        and what killed processes left; first with -dry-run to see it. Refuses
-        while a run goes on.
+        and what killed processes left; first with -dry-run to see it. What a run
+        directory was planned as at another scale stays too, unless -other-scales
+        is given. Refuses while a run goes on.
         Weights that run.weights "drop" removed are shown as dropped; a training
         that is half trained again is kept while a run names it.
 verify  reads every finished stage and checks its digests. Names each damaged
@@ -36,6 +37,7 @@ verify  reads every finished stage and checks its digests. Names each damaged
 		f.defineRuns()
 		f.set.BoolVar(&f.json, "json", false, "ls: print JSON")
 		f.set.BoolVar(&f.dryRun, "dry-run", false, "gc: say what would be removed, remove nothing")
+		f.set.BoolVar(&f.otherScales, "other-scales", false, "gc: remove too what run directories use at earlier scales only")
 		f.set.BoolVar(&f.setAside, "set-aside", false, "verify: move damaged stages out of the way")
 	},
 	run: func(e *env, f *flags, args []string) error {
@@ -70,20 +72,20 @@ func runsIn(runs string) ([]string, error) {
 	return out, nil
 }
 
-// usersOf says which run directories name a key in their plan.
-func usersOf(runs string) (map[store.Key][]string, error) {
-	names, err := runsIn(runs)
+// usersOf says which run directories name a key in their plan, with the earlier
+// scales of each if they count too.
+func usersOf(runs string, earlier bool) (map[store.Key][]string, error) {
+	plans, err := plansIn(runs)
 	if err != nil {
 		return nil, err
 	}
 	users := map[store.Key][]string{}
-	for _, name := range names {
-		plan, err := plannedIn(filepath.Join(runs, name))
-		if err != nil {
-			return nil, withHint(err, "what this run uses cannot be told; run it again or remove its directory")
+	for _, p := range plans {
+		if p.Earlier && !earlier {
+			continue
 		}
-		for _, st := range plan {
-			if u := users[st.Key]; len(u) == 0 || u[len(u)-1] != name {
+		for _, st := range p.Stages {
+			if u, name := users[st.Key], p.name(); len(u) == 0 || u[len(u)-1] != name {
 				users[st.Key] = append(u, name)
 			}
 		}
@@ -138,7 +140,7 @@ func (e *env) storeList(s *store.Store, f *flags) error {
 	if err != nil {
 		return err
 	}
-	users, err := usersOf(f.runs)
+	users, err := usersOf(f.runs, true)
 	if err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (e *env) storeCollect(s *store.Store, f *flags) error {
 		}
 		defer release()
 	}
-	users, err := usersOf(f.runs)
+	users, err := usersOf(f.runs, !f.otherScales)
 	if err != nil {
 		return err
 	}
@@ -225,6 +227,10 @@ func (e *env) storeCollect(s *store.Store, f *flags) error {
 	verb := "freed"
 	if f.dryRun {
 		verb = "would free"
+	} else if f.otherScales {
+		if err := forgetScales(e.disk, f.runs); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s %s\n", verb, byteText(freed))
 	return err

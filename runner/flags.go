@@ -48,6 +48,7 @@ type flags struct {
 
 	recompute, train bool
 	dryRun, setAside bool
+	otherScales      bool
 
 	executor   string
 	cancelJobs bool

@@ -37,10 +37,14 @@ func (s *study) records() []stageRecord {
 	return out
 }
 
-// writePlan writes the spec as resolved and the stages into the run directory.
+// writePlan writes the spec as resolved and the stages into the run directory. The
+// plan of another scale, if it held one, is remembered.
 func (s *study) writePlan(dir string) error {
 	resolved, err := s.spec.JSON()
 	if err != nil {
+		return err
+	}
+	if err := s.rememberScale(dir); err != nil {
 		return err
 	}
 	if err := rewriteBytes(s.disk, filepath.Join(dir, specName), resolved); err != nil {
@@ -50,7 +54,10 @@ func (s *study) writePlan(dir string) error {
 	if err != nil {
 		return err
 	}
-	return rewriteBytes(s.disk, filepath.Join(dir, planName), append(b, '\n'))
+	if err := rewriteBytes(s.disk, filepath.Join(dir, planName), append(b, '\n')); err != nil {
+		return err
+	}
+	return s.forgetScale(dir)
 }
 
 // rewriteBytes writes a file unless it holds just these bytes.

@@ -101,7 +101,7 @@ func (x *execution) dropWeights(train *stage) error {
 	if x.loaded != nil && x.loaded.ref.train == train {
 		x.unload()
 	}
-	if dropped, err := x.store.Drop(train.key, weightsFiles, wanted); !dropped {
+	if dropped, err := x.store.Drop(train.key, weightsFiles, wanted); err != nil || !dropped {
 		return err
 	}
 	x.progress.line("%s: weights dropped, %s", train.title, byteText(train.disk))
@@ -131,30 +131,17 @@ func (s *study) keepers(k store.Key) ([]string, error) {
 // them to stay: those whose plan has the training, and whose spec keeps weights or
 // which have still to read them.
 func (s *study) keptElsewhere() (map[store.Key][]string, error) {
-	runs := filepath.Dir(s.store.Root())
-	names, err := runsIn(runs)
+	plans, err := plansIn(filepath.Dir(s.store.Root()))
 	if err != nil {
 		return nil, err
 	}
 	kept := map[store.Key][]string{}
-	for _, name := range names {
-		if name == s.spec.Name {
+	for _, p := range plans {
+		if p.Run == s.spec.Name && (!p.Earlier || p.Scale == s.spec.Scale) {
 			continue
 		}
-		dir := filepath.Join(runs, name)
-		plan, err := plannedIn(dir)
-		if err != nil {
-			return nil, err
-		}
-		if len(plan) == 0 {
-			continue
-		}
-		drops, err := dropsWeights(dir)
-		if err != nil {
-			return nil, err
-		}
-		for k := range weightsWanted(s.store, plan, drops) {
-			kept[k] = append(kept[k], name)
+		for k := range weightsWanted(s.store, p.Stages, p.Drops) {
+			kept[k] = append(kept[k], p.name())
 		}
 	}
 	return kept, nil
@@ -176,19 +163,17 @@ func weightsWanted(s *store.Store, plan []stageRecord, drops bool) map[store.Key
 	return wanted
 }
 
-// dropsWeights reports whether the spec of a run directory drops weights.
-func dropsWeights(dir string) (bool, error) {
+// dropsWeights reports whether the spec of a run directory drops weights; one that
+// cannot be read does not.
+func dropsWeights(dir string) bool {
 	raw, err := readSpec(dir)
 	if err != nil {
-		return false, err
+		return false
 	}
 	var spec struct {
 		Run struct {
 			Weights string `json:"weights"`
 		} `json:"run"`
 	}
-	if err := json.Unmarshal(raw, &spec); err != nil {
-		return false, fmt.Errorf("reading %s: %w", filepath.Join(dir, specName), err)
-	}
-	return spec.Run.Weights == "drop", nil
+	return json.Unmarshal(raw, &spec) == nil && spec.Run.Weights == "drop"
 }
