@@ -14,7 +14,8 @@ type TextTokenizer interface {
 }
 
 // Describe shows item i, counted from 0, as the model sees it: where it comes from, what is
-// scored, and the exact text with its token boundaries. Of opt it takes the
+// scored, and the exact text with its token boundaries; then what is noted of the
+// whole suite. Of opt it takes the
 // template and the token that stands for an empty context.
 func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) {
 	if i < 0 || i >= s.Len() {
@@ -45,6 +46,12 @@ func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) 
 	if it.Split != "" {
 		fmt.Fprintf(&b, "; contamination: %s", it.Split)
 	}
+	if k := s.items[i].emptyChoice(); k >= 0 {
+		fmt.Fprintf(&b, "\nchoice %s is empty", it.Choices[k].Label)
+	}
+	if j, k := s.items[i].sameChoices(); k > 0 {
+		fmt.Fprintf(&b, "\nchoices %s and %s are the same text: of equal scores the first counts", it.Choices[j].Label, it.Choices[k].Label)
+	}
 	b.WriteString("\ntokens are divided by │, ⏎ stands before a line break\n")
 	shared := common(cands)
 	if len(cands) > 1 && shared > 0 {
@@ -71,6 +78,12 @@ func (s *Suite) Describe(i int, tok TextTokenizer, opt Options) (string, error) 
 			fmt.Fprintf(&b, "; from token %d on", shared)
 		}
 		fmt.Fprintf(&b, ":\n%s\n", shown(c.Tokens[shared:], tok))
+	}
+	for i, n := range s.notes {
+		if i == 0 {
+			fmt.Fprintf(&b, "\nnotes on %s\n", s.Name())
+		}
+		fmt.Fprintf(&b, "  %s\n", n)
 	}
 	return b.String(), nil
 }

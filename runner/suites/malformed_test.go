@@ -97,7 +97,8 @@ func TestOddFiles(t *testing.T) {
 		notes []string
 	}{
 		{"byte order mark and CR LF", schema.Suite{Suite: "hellaswag"}, []string{"data/hellaswag/hellaswag.jsonl", "\ufeff" + strings.ReplaceAll(twoHellaSwag, "\n", "\r\n")}, 2,
-			[]string{"builtin:test/data/hellaswag/hellaswag.jsonl: begins with a byte order mark, left out", "builtin:test/data/hellaswag/hellaswag.jsonl: lines end in CR LF"}},
+			[]string{"builtin:test/data/hellaswag/hellaswag.jsonl: begins with a byte order mark, left out", "builtin:test/data/hellaswag/hellaswag.jsonl: lines end in CR LF",
+				"1 of 2 items has two choices of the same text (builtin:test/data/hellaswag/hellaswag.jsonl:2 0 and 1); of equal scores the first counts"}},
 		{"five choices", schema.Suite{Suite: "arc-c"}, []string{"ARC/ARC-c/ARC-Challenge-Test.jsonl", goodARC + five + numbered}, 2,
 			[]string{"builtin:test/ARC/ARC-c/ARC-Challenge-Test.jsonl: 1 of 3 rows do not have 4 choices and are left out, as opencompass does"}},
 		{"header row", schema.Suite{Suite: "mmlu"}, []string{"mmlu/test/anatomy_test.csv", "question,A,B,C,D,answer\n1,a,b,c,d,A\r\n2,a,b,c,d,B\r\n", "mmlu/dev/anatomy_dev.csv", "\ufeffinput,A,B,C,D,target\n" + dev}, 2,
@@ -105,6 +106,9 @@ func TestOddFiles(t *testing.T) {
 				"builtin:test/mmlu/dev/anatomy_dev.csv: its first row holds column names and was left out", "builtin:test/mmlu/dev/anatomy_dev.csv: begins with a byte order mark, left out"}},
 		{"boolean labels", schema.Suite{Suite: "boolq"}, []string{"boolq/val.jsonl", `{"question":"q","passage":"p","label":true}` + "\n" + `{"question":"q","passage":"p","label":false}` + "\n\n"}, 2,
 			[]string{`builtin:test/boolq/val.jsonl: labels are not the texts "true" and "false" of the published file; they are read as meant, where OpenCompass would take every one for No`}},
+		{"choices that are equal or empty", schema.Suite{Suite: "mmlu"}, []string{"mmlu/test/anatomy_test.csv", "1,a,b,b,b,A\n2,a,b,c,d,B\n3,x, ,x,\"\",C\n4,a,,c,d,A\n5,a,b,a,d,A\n6,c,c,a,d,A\n", "mmlu/dev/anatomy_dev.csv", dev}, 6,
+			[]string{"2 of 6 items have an empty choice (builtin:test/mmlu/test/anatomy_test.csv:3 B, builtin:test/mmlu/test/anatomy_test.csv:4 B)",
+				"4 of 6 items have two choices of the same text (builtin:test/mmlu/test/anatomy_test.csv:1 B and C, builtin:test/mmlu/test/anatomy_test.csv:3 A and C, builtin:test/mmlu/test/anatomy_test.csv:5 A and C, 1 more); of equal scores the first counts"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t, files(c.files...), c.suite)
@@ -126,7 +130,7 @@ func TestOddFiles(t *testing.T) {
 
 // Files that are not the published size are noted, but for the embedded ones.
 func TestSizesNoted(t *testing.T) {
-	root := files("hellaswag/hellaswag.jsonl", twoHellaSwag)
+	root := files("hellaswag/hellaswag.jsonl", strings.Replace(twoHellaSwag, `["x","x","z","x"]`, `["x","y","z","w"]`, 1))
 	root.Name = "my/data"
 	for limit, want := range map[int]string{0: "10042 items expected, 2 found", 1: "the first 1 items of each file only"} {
 		s := open(t, root, schema.Suite{Suite: "hellaswag", Limit: limit})

@@ -100,6 +100,7 @@ func (s *Suite) open() error {
 			return fmt.Errorf("every one of the gold answers is %s: the file's answers are missing or in another form than %q; if it is meant so, gold: same: true", g, s.prog.def.Gold.Path)
 		}
 	}
+	s.noteChoices()
 	if err := s.annotate(); err != nil {
 		return err
 	}
