@@ -20,6 +20,14 @@ func (c *checker) check(s *Spec) {
 	axes := c.checkAxes(s)
 	c.checkSchedules(s)
 	c.checkWarmup("train.warmup", s.Train.Warmup)
+	for _, a := range s.Matrix.Extra {
+		for i, v := range a.Values {
+			if w, ok := v.(float64); ok && a.Path == "train.warmup" {
+				c.checkWarmup(c.item("matrix.train.warmup", i), w)
+			}
+		}
+	}
+	c.checkSeeds(s)
 	c.checkData(s)
 	c.checkEval(s)
 	c.checkSamples(s)
@@ -138,6 +146,20 @@ func (c *checker) checkFloor(path, name string, floor float64, rates []float64) 
 func (c *checker) checkWarmup(path string, w float64) {
 	if w >= 1 && w != math.Floor(w) {
 		c.add(path, fmt.Sprintf("is %s", number(w)), "write a whole number of steps, or a share of all steps below 1")
+	}
+}
+
+// checkSeeds refuses several seeds where nothing is drawn: their cells would be
+// one training, counted as several.
+func (c *checker) checkSeeds(s *Spec) {
+	drawn := s.Data.Shuffle
+	for _, a := range s.Matrix.Extra {
+		if a.Path == "data.shuffle" {
+			drawn = slices.Contains(a.Values, any(true))
+		}
+	}
+	if len(s.Matrix.Seed) > 1 && !drawn {
+		c.add("matrix.seed", "changes no result while data.shuffle is false, since seeds draw the order of the items", "give one seed, or shuffle")
 	}
 }
 
