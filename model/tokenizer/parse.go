@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -88,8 +89,8 @@ func parse(r *jsonReader) (*document, error) {
 }
 
 // component reads {"type": ..., ...}, calling member for every field but type, which
-// may stand anywhere.
-func (r *jsonReader) component(field string, member func(typ, key string) error) (string, error) {
+// may stand anywhere. A type that is none of types is refused; want says what is read.
+func (r *jsonReader) component(field string, types []string, want string, member func(typ, key string) error) (string, error) {
 	r.next()
 	start := r.pos
 	typ, s := "", seen{}
@@ -110,6 +111,9 @@ func (r *jsonReader) component(field string, member func(typ, key string) error)
 	}
 	if typ == "" {
 		return "", r.failAt(start, field, "has no \"type\"")
+	}
+	if !slices.Contains(types, typ) {
+		return "", r.failAt(start, field, "%q is not supported; want %s", typ, want)
 	}
 	r.pos = start
 	return typ, r.object(field, func(k []byte) error {
@@ -175,7 +179,7 @@ func (d *document) parseNormalizer(r *jsonReader, field string, depth int) error
 	if depth > 4 {
 		return r.fail(field, "nested more than 4 deep")
 	}
-	typ, err := r.component(field, func(typ, key string) error {
+	typ, err := r.component(field, []string{"NFC", "Sequence"}, "null or NFC", func(typ, key string) error {
 		if typ == "Sequence" && key == "normalizers" {
 			return r.array(field, func(i int) error {
 				return d.parseNormalizer(r, fmt.Sprintf("%s.normalizers[%d]", field, i), depth+1)
@@ -183,15 +187,10 @@ func (d *document) parseNormalizer(r *jsonReader, field string, depth int) error
 		}
 		return r.fail(field+"."+key, "unsupported field of %s", typ)
 	})
-	switch {
-	case err != nil:
-		return err
-	case typ == "NFC":
+	if err == nil && typ == "NFC" {
 		d.nfc = true
-	case typ != "Sequence":
-		return r.fail(field, "%q is not supported; want null or NFC", typ)
 	}
-	return nil
+	return err
 }
 
 func (d *document) parsePreTokenizer(r *jsonReader, field string) error {
@@ -212,7 +211,8 @@ func (d *document) parseStep(r *jsonReader, field string, depth int) error {
 	start := r.pos
 	var split splitOptions
 	addPrefix, useRegex, digits := true, true, false
-	typ, err := r.component(field, func(typ, key string) (err error) {
+	types := []string{"ByteLevel", "Digits", "Split", "Sequence"}
+	typ, err := r.component(field, types, "ByteLevel, Split, Digits or a Sequence of them", func(typ, key string) (err error) {
 		at := field + "." + key
 		switch typ + "." + key {
 		case "Sequence.pretokenizers":
@@ -274,8 +274,6 @@ func (d *document) parseStep(r *jsonReader, field string, depth int) error {
 			return r.failAt(start, field, "%v", err)
 		}
 		d.steps = append(d.steps, st)
-	default:
-		return r.failAt(start, field, "%q is not supported; want ByteLevel, Split, Digits or a Sequence of them", typ)
 	}
 	return nil
 }
@@ -284,20 +282,15 @@ func (d *document) parseDecoder(r *jsonReader) error {
 	if r.null() {
 		return nil
 	}
-	r.next()
-	start := r.pos
-	typ, err := r.component("decoder", func(typ, key string) error {
+	d.decoder = true
+	_, err := r.component("decoder", []string{"ByteLevel"}, "ByteLevel", func(_, key string) error {
 		switch key {
 		case "add_prefix_space", "trim_offsets", "use_regex": // no effect in decoding
 			_, err := r.boolean("decoder." + key)
 			return err
 		}
-		return r.failAt(start, "decoder", "%q is not supported; want ByteLevel", typ)
+		return r.fail("decoder."+key, "unsupported field of ByteLevel")
 	})
-	if err == nil && typ != "ByteLevel" {
-		err = r.failAt(start, "decoder", "%q is not supported; want ByteLevel", typ)
-	}
-	d.decoder = true
 	return err
 }
 

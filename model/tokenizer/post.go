@@ -21,7 +21,8 @@ func (d *document) parsePost(r *jsonReader, field string, depth int) error {
 	trim, addPrefix := true, true
 	var single []templatePiece
 	special := map[string][]int32{}
-	typ, err := r.component(field, func(typ, key string) (err error) {
+	types := []string{"ByteLevel", "TemplateProcessing", "Sequence"}
+	typ, err := r.component(field, types, "ByteLevel, TemplateProcessing or a Sequence of them", func(typ, key string) (err error) {
 		at := field + "." + key
 		switch typ + "." + key {
 		case "Sequence.processors":
@@ -59,8 +60,6 @@ func (d *document) parsePost(r *jsonReader, field string, depth int) error {
 		}
 	case "TemplateProcessing":
 		return d.post.setTemplate(r, start, field, single, special)
-	default:
-		return r.failAt(start, field, "%q is not supported; want ByteLevel, TemplateProcessing or a Sequence of them", typ)
 	}
 	return nil
 }
