@@ -4,8 +4,8 @@ import (
 	"xrun/kernels"
 )
 
-// gradients is what the backward pass of a micro-batch writes: parameters'
-// gradients, and the buffers that carry gradients from block to block.
+// gradients holds the results of the backward pass of a micro-batch: the gradients of
+// parameters, and the buffers that pass gradients from block to block.
 type gradients struct {
 	w weights // of every parameter; F32
 
@@ -14,18 +14,18 @@ type gradients struct {
 	dnorm  kernels.Tensor // [T, hidden] of a norm's output
 	dprod  kernels.Tensor // [T, intermediate] of SwiGLU's result
 	dattn  kernels.Tensor // [T, heads*headDim] of attention's output
-	dattnA kernels.Tensor // the same as an operand, A; nil in F32
+	dattnA kernels.Tensor // dattn as an operand, A; nil in F32
 	dq     kernels.Tensor // [T, heads*headDim]
 	dk, dv kernels.Tensor // [T, kvHeads*headDim]
 	dRawQ  kernels.Tensor // [T, heads*headDim] before the norm of q; nil without one
 	dRawK  kernels.Tensor // [T, kvHeads*headDim]
-	dqA    kernels.Tensor // operands, A; nil in F32
+	dqA    kernels.Tensor // dq, dk and dv as operands, A; nil in F32
 	dkA    kernels.Tensor
 	dvA    kernels.Tensor
 }
 
-// operand rounds d to the model's precision, into buf. In F32 there is no buf
-// and d itself is the operand.
+// operand rounds d to the model's precision, into buf. In F32 buf is nil and d itself is
+// the operand.
 func (m *Model) operand(buf, d kernels.Tensor) kernels.Tensor {
 	if buf == nil {
 		return d
@@ -42,8 +42,8 @@ func (m *Model) linearGrad(g linear, dy, x kernels.Tensor, starts []int32, carry
 	}
 }
 
-// mlpGrad is the gradient of mlp. On entry g.dx is the gradient of the block's
-// output, on return that of a.x1. gate and up are overwritten by theirs.
+// mlpGrad is the gradient of mlp. On entry g.dx is the gradient of the block's output, on
+// return that of a.x1. gate and up are overwritten by their gradients.
 func (m *Model) mlpGrad(l, dl *layer, a *activations, s *scratch, g *gradients, starts []int32, carry bool) {
 	dy := m.operand(g.dxA, g.dx)
 	m.e.SwiGLU(s.prod, a.gate, a.up)
@@ -82,9 +82,9 @@ func (m *Model) attentionGrad(l, dl *layer, a *activations, s *scratch, g *gradi
 	m.e.RMSNormGrad(g.dx, dl.inputNorm, g.dnorm, a.x, l.inputNorm, m.eps(), carry)
 }
 
-// headGrad takes the gradient d of q or k, which it overwrites, back through the
-// rotary embedding and, if there is one, the norm of raw, and returns it as an
-// operand, in buf if that is not nil.
+// headGrad propagates the gradient d of q or k back through the rotary embedding and, if
+// there is one, the norm of raw. It overwrites d and returns the result as an operand, in
+// buf if that is not nil.
 func (m *Model) headGrad(buf, d, dRaw, raw, norm, dNorm kernels.Tensor, b *batch, carry bool) kernels.Tensor {
 	turned := d
 	if norm == nil && buf != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The architectures that are implemented, by transformers' class names.
+// The supported architectures, by transformers' class names.
 const (
 	Qwen2 = "Qwen2ForCausalLM"
 	Qwen3 = "Qwen3ForCausalLM"
@@ -19,15 +19,15 @@ const (
 
 var architectures = []string{Qwen2, Qwen3, Llama}
 
-// oneOf lists names in a sentence: a, b or c.
+// oneOf joins names as in "a, b or c".
 func oneOf(names []string) string {
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// Config is what a transformers directory's config.json says about a
-// decoder-only model, reduced to what changes numbers. Its JSON form is part
-// of content keys; field names and order are therefore fixed.
+// Config describes a decoder-only model: the fields of a transformers directory's
+// config.json that affect numbers. Its JSON form is part of content keys, so field names
+// and order must not change.
 type Config struct {
 	Architecture string `json:"architecture"` // Qwen2, Qwen3 or Llama
 
@@ -38,7 +38,7 @@ type Config struct {
 	Heads        int `json:"heads"`
 	KVHeads      int `json:"kv_heads"`
 	HeadDim      int `json:"head_dim"`
-	MaxPositions int `json:"max_positions"` // the context the model was made for; not enforced
+	MaxPositions int `json:"max_positions"` // the intended context length; not enforced
 
 	RopeTheta float64 `json:"rope_theta"`
 	// RopeScaling is nil unless the frequencies are scaled.
@@ -58,8 +58,8 @@ type Config struct {
 	Pad int32   `json:"pad"` // -1: none
 }
 
-// RopeScaling is the scaling of rotary frequencies by which Llama 3 was extended
-// to longer contexts, transformers' rope_type "llama3". See [Config.RotaryFrequency].
+// RopeScaling is the scaling of rotary frequencies that extends Llama 3 to longer
+// contexts, transformers' rope_type "llama3". See [Config.RotaryFrequency].
 type RopeScaling struct {
 	Factor        float64 `json:"factor"`
 	LowFreq       float64 `json:"low_freq_factor"`
@@ -85,8 +85,8 @@ func (s *RopeScaling) validate(field string) error {
 	return nil
 }
 
-// Validate checks that the sizes fit together and are within what the file
-// formats and 32-bit ids can hold.
+// Validate checks that the sizes are consistent and within the limits of the file formats
+// and of 32-bit ids.
 func (c Config) Validate() error {
 	for _, d := range []struct {
 		name   string
@@ -119,10 +119,10 @@ func (c Config) Validate() error {
 		}
 	}
 	if !(c.NormEps >= 0) || math.IsInf(c.NormEps, 0) {
-		return fmt.Errorf("rms_norm_eps is %v; want a number, not negative", c.NormEps)
+		return fmt.Errorf("rms_norm_eps is %v; want a non-negative number", c.NormEps)
 	}
 	if !(c.InitRange >= 0) || math.IsInf(c.InitRange, 0) {
-		return fmt.Errorf("initializer_range is %v; want a number, not negative", c.InitRange)
+		return fmt.Errorf("initializer_range is %v; want a non-negative number", c.InitRange)
 	}
 	if c.Architecture == Qwen2 && (!c.QKVBias || c.OutputBias || c.MLPBias) {
 		return errors.New("a Qwen2 model has biases on q, k and v, and no others")
@@ -139,7 +139,7 @@ func (c Config) Validate() error {
 func (c Config) qDim() int  { return c.Heads * c.HeadDim }
 func (c Config) kvDim() int { return c.KVHeads * c.HeadDim }
 
-// headNorms reports whether each head's query and key are normed before the rotary
+// headNorms reports whether each head's query and key are normalized before the rotary
 // embedding.
 func (c Config) headNorms() bool { return c.Architecture == Qwen3 }
 
@@ -184,7 +184,7 @@ func (c Config) marshalGeneration() ([]byte, error) {
 	return c.withTokens(map[string]any{"_from_model_config": true})
 }
 
-// withTokens adds the special tokens, which both files name, and returns the JSON.
+// withTokens adds the special tokens, which both files contain, and returns the JSON.
 func (c Config) withTokens(m map[string]any) ([]byte, error) {
 	if c.BOS >= 0 {
 		m["bos_token_id"] = c.BOS

@@ -76,9 +76,9 @@ func (v *ids) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ReadConfig reads config.json, and the end tokens of generation_config.json
-// where there is one. A trait that changes logits and is not implemented is an
-// error that names its field.
+// ReadConfig reads config.json, and the end tokens of generation_config.json if there is
+// one. If the model needs something that affects logits and is not implemented, the
+// error names the field.
 func ReadConfig(fsys fs.FS) (Config, error) {
 	var f configFile
 	text, err := readJSON(fsys, "config.json", &f)
@@ -107,10 +107,10 @@ func ReadConfig(fsys fs.FS) (Config, error) {
 	return c, nil
 }
 
-// firstWord of an error of configFile.config is the field at fault.
+// firstWord matches the first word of an error of configFile.config, the field at fault.
 var firstWord = regexp.MustCompile(`^\w+`)
 
-// readJSON fills v and returns the file's text.
+// readJSON decodes a file into v and returns its text.
 func readJSON(fsys fs.FS, name string, v any) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -137,8 +137,8 @@ func readJSON(fsys fs.FS, name string, v any) ([]byte, error) {
 	return text, nil
 }
 
-// lineOf returns ":LINE" of a member of the object in text, "" if it has none of
-// that name. field may lead on into the member: "name.more".
+// lineOf returns ":LINE" for a member of the object in text, or "" if it has no member of
+// that name. field may be a path into the member, as in "name.more".
 func lineOf(text []byte, field string) string {
 	name, _, _ := strings.Cut(field, ".")
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -156,7 +156,7 @@ func lineOf(text []byte, field string) string {
 	return ""
 }
 
-// wrongKind says in JSON's words what a member is and what it must be.
+// wrongKind describes, in JSON's terms, what a member is and what it must be.
 func wrongKind(e *json.UnmarshalTypeError) string {
 	field, is := e.Field, e.Value
 	if field == "" {
@@ -181,7 +181,7 @@ func wrongKind(e *json.UnmarshalTypeError) string {
 	return fmt.Sprintf("%s is %s; want %s", field, is, want)
 }
 
-// config checks the file and reduces it to a Config.
+// config checks the file and converts it to a Config.
 func (f *configFile) config() (Config, error) {
 	arch, err := f.architecture()
 	if err != nil {
@@ -211,7 +211,7 @@ func (f *configFile) config() (Config, error) {
 	}
 	if f.HeadDim != nil {
 		c.HeadDim = *f.HeadDim
-	} else if arch == Qwen3 { // where it does not follow from hidden_size
+	} else if arch == Qwen3 { // transformers' default
 		c.HeadDim = 128
 	} else if c.Heads > 0 {
 		c.HeadDim = c.Hidden / c.Heads
@@ -244,15 +244,15 @@ func (f *configFile) architecture() (string, error) {
 	}
 	arch := f.Architectures[0]
 	if !slices.Contains(architectures, arch) {
-		return "", fmt.Errorf("architectures is %q; want %s, no other is implemented", arch, oneOf(architectures))
+		return "", fmt.Errorf("architectures is %q; only %s are implemented", arch, oneOf(architectures))
 	}
 	if f.ModelType != "" && types[f.ModelType] != arch {
-		return "", fmt.Errorf("model_type %q does not fit architectures %q", f.ModelType, arch)
+		return "", fmt.Errorf("model_type %q does not match architectures %q", f.ModelType, arch)
 	}
 	return arch, nil
 }
 
-// unsupported names the first trait that would change logits, or training, and
+// unsupported returns an error for the first setting that affects logits or training and
 // is not implemented.
 func (f *configFile) unsupported() error {
 	if a := or(f.Activation, "silu"); a != "silu" && a != "swish" {
@@ -288,9 +288,9 @@ func (f *configFile) unsupported() error {
 	return nil
 }
 
-// rope finds the base of the rotary frequencies, and their scaling if there is one:
-// rope_parameters of transformers 5, or rope_theta and rope_scaling of transformers
-// 4. Where a file has both, they must agree.
+// rope returns the base of the rotary frequencies and their scaling, if any, from
+// rope_parameters of transformers 5 or from rope_theta and rope_scaling of transformers
+// 4. If a file has both, they must agree.
 func (f *configFile) rope() (float64, *RopeScaling, error) {
 	theta, scaling := f.RopeTheta, (*RopeScaling)(nil)
 	for _, r := range []struct {
@@ -329,7 +329,7 @@ func (f *configFile) rope() (float64, *RopeScaling, error) {
 	return or(theta, 10_000), scaling, nil
 }
 
-// ropeType is the kind of scaling that m names, nil if it names none.
+// ropeType returns the kind of scaling named by m, or nil.
 func ropeType(m map[string]any) any {
 	if t := m["rope_type"]; t != nil {
 		return t
@@ -337,7 +337,7 @@ func ropeType(m map[string]any) any {
 	return m["type"]
 }
 
-// unsupportedRope names what m asks for and is not implemented.
+// unsupportedRope returns an error for the first setting in m that is not implemented.
 func unsupportedRope(field string, m map[string]any) error {
 	for _, key := range []string{"rope_type", "type"} {
 		if t := m[key]; t != nil && t != "default" && t != "llama3" {

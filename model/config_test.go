@@ -115,7 +115,7 @@ func TestReadConfigRefuses(t *testing.T) {
 		{"is_encoder_decoder is true", set(`"is_encoder_decoder": true`)},
 		{"add_cross_attention is true", set(`"add_cross_attention": true`)},
 		{`architectures is "GemmaForCausalLM"`, change("Qwen2ForCausalLM", "GemmaForCausalLM")},
-		{`model_type "llama" does not fit`, change(`"qwen2"`, `"llama"`)},
+		{`model_type "llama" does not match`, change(`"qwen2"`, `"llama"`)},
 		{"vocab_size is missing", change(`"vocab_size": 101,`, "")},
 		{"num_hidden_layers is 1000000000", change(`"num_hidden_layers": 3`, `"num_hidden_layers": 1000000000`)},
 		{"not a multiple of num_key_value_heads", change(`"num_key_value_heads": 2`, `"num_key_value_heads": 4`)},
@@ -217,7 +217,7 @@ func TestLoadErrors(t *testing.T) {
 			}
 			return n, nil, nil
 		}},
-		{`tensor "model.norm.weight" has shape [6 6]; config.json asks for [36]`, func(n string) (string, func([]float32), []int) {
+		{`tensor "model.norm.weight" has shape [6 6]; config.json requires [36]`, func(n string) (string, func([]float32), []int) {
 			if n == "model.norm.weight" {
 				return n, nil, []int{6, 6}
 			}

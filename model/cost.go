@@ -2,8 +2,8 @@ package model
 
 import "xrun/kernels"
 
-// MatmulParams returns the number of weights in matrix products of one token:
-// all matrices but the embedding, the head included.
+// MatmulParams returns the number of weights in the matrix products of one token: those of
+// all matrices, including the head, but not the embedding.
 func (c Config) MatmulParams() int64 {
 	block := int64(c.Hidden) * int64(2*c.qDim()+2*c.kvDim()+3*c.Intermediate)
 	return int64(c.Layers)*block + c.headParams()
@@ -11,8 +11,8 @@ func (c Config) MatmulParams() int64 {
 
 func (c Config) headParams() int64 { return int64(c.Hidden) * int64(c.Vocab) }
 
-// Matrices returns the rows and columns of the weight matrices that tokens are
-// multiplied by, the head included: of a tied one, the embedding's.
+// Matrices returns the rows and columns of the weight matrices that tokens are multiplied
+// by. They include the head, which is the embedding if it is tied.
 func (c Config) Matrices() [][2]int {
 	var out [][2]int
 	c.eachParam(&weights{}, func(_ string, shape []int, _ *kernels.Tensor) {
@@ -26,15 +26,15 @@ func (c Config) Matrices() [][2]int {
 	return out
 }
 
-// lastMLPParams are the weights that see label rows only, besides the head.
+// lastMLPParams returns the number of weights, besides the head, that are applied to label
+// rows only.
 func (c Config) lastMLPParams() int64 { return 3 * int64(c.Hidden) * int64(c.Intermediate) }
 
-// ForwardFLOPs returns the floating-point operations of a forward pass over one
-// sequence of tokens behind past tokens that are cached, with rows of logits
-// wanted; a fused multiply-add counts as two. Norms, softmax and the like are
-// left out.
+// ForwardFLOPs returns the floating-point operations of a forward pass over one sequence
+// of tokens after past cached tokens, with the given number of rows of logits. A fused
+// multiply-add counts as two. Norms, softmax and similar operations are not counted.
 func (c Config) ForwardFLOPs(tokens, past, rows int) float64 {
-	// Conversions keep products and sums apart: arm64 would fuse them.
+	// The conversions keep arm64 from fusing products and sums.
 	T, R := float64(tokens), float64(rows)
 	body := float64(2 * T * float64(c.MatmulParams()-c.headParams()-c.lastMLPParams()))
 	tail := float64(2 * R * float64(c.lastMLPParams()+c.headParams()))
@@ -42,27 +42,27 @@ func (c Config) ForwardFLOPs(tokens, past, rows int) float64 {
 	return body + tail + float64(4*pairs*float64(c.qDim()*c.Layers))
 }
 
-// TrainFLOPs returns the operations of training on tokens, all of them labels,
-// with so many pairs of a query and a key that it sees, T(T+1)/2 of a row of T
-// tokens: three times the forward products, and attention's scores once more.
+// TrainFLOPs returns the operations of training on tokens, all of them labels: three times
+// the forward products, and attention's scores once more. pairs is the number of pairs of
+// a query and a key that it sees, T(T+1)/2 for a row of T tokens.
 func TrainFLOPs(c Config, tokens int64, pairs float64) float64 {
 	return float64(6*float64(tokens)*float64(c.MatmulParams())) + float64(14*pairs*float64(c.qDim()*c.Layers))
 }
 
-// TrainBytes is the memory that a model and its trainer take from the engine,
-// by purpose. The engine's own scratch memory is not in it.
+// TrainBytes is the memory that a model and its trainer allocate from the engine, by
+// purpose. It does not include the engine's own scratch memory.
 type TrainBytes struct {
 	Weights     int64 // float32
-	Gradients   int64 // float32, those of the looked-up rows included
-	Moments     int64 // both of AdamW, float32
+	Gradients   int64 // float32, including those of looked-up rows
+	Moments     int64 // both moments of AdamW, float32
 	Activations int64 // of a micro-batch, and the rotary table
 }
 
 // Total returns the sum.
 func (b TrainBytes) Total() int64 { return b.Weights + b.Gradients + b.Moments + b.Activations }
 
-// TrainMemory predicts the memory of training on steps up to an extent, with so
-// many blocks computed again.
+// TrainMemory predicts the memory of training on steps up to the extent e, with the given
+// number of recomputed blocks.
 func TrainMemory(c Config, precision kernels.DType, recompute int, e Extent) TrainBytes {
 	b := TrainBytes{Weights: 4 * c.Parameters(), Moments: 8 * c.Parameters()}
 	b.Gradients = 4*c.Parameters() + 4*int64(c.Hidden)*int64(sinkRows+min(e.Step, c.Vocab))
@@ -73,9 +73,9 @@ func TrainMemory(c Config, precision kernels.DType, recompute int, e Extent) Tra
 	return b
 }
 
-// InferMemory predicts the bytes that scoring or generation take from the engine,
-// beside the model's weights, for passes of tokens tokens with rows of logits wanted,
-// and cached tokens of keys and values.
+// InferMemory predicts the bytes that scoring or generation allocate from the engine,
+// beside the model's weights, for passes of the given numbers of tokens and rows of
+// logits, and the given number of tokens with cached keys and values.
 func InferMemory(c Config, precision kernels.DType, tokens, rows, cached int) int64 {
 	size, T := int64(precision.Size()), int64(tokens)
 	bytes := T * (4*int64(c.Hidden) + size*int64(2*c.qDim()+2*c.kvDim()+2*c.Intermediate+c.Hidden))

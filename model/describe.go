@@ -8,7 +8,7 @@ import (
 	"xrun/kernels"
 )
 
-// Parameters returns the number of parameters; a tied head is counted once.
+// Parameters returns the number of parameters. A tied head counts once.
 func (c Config) Parameters() int64 {
 	var n int64
 	c.eachParam(&weights{}, func(_ string, shape []int, _ *kernels.Tensor) {
@@ -29,7 +29,7 @@ func (c Config) normType(n int) string {
 	return fmt.Sprintf("%sRMSNorm((%d,), eps=%s)", c.className(), n, pythonFloat(c.NormEps))
 }
 
-// pythonFloat prints a number as Python's repr does for small exponents.
+// pythonFloat formats a number as Python's repr does for small exponents.
 func pythonFloat(v float64) string {
 	if v != 0 && (v < 1e-4 || v >= 1e16) {
 		return strconv.FormatFloat(v, 'e', -1, 64)
@@ -85,7 +85,7 @@ func (c Config) Describe() string {
 	return strings.Join(lines, "\n")
 }
 
-// padding is how torch prints an embedding's padding_idx.
+// padding returns an embedding's padding_idx as torch prints it.
 func (c Config) padding() string {
 	if c.Pad < 0 {
 		return ""

@@ -12,27 +12,27 @@ import (
 	"xrun/kernels/num"
 )
 
-// GenerateOptions say how text is continued.
+// GenerateOptions configure generation.
 type GenerateOptions struct {
-	MaxNew int // new tokens at most
-	// EOS ends a sequence; the end token is part of the result. Empty: none.
+	MaxNew int // maximum number of new tokens
+	// EOS lists the tokens that end a sequence; the end token is part of the result.
 	EOS []int32
 
-	// Temperature 0 is greedy: the lowest id among the largest logits. Above
-	// it, TopK > 0 keeps the TopK largest logits, and 0 < TopP < 1 the
-	// smallest set of largest probabilities that reaches TopP.
+	// Temperature 0 is greedy: it picks the lowest id among the largest logits. With a
+	// higher temperature, TopK > 0 keeps the TopK largest logits, and 0 < TopP < 1
+	// keeps the smallest set of largest probabilities that reaches TopP.
 	Temperature float64
 	TopK        int
 	TopP        float64
 	Seed        uint64
 
-	// Stop, if set, is asked after each new token whether the new tokens of a
-	// prompt so far end it, as an end token would.
+	// Stop, if set, is called after each new token with all new tokens of its prompt.
+	// If it returns true, the sequence ends, as at an end token.
 	Stop func(prompt int, generated []int32) bool
-	// OnToken, if set, is called with each new token as it is known.
+	// OnToken, if set, is called with each new token as soon as it is known.
 	OnToken func(prompt int, token int32)
-	// Interrupted, if set, is asked before each forward pass; its error ends the
-	// work. The Err method of a context is one.
+	// Interrupted, if set, is called before each forward pass; an error from it ends
+	// the work. The Err method of a context can be used.
 	Interrupted func() error
 }
 
@@ -41,7 +41,7 @@ func (o *GenerateOptions) validate(vocab int) error {
 	case o.MaxNew < 0:
 		return fmt.Errorf("generating: %d new tokens; want at least 0", o.MaxNew)
 	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 0):
-		return fmt.Errorf("generating: temperature is %v; want a number, not negative", o.Temperature)
+		return fmt.Errorf("generating: temperature is %v; want a non-negative number", o.Temperature)
 	case o.TopK < 0:
 		return fmt.Errorf("generating: top-k is %d; want at least 0", o.TopK)
 	case !(o.TopP >= 0 && o.TopP <= 1):
@@ -55,21 +55,21 @@ func (o *GenerateOptions) validate(vocab int) error {
 	return nil
 }
 
-// generateGroup is how many sequences are continued together. Each has a
-// cache; a result never depends on its neighbours.
+// generateGroup is the number of sequences that are continued together. Each has a cache.
+// Results do not depend on the other sequences.
 const generateGroup = 32
 
 // Generate continues each prompt, positions from 0, and returns the new tokens.
 // A prompt must have at least one token.
 //
-// Sampling, when Temperature > 0: logits (float32) divided by Temperature in
-// float64; tokens sorted by that, lowest id first among equals; the first TopK
-// kept; p = exp(z - z₀) in float64, summed in this order; under TopP the
-// shortest prefix whose sum reaches TopP of the whole is kept; a uniform number
-// u in [0, 1) times the kept sum picks the first token whose running sum
-// exceeds it. The u of new token i is draw i of the Philox stream (Seed,
-// PurposeSample, digest of the prompt), the digest being FNV-1a 64 over the
-// prompt's ids, 4 bytes little-endian each.
+// Sampling, if Temperature > 0, works as follows. Logits (float32) are divided by
+// Temperature in float64, giving z. Tokens are sorted by descending z, lowest id first
+// among equals, and the first TopK kept. p = exp(z - z₀) is computed in float64 and summed
+// in this order. With TopP, the shortest prefix whose sum reaches TopP of the whole is
+// kept. Then u in [0, 1) times the kept sum selects the first token whose running sum
+// exceeds it. The u of new token i is draw i of the Philox stream (Seed, PurposeSample,
+// digest of the prompt), where the digest is FNV-1a 64 over the prompt's ids, 4 bytes
+// little-endian each.
 func (m *Model) Generate(prompts [][]int32, o GenerateOptions) ([][]int32, error) {
 	if err := o.validate(m.Config.Vocab); err != nil {
 		return nil, err
@@ -104,9 +104,9 @@ func (m *Model) Generate(prompts [][]int32, o GenerateOptions) ([][]int32, error
 	return out, nil
 }
 
-// sequence is one text in the making and its cache of keys and values.
+// sequence is one text being generated, with its cache of keys and values.
 type sequence struct {
-	prompt int // its number
+	prompt int // index of the prompt
 	next   []int32
 	length int              // tokens in the cache
 	k, v   []kernels.Tensor // by layer, [len(prompt)+MaxNew, kvHeads*headDim]
@@ -120,12 +120,12 @@ func (s *sequence) free(e kernels.Engine) {
 	e.Free(s.v...)
 }
 
-// generation continues a group of sequences in step; it is their kvStore.
+// generation continues a group of sequences together. It is their kvStore.
 type generation struct {
 	m    *Model
 	o    *GenerateOptions
 	all  []*sequence
-	live []*sequence // of the current batch, in its order
+	live []*sequence // sequences of the current batch, in order
 	b    batch
 }
 
@@ -135,7 +135,7 @@ func (g *generation) add(prompt int, tokens []int32) {
 		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(id)))
 	}
 	s := &sequence{prompt: prompt, next: tokens, draws: num.NewPhilox(g.o.Seed, PurposeSample, h.Sum64())}
-	room := len(tokens) + g.o.MaxNew - 1 // the last new token is not computed
+	room := len(tokens) + g.o.MaxNew - 1 // the last new token is not fed back
 	for range g.m.Config.Layers {
 		s.k = append(s.k, g.m.e.New(g.m.Precision, room, g.m.Config.kvDim()))
 		s.v = append(s.v, g.m.e.New(g.m.Precision, room, g.m.Config.kvDim()))
@@ -164,8 +164,8 @@ func (g *generation) keep(layer int, k, v kernels.Tensor) {
 	}
 }
 
-// run first computes the prompts, as many at once as a batch takes, then one
-// token of every live sequence at a time.
+// run first computes the prompts, as many at once as fit in a batch, then one token of
+// every live sequence at a time.
 func (g *generation) run() error {
 	for lo := 0; lo < len(g.all); {
 		tokens, hi := len(g.all[lo].next), lo+1
@@ -194,8 +194,7 @@ func (g *generation) run() error {
 	}
 }
 
-// advance computes the next tokens of some sequences and picks one new token
-// for each.
+// advance computes the next tokens of some sequences and picks a new token for each.
 func (g *generation) advance(live []*sequence) error {
 	if g.o.Interrupted != nil {
 		if err := g.o.Interrupted(); err != nil {
@@ -249,7 +248,7 @@ func (g *generation) pick(x kernels.Tensor) ([]int32, error) {
 	return picked, e.Sync()
 }
 
-// sample picks an id by the procedure that Generate documents.
+// sample picks an id as documented at Generate.
 func sample(logits []float32, o *GenerateOptions, u float64) int32 {
 	z, order := make([]float64, len(logits)), make([]int32, len(logits))
 	for i, v := range logits {

@@ -2,26 +2,25 @@ package model
 
 import "fmt"
 
-// Row is one training item: its tokens, of which the first Prompt are the
-// prompt and the others the output.
+// Row is one training item: its tokens, of which the first Prompt are the prompt and the
+// rest the output.
 type Row struct {
 	Tokens []int32
 	Prompt int
 }
 
-// RowLoss is the summed cross-entropy of one row, in nats, over the targets
-// among its prompt tokens and among its output tokens. The first token of a
-// row is never a target.
+// RowLoss is the cross-entropy of one row, in nats, summed separately over the targets
+// among its prompt tokens and among its output tokens. The first token of a row is never
+// a target.
 type RowLoss struct {
 	PromptCE, OutputCE         float64
 	PromptTokens, OutputTokens int
 }
 
-// batchTokens is how many tokens a forward pass takes at once where nothing
-// else bounds it.
+// batchTokens is the number of tokens in a forward pass where nothing else bounds it.
 const batchTokens = 2048
 
-// HeldOutTokens returns the most tokens that HeldOut computes at once.
+// HeldOutTokens returns the largest number of tokens that HeldOut computes at once.
 func HeldOutTokens(rows []Row) int {
 	most, n := 0, 0
 	for _, r := range rows {
@@ -37,8 +36,8 @@ func HeldOutTokens(rows []Row) int {
 	return most
 }
 
-// HeldOut computes the losses of rows without training on them, positions from
-// 0. Sums are float64, in order of the tokens.
+// HeldOut computes the losses of rows without training on them. Positions start at 0. Sums
+// are float64, in the order of the tokens.
 func (m *Model) HeldOut(rows []Row) ([]RowLoss, error) {
 	for i, r := range rows {
 		if err := m.checkRow(r); err != nil {
@@ -88,7 +87,7 @@ func (m *Model) HeldOut(rows []Row) ([]RowLoss, error) {
 	return out, nil
 }
 
-// checkRow reports a row that cannot be computed.
+// checkRow returns an error if a row cannot be computed.
 func (m *Model) checkRow(r Row) error {
 	if r.Prompt < 0 || r.Prompt > len(r.Tokens) {
 		return fmt.Errorf("its prompt is %d tokens of %d", r.Prompt, len(r.Tokens))

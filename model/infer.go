@@ -4,13 +4,13 @@ import (
 	"xrun/kernels"
 )
 
-// inference is the buffers of a forward pass without a gradient. They serve
-// every block in turn, grow to the largest batch seen and stay.
+// inference holds the buffers of a forward pass without a gradient. All blocks use the
+// same ones. They grow to the largest batch and are kept.
 type inference struct {
 	tokens, wanted int // capacity in rows
 	a              activations
 	s              scratch
-	x              kernels.Tensor // [wanted, hidden] the rows whose logits are wanted
+	x              kernels.Tensor // [wanted, hidden] rows whose logits are wanted
 	norm           kernels.Tensor // [wanted, hidden] A, after the final norm
 }
 
@@ -23,7 +23,7 @@ func (f *inference) free(e kernels.Engine) {
 	*f = inference{}
 }
 
-// newScratch allocates the values of one block for T tokens.
+// newScratch allocates the scratch memory of a block for the given number of tokens.
 func newScratch(e kernels.Engine, c Config, p kernels.DType, tokens int) scratch {
 	s := scratch{norm: e.New(p, tokens, c.Hidden), prod: e.New(p, tokens, c.Intermediate)}
 	if p != kernels.F32 {
@@ -53,13 +53,12 @@ func (m *Model) reserve(tokens, wanted int) {
 	}
 }
 
-// kvStore is where a forward pass finds earlier keys and values and leaves its
-// own.
+// kvStore provides a forward pass with earlier keys and values and stores its own.
 type kvStore interface {
-	// sequences returns the batch's sequences with what precedes them.
+	// sequences returns the batch's sequences with their past keys and values.
 	sequences(layer int) []kernels.Sequence
-	// keep is called with k and v [T, kvHeads*headDim] of the batch, which the
-	// next layer overwrites.
+	// keep is called with k and v [T, kvHeads*headDim] of the batch. The next layer
+	// overwrites them.
 	keep(layer int, k, v kernels.Tensor)
 }
 
@@ -69,10 +68,9 @@ type noPast []kernels.Sequence
 func (n noPast) sequences(int) []kernels.Sequence         { return n }
 func (n noPast) keep(int, kernels.Tensor, kernels.Tensor) {}
 
-// forward runs a batch and returns the final-norm output of the wanted rows
-// (ascending), [len(wanted), hidden] in the model's precision, valid until the
-// next call. With no wanted row it returns nil, having computed the keys and
-// values only.
+// forward runs a batch and returns the output of the final norm for the wanted rows, which
+// must ascend: [len(wanted), hidden] in the model's precision, valid until the next call.
+// If no row is wanted it computes only the keys and values and returns nil.
 func (m *Model) forward(b *batch, kv kvStore, wanted []int32) kernels.Tensor {
 	T, R := len(b.ids), len(wanted)
 	m.reserve(T, R)
@@ -88,7 +86,7 @@ func (m *Model) forward(b *batch, kv kvStore, wanted []int32) kernels.Tensor {
 			return nil
 		}
 		m.attend(l, &a, kv.sequences(i))
-		if i == last { // only wanted rows go on
+		if i == last { // continue with the wanted rows only
 			m.e.GatherRows(rows(m.infer.x, R), a.x1, wanted)
 			a.x1, a.up, s = rows(m.infer.x, R), rows(a.up, R), s.rows(R)
 		}

@@ -11,17 +11,17 @@ import (
 	"xrun/model/safetensors"
 )
 
-// Load reads a transformers directory: config.json and its safetensors files.
-// Weights of any floating-point type become float32. A tensor that is missing,
-// of the wrong shape, unknown to the architecture, or that holds a NaN or an
-// infinity is an error, and so is a tied head stored with other values.
+// Load reads a transformers directory: config.json and its safetensors files. Weights of
+// any floating-point type become float32. It is an error if a tensor is missing, has the
+// wrong shape, is unknown to the architecture or holds a NaN or an infinity, or if a tied
+// head is stored with other values than the embedding.
 func Load(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
 	return load(e, fsys, precision, false)
 }
 
-// LoadFrozen is [Load] for a model that is not to be trained. In bf16 it keeps
-// the matrices in bf16, in half the memory and read in half the time; what it
-// computes has the same bits.
+// LoadFrozen is [Load] for a model that will not be trained. In bf16 it stores the
+// matrices in bf16, which takes half the memory and half the time to read. Results have
+// the same bits.
 func LoadFrozen(e kernels.Engine, fsys fs.FS, precision kernels.DType) (*Model, error) {
 	return load(e, fsys, precision, true)
 }
@@ -50,8 +50,8 @@ func load(e kernels.Engine, fsys fs.FS, precision kernels.DType, frozen bool) (*
 	return m, nil
 }
 
-// CheckWeights reads the headers of a transformers directory's safetensors files
-// and reports what Load would refuse about them, values aside.
+// CheckWeights reads the headers of a transformers directory's safetensors files and
+// returns the error that Load would return, except for errors in the values.
 func CheckWeights(fsys fs.FS) error {
 	c, err := ReadConfig(fsys)
 	if err != nil {
@@ -65,8 +65,8 @@ func CheckWeights(fsys fs.FS) error {
 	return c.checkTensors(set)
 }
 
-// checkTensors compares the stored tensors with those the configuration asks
-// for, before any memory is taken.
+// checkTensors compares the stored tensors with those that the configuration requires,
+// before any memory is allocated.
 func (c Config) checkTensors(set *safetensors.Set) error {
 	known, err := map[string]bool{}, error(nil)
 	c.eachParam(&weights{}, func(name string, shape []int, _ *kernels.Tensor) {
@@ -75,16 +75,16 @@ func (c Config) checkTensors(set *safetensors.Set) error {
 		switch {
 		case err != nil:
 		case !ok:
-			err = fmt.Errorf("loading weights: tensor %q is missing; config.json (%s) asks for it", name, c.Architecture)
+			err = fmt.Errorf("loading weights: tensor %q is missing; config.json (%s) requires it", name, c.Architecture)
 		case !slices.Equal(info.Shape, shape):
-			err = fmt.Errorf("loading weights: %s: byte %d: tensor %q has shape %v; config.json asks for %v", info.File, info.Offset, name, info.Shape, shape)
+			err = fmt.Errorf("loading weights: %s: byte %d: tensor %q has shape %v; config.json requires %v", info.File, info.Offset, name, info.Shape, shape)
 		}
 	})
 	if err != nil {
 		return err
 	}
 	for _, name := range set.Names() {
-		// Old Llama files hold the rotary frequencies, which nobody reads; a tied
+		// Old Llama files contain the rotary frequencies, which are not used. A tied
 		// model's file may repeat the embedding as its head (see checkTied).
 		if known[name] || strings.HasSuffix(name, ".rotary_emb.inv_freq") || c.Tied && name == "lm_head.weight" {
 			continue
@@ -121,8 +121,8 @@ func (m *Model) read(set *safetensors.Set) error {
 	return m.e.Sync()
 }
 
-// checkTied refuses a stored head that is not the embedding it is tied to. Since
-// its version 5, transformers computes with such a head, whatever config.json says.
+// checkTied returns an error if a stored head differs from the embedding it is tied to.
+// Since version 5, transformers uses such a head, whatever config.json says.
 func (m *Model) checkTied(set *safetensors.Set) error {
 	const name, embedding = "lm_head.weight", "model.embed_tokens.weight"
 	info, ok := set.Info(name)
@@ -148,7 +148,7 @@ func (m *Model) checkTied(set *safetensors.Set) error {
 	return nil
 }
 
-// unravel turns a row-major index into one per dimension.
+// unravel converts a row-major index to one index per dimension.
 func unravel(i int, shape []int) []int {
 	out := make([]int, len(shape))
 	for d := len(shape) - 1; d >= 0; d-- {

@@ -6,9 +6,9 @@ import (
 	"xrun/kernels"
 )
 
-// Logits computes the logits of every token of one sequence whose first token
-// stands at the given position: [len(tokens)][vocab]. It is meant for
-// inspection and tests; scoring never holds so much (see LogProbs).
+// Logits computes the logits of every token of one sequence, [len(tokens)][vocab]. The
+// first token is at the given position. It is meant for inspection and tests; LogProbs
+// never holds all logits.
 func (m *Model) Logits(tokens []int32, position int) ([][]float32, error) {
 	if position < 0 {
 		return nil, fmt.Errorf("computing logits: position %d is negative", position)

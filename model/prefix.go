@@ -2,32 +2,32 @@ package model
 
 import "xrun/kernels"
 
-// A prefix tree (radix tree) over token sequences. Sequences that begin alike
-// share nodes, so what depends on a prefix only is computed once.
+// A prefix tree (radix tree) over token sequences. Sequences with a common prefix share
+// nodes, so that the prefix is computed once.
 
-// node is a run of tokens behind its parent's. Its tokens are a slice of a
-// sequence given by the caller.
+// node is a run of tokens that follow its parent's. Its tokens are a slice of a sequence
+// given by the caller.
 type node struct {
 	tokens   []int32
 	parent   *node
 	children []*node
 	byFirst  map[int32]*node // children by first token, once there are many
 
-	// wantFrom..wantTo are the tokens whose log-probability is asked for,
-	// given all tokens before them; logProb and greedy receive them.
+	// [wantFrom, wantTo) are the tokens whose log-probability is wanted, given all
+	// tokens before them. The results go to logProb and greedy.
 	wantFrom, wantTo int
 	logProb          []float64
 	greedy           []bool
 
-	// span is the node's keys and values by layer, a part of group, while
-	// anything below still reads them; pending counts the children whose
-	// subtrees are not complete.
+	// span holds the node's keys and values by layer, a part of group, as long as a
+	// node below needs them. pending counts the children whose subtrees are not
+	// complete.
 	span    []kernels.Span
 	group   *kvGroup
 	pending int
 }
 
-// manyChildren is where a map begins to pay.
+// manyChildren is the number of children above which a map is faster.
 const manyChildren = 8
 
 func (n *node) child(first int32) *node {
@@ -56,8 +56,8 @@ func (n *node) addChild(c *node) {
 	}
 }
 
-// split cuts n before token k: n keeps the first k tokens and a new child
-// takes the rest with n's children.
+// split cuts n before token k: n keeps the first k tokens, and a new child takes the rest
+// and n's children.
 func (n *node) split(k int) {
 	rest := &node{tokens: n.tokens[k:], children: n.children, byFirst: n.byFirst}
 	for _, c := range rest.children {
@@ -86,8 +86,8 @@ func (n *node) insert(tokens []int32) {
 	}
 }
 
-// walk calls f for each node on the path of a sequence that was inserted, with
-// the index of the node's first token in it.
+// walk calls f for each node on the path of an inserted sequence, with the index in the
+// sequence of the node's first token.
 func (n *node) walk(tokens []int32, f func(c *node, at int)) {
 	for at := 0; at < len(tokens); {
 		c := n.child(tokens[at])
@@ -97,7 +97,7 @@ func (n *node) walk(tokens []int32, f func(c *node, at int)) {
 	}
 }
 
-// want asks for the log-probabilities of tokens [from, to).
+// want requests the log-probabilities of tokens [from, to).
 func (n *node) want(from, to int) {
 	if from >= to {
 		return
@@ -111,8 +111,8 @@ func (n *node) want(from, to int) {
 
 func (n *node) wants(i int) bool { return i >= n.wantFrom && i < n.wantTo }
 
-// inputs is how many of the node's tokens have to be computed: a leaf's last
-// token has no successor.
+// inputs returns the number of the node's tokens that must be computed. The last token of
+// a leaf need not be, because it has no successor.
 func (n *node) inputs() int {
 	if len(n.children) == 0 {
 		return len(n.tokens) - 1
@@ -120,8 +120,9 @@ func (n *node) inputs() int {
 	return len(n.tokens)
 }
 
-// prepare cuts nodes longer than limit, allocates results and counts children.
-// It does not recurse: a chain of cut nodes may be long.
+// prepare cuts nodes longer than limit, allocates results, counts children and returns the
+// number of tokens to compute. It does not recurse, because a chain of cut nodes may be
+// long.
 func (n *node) prepare(limit int) (inputs int) {
 	stack := []*node{n}
 	for len(stack) > 0 {

@@ -4,8 +4,8 @@ import (
 	"xrun/kernels"
 )
 
-// weights is one value for every parameter of a model: the parameters
-// themselves, their gradients, or a moment of AdamW.
+// weights holds one tensor for every parameter of a model: the parameters themselves,
+// their gradients, or a moment of AdamW.
 type weights struct {
 	embed  kernels.Tensor // [vocab, hidden]
 	layers []layer
@@ -17,7 +17,7 @@ type weights struct {
 type layer struct {
 	inputNorm  kernels.Tensor // [1, hidden]
 	q, k, v, o linear
-	qNorm      kernels.Tensor // [1, headDim]; nil but in Qwen3
+	qNorm      kernels.Tensor // [1, headDim]; Qwen3 only, otherwise nil
 	kNorm      kernels.Tensor // [1, headDim]
 	postNorm   kernels.Tensor // [1, hidden]
 	gate, up   linear
@@ -36,7 +36,7 @@ type Model struct {
 	Config    Config
 	Precision kernels.DType // type of matrix operands
 
-	frozen bool // matrices are kept in Precision
+	frozen bool // matrices are stored in Precision
 
 	e      kernels.Engine
 	w      weights
@@ -45,7 +45,7 @@ type Model struct {
 	infer  inference
 }
 
-// batch is sequences laid end to end: T tokens.
+// batch is a concatenation of sequences, T tokens in all.
 type batch struct {
 	ids       []int32            // [T]
 	positions []int32            // [T], for the rotary embedding
@@ -53,7 +53,7 @@ type batch struct {
 	starts    []int32            // first row of each sequence, then T
 }
 
-// add appends a sequence whose first token stands at the given position.
+// add appends a sequence whose first token is at the given position.
 func (b *batch) add(tokens []int32, position int) {
 	b.seqs = append(b.seqs, kernels.Sequence{First: len(b.ids), Len: len(tokens)})
 	if len(b.starts) > 0 {
@@ -71,8 +71,8 @@ func (b *batch) reset() {
 	b.ids, b.positions, b.seqs, b.starts = b.ids[:0], b.positions[:0], b.seqs[:0], b.starts[:0]
 }
 
-// activations are what one block computes and its gradient reads. Those
-// written A have the model's precision, the others are F32.
+// activations are the values that a block computes and its gradient reads. Those marked A
+// have the model's precision; the others are F32.
 type activations struct {
 	x        kernels.Tensor // [T, hidden] the block's input
 	rawQ     kernels.Tensor // [T, heads*headDim] before its norm; nil without one
@@ -80,15 +80,15 @@ type activations struct {
 	q        kernels.Tensor // [T, heads*headDim] A, after rotary
 	k, v     kernels.Tensor // [T, kvHeads*headDim] A
 	attn     kernels.Tensor // [T, heads*headDim] A
-	stats    kernels.Tensor // [T, 2*heads] softmax statistics, nil when no gradient is wanted
+	stats    kernels.Tensor // [T, 2*heads] softmax statistics; nil if no gradient is wanted
 	x1       kernels.Tensor // [T, hidden] after attention
-	gate, up kernels.Tensor // [T, intermediate] A; gate is nil when no gradient is wanted
+	gate, up kernels.Tensor // [T, intermediate] A; gate is nil if no gradient is wanted
 }
 
-// scratch holds values that live within one block.
+// scratch holds values that are used only within one block.
 type scratch struct {
 	norm kernels.Tensor // [T, hidden] A
-	q, k kernels.Tensor // F32 q and k before rotary; nil in F32, where it is done in place
+	q, k kernels.Tensor // F32 q and k before rotary; nil in F32, where rotary is in place
 	prod kernels.Tensor // [T, intermediate] A, SwiGLU's result
 }
 

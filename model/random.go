@@ -6,14 +6,14 @@ import (
 	"xrun/kernels/num"
 )
 
-// Purposes of the Philox streams that this package draws from. A stream is
-// (seed, purpose, index).
+// Purposes of the Philox streams that this package uses. A stream is named by (seed,
+// purpose, index).
 const (
-	// PurposeInit: initial weights. Index is the number of the tensor in
-	// transformers' order (embedding, layers, norm, head) in the upper 32 bits
-	// and its row in the lower. Element i of the row is draw i of normal.
+	// PurposeInit is for initial weights. The index has the number of the tensor in
+	// transformers' order (embedding, layers, norm, head) in its upper 32 bits and the
+	// row in its lower 32 bits. Element i of the row is draw i of normal.
 	PurposeInit uint32 = 0x696e6974
-	// PurposeSample: sampled text. Index is the digest of the prompt.
+	// PurposeSample is for sampled text. The index is the digest of the prompt.
 	PurposeSample uint32 = 0x73616d70
 )
 
@@ -23,9 +23,9 @@ func normal(p *num.Philox) float64 {
 	return normalQuantile((float64(p.Uint64()>>11) + 0.5) * 0x1p-53)
 }
 
-// normalQuantile is the inverse of the normal distribution function by
-// algorithm AS 241 (PPND16), Wichura, Applied Statistics 37 (1988), 477-484.
-// Its relative error is about 1e-16; u is inside (0, 1).
+// normalQuantile is the inverse of the normal distribution function, by algorithm AS 241
+// (PPND16), Wichura, Applied Statistics 37 (1988), 477-484. Its relative error is about
+// 1e-16. u must be inside (0, 1).
 func normalQuantile(u float64) float64 {
 	q := u - 0.5
 	if math.Abs(q) <= 0.425 {
@@ -51,7 +51,7 @@ func normalQuantile(u float64) float64 {
 	return z
 }
 
-// polynomial is Horner's rule without fused operations.
+// polynomial evaluates a polynomial by Horner's rule, without fused operations.
 func polynomial(x float64, c *[8]float64) float64 {
 	s := c[7]
 	for i := 6; i >= 0; i-- {

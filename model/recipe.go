@@ -5,57 +5,57 @@ import (
 	"math"
 )
 
-// Side is where the pads of a shorter row would stand. There are none: the
-// side only says which positions the row's tokens take.
+// Side is the side on which shorter rows are padded. There are no actual pads; the side
+// only determines the positions of a row's tokens.
 type Side string
 
-// The sides. With PadLeft the positions of a row start at the length of the
-// longest row padded together with it minus its own, with PadRight at 0.
+// The sides. With PadRight the positions of a row start at 0; with PadLeft they start at
+// the length of the longest row padded together with it minus its own.
 const (
 	PadLeft  Side = "left"
 	PadRight Side = "right"
 )
 
-// Decay says which parameters weight decay applies to.
+// Decay selects the parameters to which weight decay applies.
 type Decay string
 
-// DecayAll is what torch.optim.AdamW does to one group of all parameters;
-// DecayMatrices leaves out biases and norm weights, as transformers' Trainer
-// does.
+// DecayAll applies weight decay to all parameters, like torch.optim.AdamW with a single
+// group. DecayMatrices leaves out biases and norm weights, like transformers' Trainer.
 const (
 	DecayAll      Decay = "all"
 	DecayMatrices Decay = "matrices"
 )
 
-// Recipe is how a model is trained. All of it but MicroTokens changes results.
+// Recipe describes how a model is trained. Everything but MicroTokens and Recompute
+// affects results.
 type Recipe struct {
-	// PromptWeight is the loss weight of prompt tokens, from 0 (output only)
-	// to 1 (all tokens). Output tokens weigh 1.
+	// PromptWeight is the loss weight of prompt tokens, from 0 (output only) to 1 (all
+	// tokens). Output tokens have weight 1.
 	PromptWeight float64
 	Padding      Side
-	// Batch is the number of rows padded together; the last group of a step
-	// may be smaller. It matters to PadLeft only.
+	// Batch is the number of rows padded together; the last group of a step may be
+	// smaller. It only matters with PadLeft.
 	Batch int
 
-	// LR is the peak learning rate. The others are torch.optim.AdamW's.
+	// LR is the peak learning rate. The others are as in torch.optim.AdamW.
 	LR, Beta1, Beta2, Eps, WeightDecay float64
 	Decay                              Decay
 	// Clip bounds the global gradient norm; 0 means no bound.
 	Clip     float64
 	Schedule Schedule
 
-	// MicroTokens bounds the tokens computed at once (a longer row is computed
-	// alone); 0 means a whole step. It is a memory choice and, on an engine
-	// that is MicroBatchInvariant, changes no bit of any result.
+	// MicroTokens bounds the tokens computed at once (a longer row is computed alone);
+	// 0 means a whole step. It trades memory, and on an engine that is
+	// MicroBatchInvariant it does not change a bit of the results.
 	MicroTokens int
-	// Recompute is the number of blocks, from the first, that keep only their
-	// input and compute the rest again in the backward pass; at most all but the
-	// last, whose activations are few. It too is a memory choice that changes no
-	// bit: it takes up to a third more time.
+	// Recompute is the number of blocks, from the first, that keep only their input and
+	// recompute the rest in the backward pass. It is at most all blocks but the last,
+	// whose activations are few. It saves memory for up to a third more time and does
+	// not change a bit of the results.
 	Recompute int
 }
 
-// Validate reports the first value out of range.
+// Validate returns an error for the first value that is out of range.
 func (r Recipe) Validate() error {
 	for _, v := range []struct {
 		name    string
@@ -86,10 +86,10 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("checking the recipe: batch is %d; want at least 1", r.Batch)
 	}
 	if r.MicroTokens < 0 {
-		return fmt.Errorf("checking the recipe: %d tokens for a micro-batch; want at least 0", r.MicroTokens)
+		return fmt.Errorf("checking the recipe: the micro-batch is %d tokens; want at least 0", r.MicroTokens)
 	}
 	if r.Recompute < 0 {
-		return fmt.Errorf("checking the recipe: %d blocks to compute again; want at least 0", r.Recompute)
+		return fmt.Errorf("checking the recipe: %d blocks to recompute; want at least 0", r.Recompute)
 	}
 	return r.Schedule.Validate(r.LR)
 }

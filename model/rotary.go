@@ -7,18 +7,18 @@ import (
 	"xrun/kernels/num"
 )
 
-// rotary is the table of rotary position embedding (Su et al. 2021): cos and
-// sin [positions, headDim/2] of position * frequency, computed in float64 and
-// rounded once. It grows to the positions that are asked for.
+// rotary is the table of rotary position embedding (Su et al. 2021): cos and sin
+// [positions, headDim/2] of position * frequency, computed in float64 and rounded once. It
+// grows to the largest position used.
 type rotary struct {
 	cos, sin kernels.Tensor
 }
 
-// RotaryFrequency returns the angle that value pair i of a head is turned by from one
-// position to the next: theta^(-2i/headDim). Llama 3's scaling divides those by its
-// factor that turn fewer than LowFreq times over the length trained first, leaves
-// those that turn more than HighFreq times, and goes from one to the other
-// linearly in the number of turns (transformers' modeling_rope_utils).
+// RotaryFrequency returns the angle by which value pair i of a head is rotated from one
+// position to the next: theta^(-2i/headDim). Llama 3's scaling depends on the number of
+// turns over the original training length. It divides frequencies with fewer than LowFreq
+// turns by Factor, leaves those with more than HighFreq turns unchanged, and interpolates
+// linearly in the number of turns between them (transformers' modeling_rope_utils).
 func (c Config) RotaryFrequency(i int) float64 {
 	f := 1 / num.Pow(c.RopeTheta, float64(2*i)/float64(c.HeadDim))
 	s := c.RopeScaling
@@ -30,7 +30,7 @@ func (c Config) RotaryFrequency(i int) float64 {
 	return float64((1-keep)*f)/s.Factor + float64(keep*f)
 }
 
-// extendRotary makes the table cover positions 0..n-1.
+// extendRotary extends the table to positions 0..n-1.
 func (m *Model) extendRotary(n int) {
 	have := 0
 	if m.rotary.cos != nil {

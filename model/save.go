@@ -8,8 +8,8 @@ import (
 	"xrun/model/safetensors"
 )
 
-// stored describes tensors for a safetensors file. Elements are read from the
-// engine in pieces of whole rows.
+// stored returns tensors for a safetensors file. Their elements are read from the engine in
+// pieces of whole rows.
 func stored(e kernels.Engine, params []Param, prefix string, d kernels.DType) []safetensors.Tensor {
 	kind := safetensors.F32
 	if d == kernels.BF16 {
@@ -43,8 +43,8 @@ func (r *rowReader) read(first int, dst []float32) error {
 	return nil
 }
 
-// WriteWeights writes the weights as a safetensors file, as float32 or
-// bfloat16, parameters in transformers' order.
+// WriteWeights writes the weights to a safetensors file, as float32 or bfloat16, with
+// parameters in transformers' order.
 func (m *Model) WriteWeights(w io.Writer, d kernels.DType) error {
 	if err := safetensors.Write(w, stored(m.e, m.params, "", d), nil); err != nil {
 		return fmt.Errorf("writing weights: %w", err)
@@ -52,14 +52,14 @@ func (m *Model) WriteWeights(w io.Writer, d kernels.DType) error {
 	return nil
 }
 
-// Directory is where the files of a model go.
+// Directory is a destination for the files of a model.
 type Directory interface {
-	// WriteFile makes the file name from what write writes.
+	// WriteFile creates the file name with the bytes that write writes.
 	WriteFile(name string, write func(io.Writer) error) error
 }
 
-// Save writes config.json, generation_config.json and model.safetensors, the
-// weights as float32 or bfloat16 and last. Tokenizer files are the caller's.
+// Save writes config.json, generation_config.json and, last, model.safetensors with the
+// weights as float32 or bfloat16. Tokenizer files are left to the caller.
 func (m *Model) Save(dir Directory, d kernels.DType) error {
 	name := map[kernels.DType]string{kernels.F32: "float32", kernels.BF16: "bfloat16"}[d]
 	config, err := m.Config.MarshalTransformers(name)

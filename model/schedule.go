@@ -9,18 +9,21 @@ import (
 	"xrun/kernels/num"
 )
 
-// Schedule is one of transformers' learning-rate schedules, by its name there
-// (optimization.py, release 5), with the same arguments, defaults and
-// formulas. A nil argument takes transformers' default.
+// Schedule is one of transformers' learning-rate schedules (optimization.py, release 5),
+// with the same name, arguments, defaults and formula. A nil argument means transformers'
+// default.
 type Schedule struct {
 	// Name is one of [ScheduleNames].
 	Name string `json:"name"`
-	// Warmup is the number of warm-up steps, Steps the number of all steps.
+	// Warmup is the number of warm-up steps, Steps the total number of steps.
 	Warmup int `json:"num_warmup_steps"`
 	Steps  int `json:"num_training_steps"`
 
-	// NumCycles: cosine, cosine_with_min_lr, warmup_stable_decay (waves, 0.5)
-	// and cosine_with_restarts (restarts, a whole number, 1).
+	// The arguments below name the schedules that take them, with their defaults in
+	// brackets.
+
+	// NumCycles: cosine, cosine_with_min_lr, warmup_stable_decay (waves, 0.5) and
+	// cosine_with_restarts (restarts, a whole number, 1).
 	NumCycles *float64 `json:"num_cycles,omitempty"`
 	// Power (1) and LREnd (1e-7): polynomial.
 	Power *float64 `json:"power,omitempty"`
@@ -30,9 +33,9 @@ type Schedule struct {
 	// MinLR or MinLRRate, exactly one of them: cosine_with_min_lr.
 	MinLR     *float64 `json:"min_lr,omitempty"`
 	MinLRRate *float64 `json:"min_lr_rate,omitempty"`
-	// NumDecay (required), NumStable (what is left of Steps), WarmupType
-	// (linear), DecayType (cosine), MinLRRatio (0): warmup_stable_decay. The
-	// types are linear, cosine and 1-sqrt.
+	// NumDecay (required), NumStable (the rest of Steps), WarmupType (linear),
+	// DecayType (cosine), MinLRRatio (0): warmup_stable_decay. The types are linear,
+	// cosine and 1-sqrt.
 	NumDecay   *int     `json:"num_decay_steps,omitempty"`
 	NumStable  *int     `json:"num_stable_steps,omitempty"`
 	WarmupType string   `json:"warmup_type,omitempty"`
@@ -46,7 +49,7 @@ var ScheduleNames = []string{
 	"inverse_sqrt", "cosine_with_min_lr", "warmup_stable_decay",
 }
 
-// scheduleArguments says which arguments a schedule takes.
+// scheduleArguments lists the arguments that each schedule takes.
 var scheduleArguments = map[string][]string{
 	"linear":               {},
 	"cosine":               {"num_cycles"},
@@ -88,8 +91,8 @@ func (s Schedule) given() []string {
 	return names
 }
 
-// Validate reports what transformers would refuse, and what would make the
-// curve meaningless, for the peak learning rate given.
+// Validate returns an error if transformers would reject the schedule, or if its curve
+// would be meaningless for the given peak learning rate.
 func (s Schedule) Validate(peak float64) error {
 	takes, ok := scheduleArguments[s.Name]
 	if !ok {
@@ -108,7 +111,7 @@ func (s Schedule) Validate(peak float64) error {
 		v    *float64
 	}{{"num_cycles", s.NumCycles}, {"power", s.Power}, {"lr_end", s.LREnd}, {"min_lr", s.MinLR}, {"min_lr_rate", s.MinLRRate}, {"min_lr_ratio", s.MinLRRatio}} {
 		if v := or(a.v, 0); !(v >= 0) || math.IsInf(v, 0) {
-			return fail("%s is %v; want a finite number, not negative", a.name, v)
+			return fail("%s is %v; want a finite, non-negative number", a.name, v)
 		}
 	}
 	if s.Warmup < 0 || s.Steps < 0 {
@@ -161,15 +164,14 @@ func (s Schedule) validateWSD(fail func(string, ...any) error) error {
 	return nil
 }
 
-// LR returns the learning rate of a step, counted from 0, as transformers and
-// torch's LambdaLR compute it: peak times the schedule's factor, in float64,
-// with the same operations in the same order. It panics on a schedule that
-// Validate refuses by its name.
+// LR returns the learning rate of a step, counted from 0, as transformers and torch's
+// LambdaLR compute it: peak times the schedule's factor, in float64, with the same
+// operations in the same order. It panics if the name of the schedule is unknown.
 //
-// Cosine and power are correctly rounded here. Those of the C library under
-// Python are off by one unit in the last place at about one argument in a
-// thousand (glibc 2.36), so a long curve may differ from transformers' in the
-// last bit here and there: 33 of 171,932 values of 225 random curves did.
+// Cosine and power are correctly rounded here. Python uses those of the C library, which
+// are off by one unit in the last place for about one argument in a thousand (glibc 2.36).
+// So a long curve may differ from transformers' in the last bit in a few places: 33 of
+// 171,932 values of 225 random curves did.
 func (s Schedule) LR(step int, peak float64) float64 {
 	return peak * s.factor(step, peak)
 }
@@ -227,8 +229,8 @@ func (s Schedule) factor(step int, peak float64) float64 {
 
 // wave is half a raised cosine: 1 at progress 0, 0 at 1 for half a cycle.
 func wave(cycles, progress float64) float64 {
-	// The conversion is needed: the compiler turns ·2 into an addition, which
-	// arm64 would fuse with the product before it.
+	// Without the conversion, the compiler turns ·2 into an addition, which arm64 would
+	// fuse with the product before it.
 	return 0.5 * (1 + num.Cos(float64(math.Pi*cycles)*2*progress))
 }
 

@@ -7,15 +7,15 @@ import (
 	"xrun/kernels"
 )
 
-// ScoreSeq asks for the log-probabilities of Tokens[From:], each given all
-// tokens before it. From is at least 1: nothing precedes the first token.
+// ScoreSeq requests the log-probabilities of Tokens[From:], each given all tokens before
+// it. From must be at least 1, because nothing precedes the first token.
 type ScoreSeq struct {
 	Tokens []int32
 	From   int
 }
 
-// Score holds, for each token from From on, its log-probability in nats and
-// whether it is the most likely token (the lowest id among equals).
+// Score holds, for each token from From on, its log-probability in nats and whether it is
+// the most likely token (the one with the lowest id among equals).
 type Score struct {
 	LogProb []float64
 	Greedy  []bool
@@ -23,42 +23,42 @@ type Score struct {
 
 // ScoreOptions bound the work done at once. They never change a result.
 type ScoreOptions struct {
-	// Tokens is how many tokens a forward pass takes; 0 leaves it to Memory.
+	// Tokens is the number of tokens in a forward pass; 0 derives it from Memory.
 	Tokens int
-	// Memory bounds, in bytes, what scoring holds beside the weights and the
-	// engine's own buffers: the activations of one pass, and the keys and values
-	// of prefixes that are still to be continued. 0 leaves it to the engine. One
-	// pass of a few tokens, and the prefix of the longest sequence, are held whatever it is.
+	// Memory bounds the bytes that scoring uses beside the weights and the engine's own
+	// buffers: the activations of one pass, and the keys and values of prefixes that are
+	// still needed. 0 means the engine's default. One pass of a few tokens, and the
+	// prefix of the longest sequence, are held even if they need more.
 	Memory int64
-	// Progress, if set, is called after each forward pass with the number of
-	// tokens computed so far and in all.
+	// Progress, if set, is called after each forward pass with the number of tokens
+	// computed so far and in total.
 	Progress func(done, total int)
-	// Interrupted, if set, is asked before each forward pass; its error ends
-	// the work. The Err method of a context is one.
+	// Interrupted, if set, is called before each forward pass; an error from it ends
+	// the work. The Err method of a context can be used.
 	Interrupted func() error
 }
 
-// ScoreStats counts what sharing saved.
+// ScoreStats counts work, and so shows what sharing prefixes saved.
 type ScoreStats struct {
 	Given    int // tokens of all sequences
 	Computed int // tokens that went through the model
 	Rows     int // rows of logits
-	PeakKV   int // most tokens whose keys and values were held at once
+	PeakKV   int // largest number of tokens whose keys and values were held at once
 	Passes   int // forward passes
 }
 
-// fewestTokens is the least that a pass takes: below it the weights are read
-// more often than is worth the memory.
+// fewestTokens is the smallest size of a pass. With smaller passes the weights would be
+// read more often than the saved memory is worth.
 const fewestTokens = 64
 
-// plan divides the memory: half of it for a pass, the rest for keys and values.
-// Both are in tokens.
+// plan divides the memory: half of it for a pass, the rest for keys and values. It returns
+// both in tokens.
 func (o ScoreOptions) plan(e kernels.Engine, c Config, p kernels.DType) (pass, held int) {
 	most, memory := e.Pass()
 	if o.Memory > 0 {
 		memory = o.Memory
 	}
-	// A pass may want every token's logits.
+	// A pass may need the logits of every token.
 	token, cached := InferMemory(c, p, 1, 1, 0), InferMemory(c, p, 0, 0, 1)
 	pass = o.Tokens
 	if pass <= 0 {
@@ -67,9 +67,9 @@ func (o ScoreOptions) plan(e kernels.Engine, c Config, p kernels.DType) (pass, h
 	return pass, int(max(memory-int64(pass)*token, 0) / cached)
 }
 
-// LogProbs scores sequences, positions from 0. They are merged into a prefix
-// tree: a shared prefix is computed once and its keys and values are read by
-// all its continuations. The bits are those of scoring each sequence alone.
+// LogProbs scores sequences, with positions from 0. It merges them into a prefix tree, so
+// that a shared prefix is computed once and all its continuations read its keys and
+// values. The bits are those of scoring each sequence alone.
 func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, error) {
 	var stats ScoreStats
 	for i, s := range seqs {
@@ -126,28 +126,28 @@ func (m *Model) LogProbs(seqs []ScoreSeq, o ScoreOptions) ([]Score, ScoreStats, 
 	return out, stats, nil
 }
 
-// scorer works through the nodes of a prefix tree. A node is ready when its
-// parent is computed; ready nodes wait on a stack, so that work goes deep
-// before it goes wide and few keys and values are held.
+// scorer computes the nodes of a prefix tree. A node is ready once its parent is computed.
+// Ready nodes are on a stack, so that the tree is searched depth first and few keys and
+// values are held.
 type scorer struct {
 	m        *Model
-	limit    int // tokens of a pass
-	mostHeld int // tokens of keys and values, if it can be helped
+	limit    int // tokens in a pass
+	mostHeld int // bound on held, exceeded only if nothing else is ready
 	ready    []*node
 	stats    *ScoreStats
-	held     int // tokens of keys and values
+	held     int // tokens whose keys and values are held
 	alive    map[*kvGroup]bool
 }
 
-// kvGroup is the keys and values of the inner nodes of one batch, all layers.
+// kvGroup holds the keys and values, for all layers, of the inner nodes of one batch.
 type kvGroup struct {
 	k, v   []kernels.Tensor // by layer, [tokens, kvHeads*headDim]
 	tokens int
-	nodes  int // that still have children to compute
+	nodes  int // nodes that still have children to compute
 }
 
-// push makes the children of a computed node ready, the first on top. Children
-// without inputs are complete: their scores came with the parent's.
+// push makes the children of a computed node ready, the first on top. Children without
+// inputs are complete, because their scores were computed with the parent.
 func (r *scorer) push(n *node) {
 	for i := len(n.children) - 1; i >= 0; i-- {
 		if c := n.children[i]; c.inputs() > 0 {
@@ -158,8 +158,8 @@ func (r *scorer) push(n *node) {
 	}
 }
 
-// settle frees the keys and values of n, and of its ancestors, as far as
-// nothing below is left to compute.
+// settle frees the keys and values of n and of its ancestors, where nothing below is left
+// to compute.
 func (r *scorer) settle(n *node) {
 	for n.pending == 0 && n.parent != nil {
 		if g := n.group; g != nil {
@@ -187,11 +187,10 @@ func (r *scorer) release() {
 	}
 }
 
-// scoreBatch is the nodes of one forward pass and where their keys and values
-// come from and go to.
+// scoreBatch is a forward pass over nodes, and the kvStore of their keys and values.
 type scoreBatch struct {
 	batch
-	nodes []*node // inner nodes first: what they keep is one run of rows
+	nodes []*node // inner nodes first, so that the rows to keep are contiguous
 	group *kvGroup
 	e     kernels.Engine
 	past  [][]*node // for each node, its ancestors from the root's child down
@@ -262,8 +261,8 @@ func (r *scorer) batch() error {
 	return nil
 }
 
-// keeps reports whether the node's keys and values will be read: some child
-// has tokens to compute.
+// keeps reports whether the node's keys and values will be read, because some child has
+// tokens to compute.
 func (n *node) keeps() bool {
 	for _, c := range n.children {
 		if c.inputs() > 0 {
@@ -273,7 +272,7 @@ func (n *node) keeps() bool {
 	return false
 }
 
-// hold allocates the storage of the batch's inner nodes.
+// hold allocates storage for the keys and values of the batch's inner nodes.
 func (r *scorer) hold(b *scoreBatch, inner int) {
 	if inner == 0 {
 		return
@@ -298,7 +297,7 @@ func (r *scorer) hold(b *scoreBatch, inner int) {
 	r.stats.PeakKV = max(r.stats.PeakKV, r.held)
 }
 
-// compute runs the batch and stores the log-probabilities it gives.
+// compute runs the batch and stores the resulting log-probabilities.
 func (r *scorer) compute(b *scoreBatch) error {
 	type place struct {
 		n  *node

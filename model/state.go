@@ -11,9 +11,9 @@ import (
 	"xrun/model/safetensors"
 )
 
-// A trainer's state is a safetensors file: weights under their names, moments
-// under "adamw.m." and "adamw.v." before them, all float32, and the counters in
-// its metadata. Restoring it continues with the same bits.
+// A trainer's state is a safetensors file with the weights under their names, the moments
+// under the same names prefixed with "adamw.m." and "adamw.v.", all float32, and the
+// counters in its metadata. Training continues from it with the same bits.
 
 const (
 	metaStep   = "xrun.step"
@@ -22,7 +22,7 @@ const (
 	prefixV    = "adamw.v."
 )
 
-// statePart is the tensors under one prefix.
+// statePart holds the tensors under one prefix.
 type statePart struct {
 	prefix string
 	params []Param
@@ -51,8 +51,8 @@ func (t *Trainer) WriteState(w io.Writer) error {
 	return nil
 }
 
-// ReadState restores what WriteState wrote for the same model, size bytes in r.
-// On an error the model and the trainer are not to be used.
+// ReadState restores a state that WriteState wrote for the same model, size bytes in r.
+// After an error, the model and the trainer must not be used.
 func (t *Trainer) ReadState(r io.ReaderAt, size int64) error {
 	set, err := safetensors.New(r, size, "training state")
 	if err != nil {
@@ -100,17 +100,17 @@ func (t *Trainer) restore(set *safetensors.Set, name string, x kernels.Tensor) e
 	return nil
 }
 
-// Snapshot is a copy of a trainer's state in memory of its own, which can be
-// written while training goes on. The memory is used again by every Take: fresh
-// memory costs more than the copy, for the system clears it page by page.
+// Snapshot is a copy of a trainer's state that can be written while training continues.
+// Every Take reuses its memory, because fresh memory, which the system clears page by
+// page, would cost more than the copy.
 type Snapshot struct {
 	t        *Trainer
 	tensors  []safetensors.Tensor // with their values
 	metadata map[string]string
 }
 
-// NewSnapshot reserves memory for copies of the state, three times the weights
-// in float32. Take fills it, Free gives it back.
+// NewSnapshot allocates memory for copies of the state, three times the size of the
+// weights in float32. Take fills it and Free frees it.
 func (t *Trainer) NewSnapshot() *Snapshot {
 	s := &Snapshot{t: t, tensors: t.tensors()}
 	for i, x := range s.tensors {
@@ -119,7 +119,7 @@ func (t *Trainer) NewSnapshot() *Snapshot {
 	return s
 }
 
-// Take copies the state as it is now. Nobody may be writing the last copy.
+// Take copies the current state. The previous copy must not be being written.
 func (s *Snapshot) Take() error {
 	s.metadata = s.t.metadata()
 	at := 0
@@ -135,7 +135,7 @@ func (s *Snapshot) Take() error {
 	return nil
 }
 
-// Write writes the copy in the form that ReadState reads.
+// Write writes the copy in the format that ReadState reads.
 func (s *Snapshot) Write(w io.Writer) error {
 	if err := safetensors.Write(w, s.tensors, s.metadata); err != nil {
 		return fmt.Errorf("writing training state: %w", err)
@@ -143,7 +143,7 @@ func (s *Snapshot) Write(w io.Writer) error {
 	return nil
 }
 
-// Free gives the memory back; the snapshot must not be used any more.
+// Free frees the memory. The snapshot must not be used afterwards.
 func (s *Snapshot) Free() {
 	for _, x := range s.tensors {
 		pages.Free(x.Values)

@@ -1,36 +1,34 @@
 package model
 
-// stepPlan is the work of one optimizer step, laid out before any of it runs:
-// the loss weights and their sum, and the rows that have a gradient.
+// stepPlan describes the work of one optimizer step: the loss weights and their sum, and
+// the rows that have a gradient. It is complete before the step runs.
 type stepPlan struct {
 	rows      []plannedRow
 	weightSum float64         // over all targets, in order
 	tokens    int             // of all rows
-	targets   int             // with a positive weight
+	targets   int             // targets with a positive weight
 	ids       []int32         // distinct ids that are looked up, in order of appearance
-	slots     map[int32]int32 // row of the lookup gradient for each; see sinkRows
+	slots     map[int32]int32 // row of the lookup gradient for each id; see sinkRows
 }
 
-// sinkRows is the number of rows of the lookup gradient before those of ids:
-// row 0 takes the gradient of the pad token, which is dropped. torch's
-// nn.Embedding does so with its padding_idx, and transformers passes it
-// pad_token_id; it matters where an end token that is also the pad stands inside
-// a row.
+// sinkRows is the number of rows of the lookup gradient before those of ids. Row 0 takes
+// the gradient of the pad token, which is dropped, as torch's nn.Embedding does for its
+// padding_idx, to which transformers passes pad_token_id. This matters if an end token
+// that is also the pad occurs inside a row.
 const sinkRows = 1
 
-// plannedRow is a row as it is computed. Tokens behind its last target feed
-// nothing and are left out, as is a row without a target; their gradients are
-// zero in any case.
+// plannedRow is a row as it is computed. Tokens after its last target are left out, and so
+// are rows without a target, because their gradients are zero.
 type plannedRow struct {
 	inputs   []int32
 	position int       // of the first token
-	labels   []int32   // rows of inputs whose successor is a target
-	targets  []int32   // that successor
-	weights  []float64 // its loss weight
+	labels   []int32   // indices of inputs whose successor is a target
+	targets  []int32   // these targets
+	weights  []float64 // their loss weights
 }
 
-// lay plans a step over rows, which have been checked, in the memory of the plan
-// before it: loss weights and positions.
+// lay plans a step over rows, which must have been checked. It reuses the memory of the
+// previous plan.
 func (p *stepPlan) lay(rows []Row, r *Recipe, pad int32) {
 	if p.slots == nil {
 		p.slots = map[int32]int32{}
@@ -56,7 +54,7 @@ func (p *stepPlan) lay(rows []Row, r *Recipe, pad int32) {
 	}
 }
 
-// next returns the memory of the row behind the planned ones, emptied.
+// next returns the memory for the next planned row, emptied.
 func (p *stepPlan) next() *plannedRow {
 	n := len(p.rows)
 	if n == cap(p.rows) {
@@ -110,8 +108,8 @@ type microBatch struct {
 	ce      []float64 // [R] losses, filled by the forward pass
 }
 
-// fill sets b to as many of the rows as fit into limit tokens (0: all), at
-// least one, and returns the rest.
+// fill sets b to as many of the rows as fit into limit tokens, but at least one, and
+// returns the rest. limit 0 means no limit.
 func (b *microBatch) fill(rows []plannedRow, p *stepPlan, limit int) []plannedRow {
 	b.reset()
 	b.slots, b.labels, b.targets, b.weights, b.coef, b.byLabel = b.slots[:0], b.labels[:0], b.targets[:0], b.weights[:0], b.coef[:0], b.byLabel[:0]
@@ -139,16 +137,16 @@ func (b *microBatch) fill(rows []plannedRow, p *stepPlan, limit int) []plannedRo
 	return rows[n:]
 }
 
-// Extent is the size of the largest micro-batch of some steps.
+// Extent is the size of the largest micro-batch, and of the largest step, of some steps.
 type Extent struct {
-	Tokens  int // computed at once
-	Labels  int // label rows at once
-	Longest int // sequence
+	Tokens  int // tokens computed at once
+	Labels  int // label rows computed at once
+	Longest int // tokens of the longest sequence
 	Step    int // tokens computed in a step
 }
 
-// Extent returns what a step over rows takes, without doing it. Tokens behind a
-// row's last target are not computed, nor are rows without a target.
+// Extent returns the size of a step over rows, without running it. Tokens after a row's
+// last target are not computed, nor are rows without a target.
 func (r *Recipe) Extent(rows []Row) Extent {
 	var e Extent
 	tokens, labels := 0, 0
@@ -172,7 +170,7 @@ func (r *Recipe) Extent(rows []Row) Extent {
 	return e
 }
 
-// Max returns the larger of each figure.
+// Max returns the maximum of each field.
 func (e Extent) Max(f Extent) Extent {
 	return Extent{max(e.Tokens, f.Tokens), max(e.Labels, f.Labels), max(e.Longest, f.Longest), max(e.Step, f.Step)}
 }

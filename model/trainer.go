@@ -11,7 +11,7 @@ import (
 	"xrun/kernels/num"
 )
 
-// StepResult is what one optimizer step did.
+// StepResult describes one optimizer step.
 type StepResult struct {
 	Step int // from 0
 	// Loss is Σ wᵢ·CEᵢ / Σ wᵢ in nats over all targets of the step.
@@ -19,16 +19,16 @@ type StepResult struct {
 	LR   float64
 	// GradNorm is the global norm of the gradients before clipping.
 	GradNorm float64
-	Tokens   int // of all rows given
-	Targets  int // with a positive weight
-	// WeightSum is Σ wᵢ. Where it is 0 the step is Skipped: weights and moments
-	// stay, the schedule goes on.
+	Tokens   int // tokens of all rows
+	Targets  int // targets with a positive weight
+	// WeightSum is Σ wᵢ. If it is 0 the step is Skipped: the schedule advances, but
+	// weights and moments do not change.
 	WeightSum float64
 	Skipped   bool
 }
 
-// NonFiniteError is a loss or a gradient norm that is not a finite number. The
-// weights are those before the step.
+// NonFiniteError reports a loss or a gradient norm that is not a finite number. The weights
+// are unchanged.
 type NonFiniteError struct {
 	Step  int
 	What  string // "loss" or "gradient norm"
@@ -39,18 +39,18 @@ func (e *NonFiniteError) Error() string {
 	return fmt.Sprintf("training step %d: the %s is %v; a lower learning rate or clipping may help", e.Step, e.What, e.Value)
 }
 
-// Trainer updates the weights of a model with AdamW. It holds the gradients
-// and moments, and the activations of the largest micro-batch so far.
+// Trainer updates the weights of a model with AdamW. It holds the gradients, the moments,
+// and the activations of the largest micro-batch so far.
 type Trainer struct {
 	m      *Model
 	recipe Recipe
-	step   int // of the schedule: steps taken, skipped ones included
-	update int // of AdamW: updates made
+	step   int // steps of the schedule so far, including skipped ones
+	update int // updates of AdamW so far
 
 	grads, m1, m2      weights
 	gradOf, m1Of, m2Of []Param          // in the model's order of parameters
 	byName             []kernels.Tensor // gradients, names in byte order
-	squares            []float64        // of them, summed
+	squares            []float64        // their sums of squares
 	decayed, others    []kernels.Tensor // p, g, m, v of parameters with and without weight decay
 	buffers            trainBuffers
 	lookup             kernels.Tensor // [ids of a step, hidden] gradient of the lookup
@@ -63,8 +63,8 @@ type Trainer struct {
 type trainBuffers struct {
 	tokens int
 	layers []activations
-	views  []activations // of the tokens of the current micro-batch
-	again  activations   // of the block that is computed again; x is its own
+	views  []activations // layers, restricted to the tokens of the current micro-batch
+	again  activations   // shared by the recomputed blocks, which only have their own x
 	s      scratch
 	g      gradients
 	last   kernels.Tensor // [R, hidden] the last block's output
@@ -72,14 +72,14 @@ type trainBuffers struct {
 	all    []kernels.Tensor
 }
 
-// NewTrainer prepares training of m from step 0 with zero moments. Close the
-// trainer before the model.
+// NewTrainer prepares training of m from step 0 with zero moments. The trainer must be
+// closed before the model.
 func NewTrainer(m *Model, r Recipe) (*Trainer, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
 	if m.frozen {
-		return nil, errors.New("preparing training: the model was loaded frozen")
+		return nil, errors.New("preparing training: the model was loaded frozen; use Load or New")
 	}
 	t := &Trainer{m: m, recipe: r}
 	t.grads, t.gradOf = newWeights(m.e, m.Config, kernels.F32)
@@ -105,7 +105,7 @@ func NewTrainer(m *Model, r Recipe) (*Trainer, error) {
 	return t, nil
 }
 
-// Close frees the trainer's memory; the model stays.
+// Close frees the trainer's memory, but not the model.
 func (t *Trainer) Close() error {
 	freeParams(t.m.e, t.gradOf)
 	freeParams(t.m.e, t.m1Of)
@@ -122,8 +122,8 @@ func (t *Trainer) Close() error {
 // order of parameters. A tied head's gradient is part of the embedding's.
 func (t *Trainer) Grads() []Param { return t.gradOf }
 
-// Step makes one optimizer step over all rows, which are batch × accumulate
-// rows of a study. Rows padded together stand next to each other.
+// Step performs one optimizer step over all rows, which are batch × accumulate rows of a
+// study. Rows padded together must be next to each other.
 func (t *Trainer) Step(rows []Row) (StepResult, error) {
 	for i, r := range rows {
 		if err := t.m.checkRow(r); err != nil {
@@ -166,9 +166,8 @@ func (t *Trainer) Step(rows []Row) (StepResult, error) {
 
 func notFinite(v float64) bool { return v-v != 0 }
 
-// gradients runs the step forward and backward, micro-batch by micro-batch, and
-// returns Σ wᵢ·CEᵢ. Every gradient is one chain over the step's tokens in order
-// of the data.
+// gradients runs the step forward and backward, micro-batch by micro-batch, and returns
+// Σ wᵢ·CEᵢ. Every gradient is one chain over the step's tokens in data order.
 func (t *Trainer) gradients(p *stepPlan) (lossSum float64, err error) {
 	e := t.m.e
 	n := sinkRows + len(p.ids)
@@ -198,8 +197,7 @@ func (t *Trainer) gradients(p *stepPlan) (lossSum float64, err error) {
 	return lossSum, nil
 }
 
-// forwardBackward computes the losses of a micro-batch and its share of the
-// gradients.
+// forwardBackward computes the losses of a micro-batch and its part of the gradients.
 func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bool) {
 	m, e := t.m, t.m.e
 	T, R := len(b.ids), len(b.labels)
@@ -214,8 +212,8 @@ func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bo
 		f.views = append(f.views, f.layers[i].rows(T))
 	}
 	layers := f.views
-	// The last block's MLP sees label rows only. What attention leaves for all
-	// rows passes through dx, which is not in use yet.
+	// The last block's MLP is computed for label rows only. The output of its attention
+	// for all rows goes to dx, which is not in use yet.
 	lastMLP, lastS := layers[final], s.rows(R)
 	lastMLP.x1, lastMLP.gate, lastMLP.up = rows(lastMLP.x1, R), rows(lastMLP.gate, R), rows(lastMLP.up, R)
 	layers[final].x1 = g.dx
@@ -231,7 +229,7 @@ func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bo
 	e.GatherRows(lastMLP.x1, g.dx, b.labels)
 	m.mlp(&m.w.layers[final], &lastMLP, &lastS, last)
 
-	// Head and loss, forward and backward at once.
+	// Head and loss, forward and backward together.
 	gl := g.rows(R)
 	e.RMSNorm(lastS.norm, last, m.w.norm, m.eps())
 	e.CrossEntropy(b.ce, gl.dnorm, t.grads.head, lastS.norm, m.w.head, b.targets, b.coef, b.byLabel, carry)
@@ -255,7 +253,7 @@ func (t *Trainer) forwardBackward(b *microBatch, lookup kernels.Tensor, carry bo
 	e.EmbedGrad(lookup, g.dx, b.slots, carry)
 }
 
-// recomputed returns how many blocks are computed again.
+// recomputed returns the number of recomputed blocks.
 func (t *Trainer) recomputed() int { return min(t.recipe.Recompute, t.m.Config.Layers-1) }
 
 // reserve makes the buffers large enough for a micro-batch.
@@ -276,7 +274,7 @@ func (t *Trainer) reserve(tokens int) {
 		f.layers[i] = f.again
 		f.layers[i].x = x
 	}
-	if p != kernels.F32 { // q and k before rotary are gone when their gradients come
+	if p != kernels.F32 { // q and k before rotary are no longer needed when dq and dk are computed
 		f.s.q, f.s.k = f.g.dq, f.g.dk
 	}
 }
@@ -293,8 +291,8 @@ type bufferShape struct {
 	place func(f *trainBuffers, x kernels.Tensor)
 }
 
-// trainShapes lists the buffers of training that computes so many blocks again.
-// It is the one place that says what a micro-batch costs in memory.
+// trainShapes lists the buffers of training with the given number of recomputed blocks. It
+// alone determines the memory of a micro-batch.
 func trainShapes(c Config, p kernels.DType, recompute int) []bufferShape {
 	var out []bufferShape
 	add := func(d kernels.DType, cols int, place func(f *trainBuffers, x kernels.Tensor)) {
@@ -358,8 +356,8 @@ func trainShapes(c Config, p kernels.DType, recompute int) []bufferShape {
 	return out
 }
 
-// gradNorm is the norm over all gradients: per tensor, names in byte order, in
-// float64.
+// gradNorm returns the global norm of the gradients: the sums of squares of the tensors,
+// added in the byte order of their names, in float64.
 func (t *Trainer) gradNorm() float64 {
 	t.m.e.SumSquares(t.squares, t.byName...)
 	sum := 0.0

@@ -12,10 +12,10 @@ import (
 	"xrun/model/safetensors"
 )
 
-// Param is a parameter under its name in transformers' state dict.
+// Param is a parameter, with its name in transformers' state dict.
 type Param struct {
 	Name string
-	// Shape is torch's: a vector has one dimension, its tensor one row.
+	// Shape is as in torch: a vector has one dimension, although its tensor is one row.
 	Shape  []int
 	Tensor kernels.Tensor
 }
@@ -23,8 +23,8 @@ type Param struct {
 // Elements returns the number of elements.
 func (p Param) Elements() int { return safetensors.Info{Shape: p.Shape}.Elements() }
 
-// eachParam calls f for every parameter in transformers' order with its name,
-// its shape and the place that holds it. A tied head is not a parameter.
+// eachParam calls f for every parameter, in transformers' order, with its name, its shape
+// and its field in w. A tied head is not a parameter.
 func (c Config) eachParam(w *weights, f func(name string, shape []int, t *kernels.Tensor)) {
 	if len(w.layers) != c.Layers {
 		w.layers = make([]layer, c.Layers)
@@ -60,8 +60,8 @@ func (c Config) eachParam(w *weights, f func(name string, shape []int, t *kernel
 	}
 }
 
-// newWeights allocates a tensor for every parameter: matrices of the given type,
-// vectors of float32.
+// newWeights allocates a tensor for every parameter: matrices with the given type, vectors
+// in float32.
 func newWeights(e kernels.Engine, c Config, matrices kernels.DType) (w weights, params []Param) {
 	c.eachParam(&w, func(name string, shape []int, t *kernels.Tensor) {
 		if len(shape) == 2 {
@@ -77,12 +77,12 @@ func newWeights(e kernels.Engine, c Config, matrices kernels.DType) (w weights, 
 	return w, params
 }
 
-// New makes a model whose weights are all zero; see InitRandom.
+// New makes a model with all weights zero; see InitRandom.
 func New(e kernels.Engine, c Config, precision kernels.DType) (*Model, error) {
 	return newModel(e, c, precision, false)
 }
 
-// NewFrozen is [New] for a model that is not to be trained; see [LoadFrozen].
+// NewFrozen is [New] for a model that will not be trained; see [LoadFrozen].
 func NewFrozen(e kernels.Engine, c Config, precision kernels.DType) (*Model, error) {
 	return newModel(e, c, precision, true)
 }
@@ -107,7 +107,7 @@ func newModel(e kernels.Engine, c Config, precision kernels.DType, frozen bool) 
 	return m, nil
 }
 
-// pieceRows returns how many rows of a tensor make about a million elements.
+// pieceRows returns the number of rows of a tensor that hold about a million elements.
 func pieceRows(t kernels.Tensor) int { return max(1, 1<<20/t.Cols()) }
 
 func sized[T any](s []T, n int) []T {
@@ -117,13 +117,12 @@ func sized[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// InitRandom sets the weights as transformers initializes them: matrices and
-// the embedding from normal(0, initializer_range), norm weights 1, biases and
-// the embedding of the pad token 0.
-// Row r of tensor t (numbered in transformers' order) takes its elements from
-// the Philox stream (seed, PurposeInit, t<<32 | r) in turn; a draw is the
-// normal quantile of a 53-bit uniform number, in float64, times the standard
-// deviation, rounded once.
+// InitRandom initializes the weights as transformers does: matrices and the embedding from
+// normal(0, initializer_range), norm weights to 1, biases and the embedding of the pad
+// token to 0. The elements of row r of tensor t, numbered in transformers' order, are
+// successive draws from the Philox stream (seed, PurposeInit, t<<32 | r). A draw is the
+// normal quantile of a 53-bit uniform number, in float64, times the standard deviation,
+// rounded once.
 func (m *Model) InitRandom(seed uint64) error {
 	std := m.Config.InitRange
 	for t, p := range m.params {
@@ -178,8 +177,8 @@ func (m *Model) Engine() kernels.Engine { return m.e }
 // changes the model.
 func (m *Model) Params() []Param { return m.params }
 
-// Digest returns a number that changes when any bit of any weight does: the
-// chain x ← (x ⊕ bits)·prime of FNV-1a over 32-bit words, parameters in order.
+// Digest returns a hash of the bits of all weights: the chain x ← (x ⊕ bits)·prime of
+// FNV-1a over 32-bit words, parameters in order.
 func (m *Model) Digest() uint64 {
 	h, buf := uint64(14695981039346656037), []float32(nil)
 	for _, p := range m.params {
