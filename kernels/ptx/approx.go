@@ -2,10 +2,10 @@ package ptx
 
 import "math"
 
-// Approximate instructions. Each computes in float64 and rounds; under Perturb
-// the result first moves, by an amount that is a function of the seed and the
-// operands, as a table in hardware would give, and so far that the rounded
-// result keeps within the error that the PTX ISA documents.
+// approximation describes an approximate instruction. It computes in float64 and rounds.
+// With Perturb, the result is first changed by an amount that is a function of the seed and
+// the operands, as from a table in hardware, so that the rounded result stays within the
+// error documented in the PTX ISA.
 type approximation struct {
 	f func(x float64) float64
 	// Greatest error of the rounded result, as the ISA states it: relative,
@@ -13,8 +13,8 @@ type approximation struct {
 	rel, abs, ulps float64
 }
 
-// The bounds are those of PTX ISA 9.0. Of the two f64 ones it says only that
-// they are gross: their operands and results have 20 bits of mantissa.
+// The bounds are from PTX ISA 9.0. It only calls the two f64 approximations gross; their
+// operands and results have 20 bits of mantissa.
 var approximations = map[string]approximation{
 	"rcp.f32":   {f: func(x float64) float64 { return 1 / x }, ulps: 1},                 // 9.7.3.13
 	"rcp.f64":   {f: func(x float64) float64 { return 1 / x }, rel: 0x1p-20},            // 9.7.3.14
@@ -32,8 +32,8 @@ var approximations = map[string]approximation{
 	"ex2.bf16":  {f: math.Exp2, rel: 0x1p-7},                                            // 9.7.4.10
 }
 
-// Powers of two that the ISA's bounds are: the exponents are -22.9, -20.5,
-// -14.7, -10.987 and -9.9.
+// Bounds in the ISA that are powers of two, with exponents -22.9, -20.5, -14.7, -10.987
+// and -9.9.
 var (
 	exp22_9   = math.Exp2(-22.9)
 	exp20_5   = math.Exp2(-20.5)
@@ -63,13 +63,13 @@ func (a *approximation) bound(op string, f format, x, y float64) float64 {
 	return a.rel*math.Abs(y) + a.abs + a.ulps*f.ulp(y)
 }
 
-// ulp returns the distance of the numbers of a format around y.
+// ulp returns the distance between numbers of the format around y.
 func (f format) ulp(y float64) float64 {
 	_, e := math.Frexp(y) // y is below 2^e
 	return math.Ldexp(1, max(e-1, 2-1<<(f.exp-1))-f.mant)
 }
 
-// perturb moves y within the approximation's error, less what rounding adds.
+// perturb changes y within the approximation's error, reduced by the error of rounding.
 func (a *approximation) perturb(op string, f format, x, y float64, seed, bits uint64) float64 {
 	if y == 0 || math.IsInf(y, 0) || y != y {
 		return y
@@ -87,7 +87,7 @@ func (a *approximation) perturb(op string, f format, x, y float64, seed, bits ui
 	return y
 }
 
-// encode rounds a result, of f64 to the upper half.
+// encode rounds a result; f64 results are rounded to their upper half.
 func (a *approximation) encode(f format, y float64) uint64 {
 	u := f.encode(y, nearest)
 	if f.mant == 52 {

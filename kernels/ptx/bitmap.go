@@ -1,7 +1,7 @@
 package ptx
 
-// bitmap is a set of byte offsets. It has a spare word, so that eight bytes can
-// be looked at from any offset.
+// bitmap is a set of byte offsets. It has a spare word, so that 64 bits can be read from
+// any offset.
 type bitmap []uint64
 
 func newBitmap(n int64) bitmap { return make(bitmap, n/64+2) }

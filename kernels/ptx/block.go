@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// worker runs blocks on one goroutine and keeps what they can use again.
+// worker runs blocks on one goroutine and keeps the memory that they can reuse.
 type worker struct {
 	r      *run
 	frames map[*function][]*frame
@@ -15,8 +15,8 @@ type worker struct {
 	macs   int64
 }
 
-// workers keeps those of earlier launches by what they were made for: making
-// registers and shadows anew takes longer than a small launch.
+// workers keeps the workers of earlier launches for reuse, because allocating registers
+// and shadows takes longer than a small launch.
 type workers struct {
 	mu   sync.Mutex
 	idle map[workerKey][]*worker
@@ -29,7 +29,7 @@ type workerKey struct {
 	shared int
 }
 
-// What is kept: workers in all, and of each blocks and pages of its log.
+// Bounds on what is kept: the number of workers and, for each, of blocks and log pages.
 const (
 	keptWorkers = 64
 	keptBlocks  = 4
@@ -57,8 +57,8 @@ func (r *run) worker() *worker {
 	return wk
 }
 
-// rest adds the worker's counts to those of the device and keeps it, unless the
-// launch faulted: then frames are in use.
+// rest adds the worker's counts to the device's and keeps the worker for reuse, unless the
+// launch faulted and its frames are still in use.
 func (wk *worker) rest(fault error) {
 	r := wk.r
 	p := &r.dev.workers
@@ -84,25 +84,13 @@ func (wk *worker) rest(fault error) {
 	p.kept++
 }
 
-// forget drops the workers of a module's kernels.
-func (p *workers) forget(img *Image) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, list := range p.idle {
-		if key.k.img == img {
-			p.kept -= len(list)
-			delete(p.idle, key)
-		}
-	}
-}
-
-// block is a thread block that runs.
+// block is a running thread block.
 type block struct {
 	run       *run
 	wk        *worker
 	id        Dim
-	serial    int64 // place in the order of execution
-	linear    int64 // place in the grid
+	serial    int64 // index in the order of execution
+	linear    int64 // index in the grid
 	warps     []*warp
 	shared    []byte
 	shadow    shadow
@@ -118,7 +106,7 @@ type block struct {
 
 func (b *block) draw() uint64 { return b.rng.next() }
 
-// block makes the block at a place of the grid ready to run.
+// block prepares the block at an index of the grid.
 func (wk *worker) block(linear, serial int64) *block {
 	r := wk.r
 	var b *block
@@ -149,8 +137,8 @@ func (wk *worker) block(linear, serial int64) *block {
 
 func (wk *worker) release(b *block) { wk.blocks = append(wk.blocks, b) }
 
-// step runs the block for about the given number of warp instructions, or to its
-// end if that is negative.
+// step runs the block for about the given number of warp instructions, or to completion if
+// the number is negative.
 func (b *block) step(budget int64) (done bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -177,8 +165,8 @@ func (b *block) step(budget int64) (done bool, err error) {
 			b.deadlock()
 		}
 		w := b.ready[b.draw()%uint64(len(b.ready))]
-		// Half of the turns last until the warp waits, which is quick; the
-		// others end after a few instructions, which mixes the warps.
+		// Half of the turns last until the warp waits, which is fast; the others end
+		// after a few instructions, which interleaves the warps.
 		quantum := int64(1 << 20)
 		if d := b.draw(); d&1 != 0 {
 			quantum = 1 << (d >> 1 % 12)
@@ -196,18 +184,18 @@ func (b *block) step(budget int64) (done bool, err error) {
 	}
 }
 
-// barrier is one of a block's sixteen.
+// barrier is one of a block's sixteen barriers.
 type barrier struct {
 	count   int // threads expected; 0 means all
 	arrived int // threads
 	waiting []*warp
-	warps   uint32  // that arrived
-	clocks  history // what happened before they did
+	warps   uint32  // warps that arrived
+	clocks  history // accesses that happened before they arrived
 	pop     int
 	and, or bool
 }
 
-// arrive counts a warp in at a barrier; the last one releases those waiting.
+// arrive records the arrival of a warp at a barrier. The last one releases those waiting.
 func (b *block) arrive(w *warp, id, count int, wait bool) {
 	bar := &b.barriers[id]
 	if bar.arrived > 0 && bar.count != count {
@@ -229,7 +217,7 @@ func countText(n int) string {
 	return fmt.Sprint(n)
 }
 
-// complete releases a barrier if all it expects have arrived.
+// complete releases a barrier if all expected threads have arrived.
 func (b *block) complete(id int) {
 	bar := &b.barriers[id]
 	want := bar.count
@@ -252,7 +240,7 @@ func (b *block) complete(id int) {
 	*bar = barrier{waiting: waiting[:0]}
 }
 
-// exited is called when a warp has ended, which may complete barriers.
+// exited is called when a warp has exited, which may complete barriers.
 func (b *block) exited() {
 	for i := range b.barriers {
 		if b.barriers[i].count == 0 {

@@ -18,7 +18,7 @@ type callArg struct {
 	pred bool
 }
 
-// call runs the call instruction at which split i stands.
+// call executes the call instruction of split i.
 func (w *warp) call(i int) {
 	c := w.in.x.(*callInfo)
 	s := &w.splits[i]
@@ -28,7 +28,7 @@ func (w *warp) call(i int) {
 		s.pc++
 		return
 	}
-	// The lanes that do not call go on after it.
+	// The lanes that do not call continue after it.
 	if rest := s.mask &^ mask; rest != 0 {
 		s.mask, s.pc = rest, pc+1
 	} else {
@@ -120,7 +120,7 @@ func (f *frame) mark(slot int32, mask uint32) {
 	}
 }
 
-// back returns from the function that split i is in.
+// back returns from the function of split i.
 func (w *warp) back(i int) {
 	s := &w.splits[i]
 	f, mask := s.f, w.mask
@@ -171,7 +171,7 @@ func (w *warp) back(i int) {
 	w.splits = append(w.splits, split{pc: back, mask: mask, f: p, last: w.steps})
 }
 
-// put returns the n low bytes of v, get the value of at most eight bytes.
+// put returns the n low bytes of v. get is its inverse, for at most eight bytes.
 func put(v uint64, n int) []byte {
 	b := make([]byte, n)
 	for i := range min(n, 8) {

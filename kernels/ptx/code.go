@@ -8,7 +8,7 @@ const fullMask = 0xffffffff
 // vec is a register of a warp: a value for each lane, zero-extended.
 type vec [lanes]uint64
 
-// opKind says which instructions the warp's loop handles itself.
+// opKind distinguishes the instructions that the warp's loop handles itself.
 type opKind uint8
 
 const (
@@ -18,7 +18,7 @@ const (
 	opCall
 	opReturn
 	opExit
-	opSync // run returns after converging the lanes in need; see sync.go
+	opSync // runs once the required lanes have converged; see sync.go
 	opBarrier
 )
 
@@ -56,7 +56,7 @@ type constant struct {
 	narrow bool      // 32 bits
 }
 
-// code is a function ready to run.
+// code is a function in executable form.
 type code struct {
 	ins      []instr
 	slots    int

@@ -7,61 +7,60 @@ import (
 	"sync"
 )
 
-// Config describes a device. The zero value is a device of compute capability
-// 8.0 with every check on.
+// Config describes a device. The zero value is a device of compute capability 8.0 with
+// all checks enabled.
 type Config struct {
-	// Seed draws the order of warps, blocks and atomics and, under Perturb, the
+	// Seed determines the order of warps, blocks and atomics and, with Perturb, the
 	// errors of approximate instructions.
 	Seed uint64
-	// Perturb moves results of approximate instructions within their
-	// documented bounds.
+	// Perturb changes the results of approximate instructions within their documented
+	// bounds.
 	Perturb bool
-	// Fuse contracts a mul.f32 or mul.f64 without a rounding modifier into the
-	// add or sub without one that consumes it, as ptxas may.
+	// Fuse contracts a mul.f32 or mul.f64 without a rounding modifier into an add or
+	// sub without one that uses its result, as ptxas may.
 	Fuse bool
 
-	// Threads is the number of blocks run at a time; 0 is GOMAXPROCS. Results
-	// do not depend on it.
+	// Threads is the number of blocks run at a time; 0 means GOMAXPROCS. Results do not
+	// depend on it.
 	Threads int
-	// Budget bounds the instructions one warp executes in a launch; 0 is 2^34.
+	// Budget bounds the instructions that one warp executes in a launch; 0 means 2^34.
 	Budget int64
 
-	// Memory is the size of device memory in bytes; 0 is 24 GiB. Memory is
-	// taken from the host only as it is allocated.
+	// Memory is the size of device memory in bytes; 0 means 24 GiB. Host memory is only
+	// used as device memory is allocated.
 	Memory int64
-	// Shared is the shared memory a block may have, dynamic and static
-	// together; 0 is 163 KiB.
+	// Shared is the largest shared memory of a block, dynamic and static together; 0
+	// means 163 KiB.
 	Shared int
-	// Multiprocessors is what %nsmid says; 0 is 108.
+	// Multiprocessors is the value of %nsmid; 0 means 108.
 	Multiprocessors int
 
-	// Checks that are off; the zero value has all of them on.
+	// Off lists the checks that are disabled.
 	Off Check
-	// Strict also finds fault with what the ISA allows but is a mistake more
-	// often than not: a barrier when threads have exited.
+	// Strict also reports code that the ISA allows but that is usually a mistake: a
+	// barrier after threads have exited.
 	Strict bool
 
-	// Output receives what kernels print with vprintf; nil discards it.
+	// Output receives the output of vprintf; nil discards it.
 	Output io.Writer
 }
 
-// Check is a set of dynamic checks that can be turned off, for PTX that does
-// such things on purpose.
+// Check is a set of dynamic checks that can be disabled, for PTX that does such things
+// intentionally.
 type Check uint
 
 const (
-	// UninitializedMemory: reads of global, shared or local memory that
-	// nothing wrote.
+	// UninitializedMemory: reads of global, shared or local memory that was never
+	// written.
 	UninitializedMemory Check = 1 << iota
-	// UninitializedRegister: reads of registers that nothing wrote.
+	// UninitializedRegister: reads of registers that were never written.
 	UninitializedRegister
-	// SharedRace: conflicting accesses to shared memory that no barrier orders.
+	// SharedRace: conflicting accesses to shared memory without a barrier between them.
 	SharedRace
-	// GlobalRace: conflicting accesses of two blocks of one launch to global
-	// memory.
+	// GlobalRace: conflicting accesses to global memory by two blocks of a launch.
 	GlobalRace
-	// WarpRace: the part of SharedRace within one warp, between lanes that no
-	// bar.warp.sync orders.
+	// WarpRace: the part of SharedRace within a warp, between lanes without a
+	// bar.warp.sync between them.
 	WarpRace
 )
 
@@ -80,8 +79,8 @@ type Launch struct {
 	Shared      int // bytes of dynamic shared memory
 }
 
-// Device is a simulated GPU: memory, and the means to run kernels on it. One
-// goroutine at a time may call its methods.
+// Device is a simulated GPU, with memory and a way to run kernels. Only one goroutine at a
+// time may call its methods.
 type Device struct {
 	cfg     Config
 	mem     memory
@@ -90,7 +89,7 @@ type Device struct {
 	workers workers
 }
 
-// Stats counts what a device has executed since it was made.
+// Stats counts what a device has executed since it was created.
 type Stats struct {
 	Launches     int64
 	Instructions int64 // executed by warps
@@ -123,54 +122,47 @@ func NewDevice(c Config) *Device {
 // Config returns the configuration with its defaults filled in.
 func (d *Device) Config() Config { return d.cfg }
 
-// SetSeed changes the seed of later launches.
-func (d *Device) SetSeed(seed uint64) { d.cfg.Seed = seed }
-
-// Stats returns what the device has executed so far.
+// Stats returns the counts of what the device has executed so far.
 func (d *Device) Stats() Stats { return d.stats }
 
-// Alloc returns the address of new device memory, a multiple of 256, with
-// undefined contents: reading a byte before it is written is a fault. Unmapped
-// space lies on both sides. Errors are of type *MemoryError.
+// Alloc returns the address of new device memory, a multiple of 256. The contents are
+// undefined: reading a byte before it is written is a fault. There is unmapped space on
+// both sides. Errors are of type *MemoryError.
 func (d *Device) Alloc(bytes int64) (uint64, error) { return d.mem.alloc(bytes) }
 
-// Free releases memory of Alloc.
+// Free releases memory that Alloc returned.
 func (d *Device) Free(addr uint64) error { return d.mem.free(addr) }
 
 // Memory returns the bytes in use and the size of the device.
 func (d *Device) Memory() (used, total int64) { return d.mem.used, d.mem.total }
 
-// Write copies b to device memory at addr. The range must lie in one
-// allocation, here and in the methods below; otherwise nothing is changed and
-// the error is of type *MemoryError.
+// Write copies b to device memory at addr. Here and in the methods below, the range must
+// lie within one allocation; otherwise nothing is changed and the error is of type
+// *MemoryError.
 func (d *Device) Write(addr uint64, b []byte) error { return d.mem.write(addr, b) }
 
-// Read copies len(b) bytes of device memory at addr to b. Bytes that nothing
-// wrote are read as they are; see [Device.Written].
+// Read copies len(b) bytes of device memory at addr to b. It also reads bytes that were
+// never written; see [Device.Written].
 func (d *Device) Read(b []byte, addr uint64) error { return d.mem.read(b, addr) }
 
-// Copy copies n bytes within device memory. Ranges may overlap. Bytes that
-// nothing wrote stay so in the copy.
+// Copy copies n bytes within device memory. The ranges may overlap. Bytes that were never
+// written count as never written in the copy too.
 func (d *Device) Copy(dst, src uint64, n int64) error { return d.mem.copy(dst, src, n) }
 
 // Fill sets n bytes at addr to v.
 func (d *Device) Fill(addr uint64, v byte, n int64) error { return d.mem.fill(addr, v, n) }
 
-// Forget marks n bytes at addr as never written, which is what memory of an
-// arena is when it is handed out again.
-func (d *Device) Forget(addr uint64, n int64) error { return d.mem.forget(addr, n) }
-
-// Written reports whether each of n bytes at addr has been written; if not, at
-// is the first that has not.
+// Written reports whether all n bytes at addr have been written. If not, at is the address
+// of the first that has not.
 func (d *Device) Written(addr uint64, n int64) (ok bool, at uint64, err error) {
 	return d.mem.written(addr, n)
 }
 
-// Load places a module on the device: its global and constant variables take
-// memory, initialized as the PTX says.
+// Load loads a module on the device. It allocates the module's global and constant
+// variables and initializes them as the PTX specifies.
 func (d *Device) Load(m *Module) (*Image, error) { return d.load(m) }
 
-// Image is a module on a device.
+// Image is a module loaded on a device.
 type Image struct {
 	dev     *Device
 	module  *Module
@@ -179,7 +171,7 @@ type Image struct {
 	placed  map[*variable]symbol
 }
 
-// Kernel looks a kernel up.
+// Kernel looks up a kernel.
 func (i *Image) Kernel(name string) (*Kernel, error) {
 	k := i.kernels[name]
 	if k == nil {
@@ -197,14 +189,10 @@ func (i *Image) Global(name string) (addr uint64, bytes int64, err error) {
 	return s.addr, s.size, nil
 }
 
-// Unload releases the module's variables. Its kernels may not be launched any
-// more.
-func (i *Image) Unload() error { return i.dev.unload(i) }
-
-// Launch runs a kernel to its end. Each argument is a parameter in order:
-// bool, a sized integer, uintptr, float32, float64, or []byte for a parameter
-// of that many bytes; its size must be the parameter's. Errors in the shape or
-// the arguments are of type *LaunchError, faults of the kernel of type *Fault.
+// Launch runs a kernel to completion. args are the kernel's parameters in order: a bool, a
+// sized integer, uintptr, float32, float64, or []byte for a parameter of that many bytes.
+// Their sizes must match the parameters'. Errors in the shape or the arguments are of type
+// *LaunchError, faults of the kernel of type *Fault.
 func (d *Device) Launch(k *Kernel, l Launch, args ...any) error {
 	params, err := k.marshal(args)
 	if err != nil {
@@ -213,6 +201,6 @@ func (d *Device) Launch(k *Kernel, l Launch, args ...any) error {
 	return d.LaunchRaw(k, l, params)
 }
 
-// LaunchRaw is Launch with the parameters already laid out as
-// [Kernel.Params] says, which is what a driver has.
+// LaunchRaw is Launch with the parameters already laid out as in [Kernel.Params], the form
+// in which a driver has them.
 func (d *Device) LaunchRaw(k *Kernel, l Launch, params []byte) error { return d.launch(k, l, params) }

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Pos is a place in a PTX text, both counted from 1.
+// Pos is a position in a PTX text. Lines and columns count from 1.
 type Pos struct{ Line, Column int }
 
-// SyntaxError is PTX that the package does not accept: malformed, ill-typed,
-// unknown or not implemented.
+// SyntaxError reports PTX that the package does not accept: malformed, ill-typed, unknown
+// or not implemented.
 type SyntaxError struct {
 	Module string // as given to Parse
 	Pos
@@ -25,13 +25,12 @@ func (e *SyntaxError) Error() string {
 	return s
 }
 
-// MemoryError is an access by the host, or an allocation, that the device
-// refuses.
+// MemoryError reports an access by the host, or an allocation, that the device refuses.
 type MemoryError struct {
 	Op    string // "alloc", "free", "read", "write", "copy", "fill", ...
 	Addr  uint64
 	Bytes int64
-	Free  int64 // of an allocation: bytes that were free
+	Free  int64 // for an allocation, the bytes that were free
 	Msg   string
 }
 
@@ -42,30 +41,30 @@ func (e *MemoryError) Error() string {
 	return fmt.Sprintf("ptx: %s of %d bytes at %#x: %s", e.Op, e.Bytes, e.Addr, e.Msg)
 }
 
-// LaunchError is a launch that does not fit its kernel or the device.
+// LaunchError reports a launch that does not match its kernel or the device.
 type LaunchError struct {
 	Kernel, Msg string
 }
 
 func (e *LaunchError) Error() string { return fmt.Sprintf("ptx: launching %s: %s", e.Kernel, e.Msg) }
 
-// FaultKind says what a kernel did wrong.
+// FaultKind is the kind of mistake that a kernel made.
 type FaultKind int
 
 const (
 	OutOfBounds   FaultKind = iota + 1 // access outside every allocation, or across an end
 	Misaligned                         // address not a multiple of the access size
-	Uninitialized                      // read of memory or a register that nothing wrote
-	Race                               // conflicting accesses that nothing orders
-	BadBarrier                         // barrier under divergence, exited threads, wrong counts, deadlock
-	InactiveLane                       // warp operation that involves a lane which is not executing it
-	PendingCopy                        // use of the destination of a cp.async that was not waited for
+	Uninitialized                      // read of memory or a register that was never written
+	Race                               // conflicting, unordered accesses
+	BadBarrier                         // barrier with divergence, exited threads, wrong counts, deadlock
+	InactiveLane                       // warp operation with a lane that does not execute it
+	PendingCopy                        // use of the destination of a cp.async before waiting for it
 	Trapped                            // the kernel executed trap
 	ReadOnly                           // write to constant memory or parameters
 	OverBudget                         // Config.Budget instructions executed
 	StackOverflow                      // local memory or call depth exhausted
-	BadOperand                         // an operand value that the instruction leaves undefined
-	Unsupported                        // a feature that is only known to be missing when it is reached
+	BadOperand                         // an operand value for which the instruction is undefined
+	Unsupported                        // a feature that is not implemented, detected only when executed
 )
 
 var faultNames = [...]string{
@@ -82,21 +81,21 @@ func (k FaultKind) String() string {
 	return fmt.Sprintf("fault %d", int(k))
 }
 
-// Fault is something undefined that a kernel did. The launch ended there.
+// Fault reports undefined behaviour of a kernel, which ended the launch.
 type Fault struct {
 	Kind     FaultKind
 	Module   string
 	Kernel   string
-	Function string // the function the line is in, if not the kernel
+	Function string // the function of the line, if not the kernel
 	Pos
 	Source string // text of the line
 	Block  Dim    // %ctaid
 	Thread Dim    // %tid
-	Lane   int    // of the thread's warp; -1 if the fault is a warp's or block's
+	Lane   int    // within the warp; -1 if the fault concerns a whole warp or block
 	Warp   int    // within the block
-	Space  string // "global", "shared", ... of a memory fault
+	Space  string // "global", "shared", ... for a memory fault
 	Addr   uint64 // within Space
-	Msg    string // the particulars
+	Msg    string // details
 }
 
 func (f *Fault) Error() string {

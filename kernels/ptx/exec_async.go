@@ -12,11 +12,11 @@ type asyncCopy struct {
 	data [16]byte
 }
 
-// asyncCopies are a warp's copies in flight, of each lane.
+// asyncCopies holds a warp's copies in flight, by lane.
 type asyncCopies [lanes]laneCopies
 
-// laneCopies are copies in their order. groups says where those of each group
-// that was committed end; what follows the last is the group being filled.
+// laneCopies holds copies in order. groups holds the end of each committed group; the
+// copies after the last end belong to the group being filled.
 type laneCopies struct {
 	copies []asyncCopy
 	groups []int
@@ -32,7 +32,7 @@ func (a *asyncCopies) reset() {
 // commit closes the lane's group. Groups may be empty.
 func (q *laneCopies) commit() { q.groups = append(q.groups, len(q.copies)) }
 
-// wait lands the copies of all groups but the latest keep.
+// wait completes the copies of all groups except the latest keep groups.
 func (q *laneCopies) wait(w *warp, lane, keep int) {
 	done := len(q.groups) - keep
 	if done <= 0 {
@@ -131,7 +131,7 @@ func cpAsyncRun(w *warp, in *instr) {
 			if src&uint64(x.size-1) != 0 {
 				w.memFault(Misaligned, l, spaceGlobal, src, "an asynchronous copy of %d bytes", x.size)
 			}
-			// Bytes past the source size are not read: they count as zero.
+			// Bytes past the source size are not read; they become zero.
 			for at := 0; at < n; {
 				if at == 0 && n == x.size {
 					if b := g.view(w, &x.src, src, false); b != nil {
@@ -193,7 +193,7 @@ func (w *warp) land(lane int, c *asyncCopy) {
 	w.block.shadow.landed(w, lane, c.dst, c.n)
 }
 
-// exit completes the copies of lanes that end.
+// exit completes the copies of lanes that exit.
 func (a *asyncCopies) exit(w *warp, mask uint32) {
 	for m := mask; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31

@@ -88,7 +88,7 @@ func atomicFunc(op string, t typ) func(old, b, c uint64) uint64 {
 	return func(old, b, _ uint64) uint64 { return (old + b) & mask }
 }
 
-// atomic runs the lanes in an order that the seed draws.
+// atomic runs the lanes in an order drawn from the seed.
 func atomic(w *warp, in *instr) {
 	x := in.x.(*atomicOp)
 	rot := int(w.block.draw() & 31)

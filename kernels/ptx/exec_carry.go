@@ -2,8 +2,8 @@ package ptx
 
 import "math/bits"
 
-// carryInfo is an instruction of extended precision: it may read and write the
-// lane's carry flag.
+// carryInfo is an extended-precision instruction, which may read and write the lane's carry
+// flag.
 type carryInfo struct {
 	op          string
 	bits        int
@@ -47,7 +47,7 @@ func carry(w *warp, in *instr) {
 		}
 		var r, carry uint64
 		if x.op == "sub" {
-			// The flag is that of the adder: clear where the subtraction borrows.
+			// The flag is the adder's carry, which is clear if the subtraction borrows.
 			v = ^v & mask
 			if !x.reads {
 				cin = 1

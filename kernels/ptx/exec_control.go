@@ -37,8 +37,8 @@ type tableFix struct {
 	in    *inst
 }
 
-// lowerCall is call (results), function, (arguments), prototype; all but the
-// function may be missing.
+// lowerCall lowers call (results), function, (arguments), prototype. All but the function
+// are optional.
 func lowerCall(l *lowerer, m *match) {
 	args := m.in.args
 	c := &callInfo{}
@@ -113,7 +113,7 @@ func lowerCall(l *lowerer, m *match) {
 	l.emit(in)
 }
 
-// flatten puts the elements of vectors in their place.
+// flatten replaces vectors by their elements.
 func flatten(list []operand) []operand {
 	var out []operand
 	for _, o := range list {
@@ -176,7 +176,7 @@ func lowerAlloca(l *lowerer, m *match) {
 	l.emit(in)
 }
 
-// alloca takes local memory of the frame, which its end gives back.
+// alloca allocates local memory that is freed when the frame ends.
 func alloca(w *warp, in *instr) {
 	f := w.frame
 	if f.stack == nil {
@@ -257,7 +257,7 @@ func lowerFence(l *lowerer, m *match) {
 	l.emit(instr{d: l.sink, run: func(w *warp, in *instr) {}})
 }
 
-// builtin is a function that the device library of every CUDA program has.
+// builtin is a function of the device library that is part of every CUDA program.
 type builtin struct {
 	run func(w *warp, c *callInfo)
 }

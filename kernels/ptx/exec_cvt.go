@@ -15,7 +15,7 @@ func lowerCvt(l *lowerer, m *match) {
 	l.op1(m, nil, conversion(m, d, a, out))
 }
 
-// within reports whether integer type d holds every value of a.
+// within reports whether integer type d can hold every value of type a.
 func within(a, d typ) bool {
 	if a.isSigned() == d.isSigned() {
 		return a.bits() <= d.bits()
@@ -159,8 +159,8 @@ func roundInteger(x float64, r rounding) float64 {
 	return math.RoundToEven(x)
 }
 
-// floatToInteger rounds and clamps. NaN gives 0 for types of up to 32 bits unless
-// it is of f64; else the value whose sign bit alone is set (PTX ISA 9.7.9.21).
+// floatToInteger rounds and clamps. A NaN that is not f64 gives 0 for types of up to 32
+// bits; otherwise a NaN gives the value with only the sign bit set (PTX ISA 9.7.9.21).
 func floatToInteger(x float64, a, d typ, r rounding) uint64 {
 	if x != x {
 		if a != tF64 && d.bits() < 64 {
@@ -239,7 +239,7 @@ func integerToDouble(v uint64, neg bool, r rounding) float64 {
 	return x
 }
 
-// lowerCvt2 converts two values into halves, the first into the upper.
+// lowerCvt2 converts two values to halves, the first to the upper half.
 func lowerCvt2(l *lowerer, m *match) {
 	d := m.typ("dtype")
 	f, r, relu, finite := formatOf(d), roundingOf(m.get("rnd")), m.has("relu"), m.has("satfinite")
@@ -263,8 +263,8 @@ func narrow(f format, x float64, r rounding, relu, finite bool) uint64 {
 	return v
 }
 
-// saturateFinite puts the greatest finite number in the place of what x has
-// been rounded to where that is beyond it.
+// saturateFinite returns v, which is x rounded, or the greatest finite number if v is
+// beyond it.
 func saturateFinite(f format, x float64, v uint64) uint64 {
 	beyond := f.inf()
 	if f.finite {

@@ -2,7 +2,7 @@ package ptx
 
 import "math"
 
-// lowerFloatArith is add, sub and mul.
+// lowerFloatArith lowers add, sub and mul.
 func lowerFloatArith(l *lowerer, m *match) {
 	t := m.typ("type")
 	if !m.has("rnd") {
@@ -80,7 +80,7 @@ func lowerSqrt(l *lowerer, m *match) {
 	l.op1(m, nil, func(a uint64) uint64 { return g(a, 0, 0) })
 }
 
-// lowerSign is abs and neg, which touch the sign alone but for .ftz.
+// lowerSign lowers abs and neg, which only change the sign, apart from .ftz.
 func lowerSign(l *lowerer, m *match) {
 	t := m.typ("type")
 	f := formatOf(t)

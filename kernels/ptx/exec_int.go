@@ -2,8 +2,8 @@ package ptx
 
 import "math/bits"
 
-// lane1, lane2 and lane3 apply a function of one lane's values; what is worth
-// it has loops of its own in exec_hot.go.
+// lane1, lane2 and lane3 apply a function to each lane's values. Frequent instructions have
+// loops of their own, in exec_hot.go.
 
 func lane1(w *warp, in *instr) {
 	d, a, f := &w.regs[in.d], &w.regs[in.a], in.f1
@@ -29,8 +29,8 @@ func lane3(w *warp, in *instr) {
 	}
 }
 
-// op1, op2 and op3 emit an instruction of a destination and one to three
-// sources, with a loop of its own or a function of one lane.
+// op1, op2 and op3 emit an instruction with a destination and one to three sources. It uses
+// either a loop of its own, run, or a function of one lane, f.
 func (l *lowerer) op1(m *match, run func(*warp, *instr), f func(a uint64) uint64) {
 	if run == nil {
 		run = lane1
@@ -216,8 +216,8 @@ func lowerSad(l *lowerer, m *match) {
 	})
 }
 
-// Division by zero gives an unspecified, machine-specific value: all ones for
-// the quotient here, the dividend for the remainder.
+// Division by zero gives an unspecified, machine-specific value. Here the quotient is all
+// ones and the remainder is the dividend.
 func lowerDivRem(l *lowerer, m *match) {
 	t := m.typ("type")
 	if t.isFloat() {

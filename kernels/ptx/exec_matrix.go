@@ -11,9 +11,9 @@ func count(m *match) int {
 	return n
 }
 
-// ldmatrix reads 8 by 8 matrices of 16-bit elements. Lane 8m+r gives the address
-// of row r of matrix m, 16 bytes; lane l receives elements 2(l mod 4) and the
-// next of row l/4 of each matrix, or of its transpose (PTX ISA 9.7.14.5.15).
+// ldmatrix reads 8 by 8 matrices of 16-bit elements. Lane 8m+r has the address of row r of
+// matrix m, 16 bytes. Lane l receives elements 2(l mod 4) and 2(l mod 4)+1 of row l/4 of
+// each matrix, or of its transpose (PTX ISA 9.7.14.5.15).
 func lowerLdmatrix(l *lowerer, m *match) {
 	n := count(m)
 	x := &access{typ: tB16, size: 16, n: 1, bytes: 16}
@@ -105,8 +105,7 @@ func lowerMovmatrix(l *lowerer, m *match) {
 	}})
 }
 
-// mmaInfo is an mma instruction: D = A B + C, with A of m by k in rows, B of k by
-// n in columns.
+// mmaInfo is an mma instruction: D = A B + C, with A m by k in rows and B k by n in columns.
 type mmaInfo struct {
 	m, n, k    int
 	at, bt, ct typ
@@ -195,7 +194,7 @@ func mmaFloat(w *warp, in *instr) {
 	}
 	k := x.k
 	if cfg := w.block.run.cfg; cfg.Perturb {
-		// An order of k of its own for each seed.
+		// The order of k depends on the seed.
 		order := rng{mix(cfg.Seed, 0x33a)}
 		for i := k - 1; i > 0; i-- {
 			j := int(order.next() % uint64(i+1))

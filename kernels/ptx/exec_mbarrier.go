@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Barriers in shared memory (PTX ISA 9.7.13.15). What an mbarrier object and the
-// state of an arrival look like in memory and registers is not documented, so
-// objects live beside the block's memory, by their address, and a state is the
-// number of the phase with the count that was pending, above it.
+// Barriers in shared memory (PTX ISA 9.7.13.15). The representation of mbarrier objects in
+// memory, and of arrival states in registers, is not documented. Here objects are stored
+// outside the block's memory, by address, and a state is the number of the phase, with the
+// pending count in the upper bits.
 const specMbarrier = `
 mbarrier.init[.space(shared shared::cta)].type(b64) : addr, u32 @ mbarrier
 mbarrier.inval[.space(shared shared::cta)].type(b64) : addr @ mbarrier
@@ -45,7 +45,7 @@ type asyncArrival struct {
 
 const maxArrivals = 1<<20 - 1
 
-// mbarrierInfo is what an instruction does with its object.
+// mbarrierInfo describes an instruction on an mbarrier object.
 type mbarrierInfo struct {
 	access
 	op                 string
@@ -188,7 +188,7 @@ func (w *warp) mbarrierArrive(x *mbarrierInfo, b *mbarrier, lane int, v uint64) 
 	w.regs[x.dst][lane] = state
 }
 
-// arrive notes what the warp did until now as done before the end of the phase.
+// arrive records that the warp's accesses so far happen before the end of the phase.
 func (b *mbarrier) arrive(w *warp) {
 	b.clocks.arrive(w)
 	b.arrived |= 1 << w.id
@@ -206,8 +206,7 @@ func (b *mbarrier) complete(blk *block) {
 	b.clocks, b.arrived = history{}, 0
 }
 
-// mbarrierWait tests for the end of a phase. Until then the warp makes way for
-// others.
+// mbarrierWait tests for the end of a phase. Until then the warp yields to others.
 func (w *warp) mbarrierWait(x *mbarrierInfo, b *mbarrier, lane int, v uint64) {
 	b.settle()
 	var done bool
@@ -236,8 +235,8 @@ func (w *warp) mbarrierWait(x *mbarrierInfo, b *mbarrier, lane int, v uint64) {
 	}
 }
 
-// mbarrierAfterCopies has the lane arrive when its copies have landed, which
-// they do when somebody waits for it or at the end of their own wait.
+// mbarrierAfterCopies makes the lane arrive when its copies are complete, which is when
+// something waits for the mbarrier or for the copies.
 func (w *warp) mbarrierAfterCopies(x *mbarrierInfo, b *mbarrier, lane int, _ uint64) {
 	if !x.noinc {
 		b.pending++
@@ -248,7 +247,7 @@ func (w *warp) mbarrierAfterCopies(x *mbarrierInfo, b *mbarrier, lane int, _ uin
 	b.async = append(b.async, asyncArrival{w, lane, w.async[lane].landed + len(w.async[lane].copies)})
 }
 
-// settle lands the copies that arrivals follow, and lets these happen.
+// settle completes the copies on which arrivals depend, and then the arrivals.
 func (b *mbarrier) settle() {
 	list := b.async
 	b.async = b.async[:0]

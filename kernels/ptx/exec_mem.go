@@ -18,7 +18,7 @@ type access struct {
 	narrow   bool  // 32-bit address register
 	strong   bool  // volatile, relaxed, acquire, release
 	readOnly bool  // ld.const, ld.nc
-	direct   bool  // [variable]: in bounds as far as checking at parse time goes
+	direct   bool  // [variable]: checked to be in bounds when parsed
 }
 
 // addressOf fills in base, offset and space of an address operand.
@@ -55,8 +55,8 @@ func (l *lowerer) addressOf(o *operand, sp space, in *instr, x *access) {
 	}
 }
 
-// checkVector refuses vectors of more than 128 bits, or 256 where the vector is
-// of a kind that only sm_100 has.
+// checkVector rejects vectors of more than 128 bits, or 256 for the kinds of vector that
+// only sm_100 has.
 func (l *lowerer) checkVector(m *match, x *access) {
 	limit := 16
 	if x.n == 8 || x.n == 4 && x.size == 8 {
@@ -67,7 +67,7 @@ func (l *lowerer) checkVector(m *match, x *access) {
 	}
 }
 
-// hinted returns the operands without a cache policy, which changes nothing here.
+// hinted returns the operands without a cache policy, which has no effect here.
 func (l *lowerer) hinted(m *match) []operand {
 	args := m.in.args
 	if !m.has("hint") {
@@ -125,7 +125,7 @@ func lowerLd(l *lowerer, m *match) {
 	l.emit(in)
 }
 
-// strong reports whether a load or store may not be split, moved or left out.
+// strong reports whether a load or store must not be split, moved or omitted.
 func (l *lowerer) strong(m *match) bool {
 	if m.has("volatile") && m.get("space") == "local" && l.module.version() < 901 {
 		l.fail(m.in.pos, "%s.volatile.local needs PTX 9.1, this is %s", m.op, l.module.Version)
@@ -156,7 +156,7 @@ func lowerSt(l *lowerer, m *match) {
 	l.emit(in)
 }
 
-// ordered notes that blocks of the kernel may communicate through memory.
+// ordered records that blocks of the kernel may communicate through memory.
 func (l *lowerer) ordered(sp space, strong bool) {
 	if strong && (sp == spaceGlobal || sp == spaceGeneric) {
 		l.c.ordered = true
@@ -172,16 +172,15 @@ func (x *access) addr(w *warp, in *instr, lane int) uint64 {
 	return a
 }
 
-// globalAccess is a loop over lanes that access global memory: it keeps the
-// allocation and the page of the log that the last lane used.
+// globalAccess caches, in a loop over lanes that access global memory, the allocation and
+// the log page of the previous lane.
 type globalAccess struct {
 	a    *allocation
 	p    *page
 	base int64 // of p
 }
 
-// view is what warp.view does, for the plain case; nil means that the case is not
-// plain.
+// view is a fast path of warp.view for plain accesses. It returns nil for others.
 func (g *globalAccess) view(w *warp, x *access, addr uint64, write bool) []byte {
 	a := g.a
 	if a == nil {
@@ -219,7 +218,7 @@ func (g *globalAccess) view(w *warp, x *access, addr uint64, write bool) []byte 
 	return a.data[off : off+n : off+n]
 }
 
-// global reports whether an access is to global memory in the first place.
+// global reports whether an access may be to global memory.
 func (x *access) global() bool { return x.space == spaceGlobal || x.space == spaceGeneric }
 
 // load reads memory into registers.
@@ -259,9 +258,9 @@ func load(w *warp, in *instr) {
 	}
 }
 
-// loadShared is load where most addresses are in shared memory. Lanes that read
-// what a lane before them has read take its values: the address, and so every
-// check but that of one lane's own writes, is the same.
+// loadShared is load for mostly shared addresses. A lane with the same address as an
+// earlier lane takes its values: all checks except that of the lane's own writes are the
+// same.
 func loadShared(w *warp, in *instr) {
 	x := in.x.(*access)
 	plain := x.size == 4 && x.ext[0] == 0
@@ -293,8 +292,8 @@ func loadShared(w *warp, in *instr) {
 	}
 }
 
-// readShared is view for a plain read of shared memory. Granules that several
-// lanes of the warp have read since it last waited have nothing new to tell.
+// readShared is view for a plain read of shared memory. Granules that several lanes of the
+// warp have read since it last waited need not be recorded again.
 func (w *warp) readShared(x *access, lane int, addr uint64) []byte {
 	s, mem, n := &w.block.shadow, w.block.shared, uint64(x.bytes)
 	if addr&(n-1) != 0 || addr+n > uint64(len(mem)) || addr >= windowSize {
@@ -311,8 +310,8 @@ func (w *warp) readShared(x *access, lane int, addr uint64) []byte {
 	return mem[addr : addr+n]
 }
 
-// sameAddress returns a lane before l with its address, or -1. It looks where
-// tiles have them: beside it, and eight lanes before.
+// sameAddress returns a lane before l with the same address, or -1. It looks at the lanes
+// that have it in typical tiles: the previous lane and the eighth before l.
 func sameAddress(addrs *[lanes]uint64, mask uint32, l int) int {
 	if i := l - 1; i >= 0 && addrs[i] == addrs[l] && mask>>i&1 != 0 {
 		return i
@@ -323,7 +322,7 @@ func sameAddress(addrs *[lanes]uint64, mask uint32, l int) int {
 	return -1
 }
 
-// loadFormal is load of a kernel's parameter, which is the same for all lanes.
+// loadFormal is load for a kernel parameter, which is the same in all lanes.
 func loadFormal(w *warp, in *instr) {
 	x := in.x.(*access)
 	first := bits.TrailingZeros32(w.mask) & 31
@@ -337,7 +336,7 @@ func loadFormal(w *warp, in *instr) {
 	}
 }
 
-// put extends what was read and puts it into a lane's registers.
+// put extends the value read and stores it in a lane's registers.
 func (x *access) put(w *warp, l int, b []byte) {
 	for i, s := range x.slots {
 		v := get(b[i*x.size : (i+1)*x.size])
@@ -383,8 +382,8 @@ func store(w *warp, in *instr) {
 	}
 }
 
-// agree checks that a lane stores what another lane of the same instruction has
-// stored in the same place.
+// agree checks that a lane stores the same value as another lane of the same instruction at
+// the same address.
 func (w *warp) agree(x *access, lane int, b []byte) {
 	for i, s := range x.slots {
 		for k := range x.size {
@@ -498,7 +497,7 @@ const maxLocal = 512 << 10 // bytes of a thread
 
 func (m *localMemory) reset() { clear(m.set) }
 
-// grow makes room for a frame's variables, whose contents are undefined.
+// grow makes room for a frame's variables, with undefined contents.
 func (m *localMemory) grow(w *warp, base, n int64, mask uint32) {
 	need := base + n
 	if need > maxLocal {

@@ -138,8 +138,8 @@ func (l *lowerer) predDst(o *operand) int32 {
 	return l.predicate(o.reg)
 }
 
-// predSource returns the predicate of a source and whether it is negated. A
-// constant is a predicate that is never written.
+// predSource returns the predicate of a source, and whether it is negated. A constant is
+// represented by a predicate that is never written.
 func (l *lowerer) predSource(o *operand) (int32, bool) {
 	if o.kind == argInt {
 		if l.zeroP < 0 {
@@ -248,7 +248,7 @@ func lowerSelp(l *lowerer, m *match) {
 	l.emit(instr{run: runSelp, d: l.dst(&args[0]), a: a, b: b, c: p})
 }
 
-// slct chooses a if c is not negative.
+// slct selects a if c is not negative.
 func lowerSlct(l *lowerer, m *match) {
 	float, ftz := m.typ("ctype") == tF32, m.has("ftz")
 	l.op3(m, nil, func(a, b, c uint64) uint64 {
@@ -316,7 +316,7 @@ func lowerMovPack(l *lowerer, m *match) {
 	l.emit(instr{run: unpack, a: l.source(whole, t), imm: int64(width), x: l.vector(parts, pt, true), d: l.sink})
 }
 
-// lowerMovVec moves a vector, whose elements may change places.
+// lowerMovVec moves a vector, and may permute its elements.
 func lowerMovVec(l *lowerer, m *match) {
 	t := m.typ("type")
 	d, s := l.vector(&m.in.args[0], t, true), l.vector(&m.in.args[1], t, false)
@@ -434,7 +434,7 @@ func lowerLop3Bool(l *lowerer, m *match) {
 	}})
 }
 
-// spaceOf returns the space that a modifier names.
+// spaceOf returns the space named by a modifier.
 func spaceOf(name string) space {
 	name, _, _ = strings.Cut(name, "::")
 	for s, n := range spaceNames {
@@ -445,8 +445,8 @@ func spaceOf(name string) space {
 	return spaceGeneric
 }
 
-// window returns where a space lies among generic addresses. Global and
-// constant memory have generic addresses to begin with.
+// window returns the range of a space among generic addresses. Addresses of global and
+// constant memory are generic already.
 func window(s space) (base, size uint64) {
 	switch s {
 	case spaceShared:
@@ -493,8 +493,7 @@ func lowerRefused32(l *lowerer, m *match) {
 	l.fail(m.in.pos, "generic addresses have 64 bits: %s.u32 is not supported", m.op)
 }
 
-// lowerCreatePolicy makes a policy for caches, which are not there: any value
-// does.
+// lowerCreatePolicy creates a cache policy. There are no caches, so any value will do.
 func lowerCreatePolicy(l *lowerer, m *match) {
 	for i := range m.in.args[1:] {
 		if o := &m.in.args[1+i]; o.kind != argAddress {

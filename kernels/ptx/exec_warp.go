@@ -15,7 +15,7 @@ func lowerShfl(l *lowerer, m *match) {
 	l.emit(in)
 }
 
-// lowerOldShfl is shfl without .sync, of targets before sm_70.
+// lowerOldShfl lowers shfl without .sync, for targets before sm_70.
 func lowerOldShfl(l *lowerer, m *match) {
 	l.beforeVolta(m)
 	args := m.in.args
@@ -84,8 +84,8 @@ func (l *lowerer) emitVote(in instr, m *match) {
 	l.emit(in)
 }
 
-// beforeVolta refuses warp instructions without .sync where lanes need not run
-// together.
+// beforeVolta rejects warp instructions without .sync for targets on which lanes need not
+// run together.
 func (l *lowerer) beforeVolta(m *match) {
 	var sm int
 	fmt.Sscanf(l.module.Target[0], "sm_%d", &sm)
@@ -94,7 +94,7 @@ func (l *lowerer) beforeVolta(m *match) {
 	}
 }
 
-// lowerOldVote is vote without .sync: of the lanes that are active.
+// lowerOldVote lowers vote without .sync, over the active lanes.
 func lowerOldVote(l *lowerer, m *match) {
 	l.beforeVolta(m)
 	p, negate := l.predSource(&m.in.args[1])

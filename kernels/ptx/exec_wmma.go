@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// wmma (PTX ISA 9.7.14.4). Which lane holds which element of a fragment is not
-// documented, so that programs may only treat all alike; here element i of a
-// lane with n of them is number (lane*n + i) of the matrix in rows, modulo its
-// size, since some fragments hold elements twice.
+// wmma (PTX ISA 9.7.14.4). Which lane holds which element of a fragment is not documented,
+// so programs must treat all elements alike. Here element i of a lane with n elements is
+// number (lane*n + i) of the matrix in row-major order, modulo its size, since some
+// fragments hold elements twice.
 const specWmma = `
 wmma.load.frag(a b).sync.aligned.layout(row col).shape(m16n16k16 m32n8k16 m8n32k16)[.space(global shared shared::cta)].type(f16) : =f16x2*8, addr, u32? @ wmmaload
 wmma.load.frag(a b).sync.aligned.layout(row col).shape(m16n16k16)[.space(global shared shared::cta)].type(bf16) : =b32*4, addr, u32? @ wmmaload

@@ -99,8 +99,8 @@ func (f format) decode(v uint64) float64 {
 	return x
 }
 
-// encode rounds x once. A value that is not exact must come rounded to odd, so
-// that rounding it again is right.
+// encode rounds x once. If x is not exact it must be rounded to odd, so that rounding it
+// again gives the correct result.
 func (f format) encode(x float64, r rounding) uint64 {
 	u := math.Float64bits(x)
 	sign := u >> 63 << (f.mant + f.exp)
@@ -173,8 +173,8 @@ func (f format) encode(x float64, r rounding) uint64 {
 	return sign | v
 }
 
-// odd rounds to odd a value q + err, |err| at most half a place of q: a value
-// that is not exact gets an odd last bit (Boldo & Melquiond 2008).
+// odd rounds q + err to odd, where |err| is at most half a unit in the last place of q: a
+// value that is not exact gets an odd last bit (Boldo & Melquiond 2008).
 func odd(q, err float64) float64 {
 	if err == 0 || err != err || math.IsInf(q, 0) {
 		return q
@@ -232,7 +232,7 @@ func exact64(a, b, c float64, r rounding) float64 {
 	return direct(f, acc, r)
 }
 
-// direct moves a result rounded to nearest to the side that r asks for.
+// direct adjusts a result rounded to nearest to the direction r.
 func direct(f float64, acc big.Accuracy, r rounding) float64 {
 	if acc == big.Exact {
 		return f
@@ -287,7 +287,7 @@ func f32(v uint64) float32 { return math.Float32frombits(uint32(v)) }
 func f64(v uint64) float64 { return math.Float64frombits(v) }
 func b64(x float64) uint64 { return math.Float64bits(x) }
 
-// b32 returns the bits of x, NaN as PTX has it.
+// b32 returns the bits of x, with NaN in PTX's canonical form.
 func b32(x float32) uint64 {
 	if x != x {
 		return 0x7fffffff
@@ -308,8 +308,8 @@ func fma32(a, b, c float32) float32 { return num.FMA32(a, b, c) }
 // float3 is a function of the bits of up to three floats.
 type float3 func(a, b, c uint64) uint64
 
-// arith returns the function of one element for add, sub, mul or fma (b*c
-// counts as a*b with c; add and sub ignore c, mul too).
+// arith returns the function of one element for add, sub, mul or fma. fma computes a*b+c;
+// the others ignore c.
 func arith(op string, t typ, r rounding) float3 {
 	switch t {
 	case tF64:
@@ -331,7 +331,7 @@ func arith(op string, t typ, r rounding) float3 {
 			return func(a, b, _ uint64) uint64 { return b64(exact64(f64(a), 1, -f64(b), r)) }
 		case "mul":
 			return func(a, b, _ uint64) uint64 {
-				// The zero that is added takes the sign of the product.
+				// The added zero has the sign of the product.
 				return b64(exact64(f64(a), f64(b), math.Copysign(0, f64(a)*f64(b)), r))
 			}
 		}
@@ -362,8 +362,8 @@ func arith(op string, t typ, r rounding) float3 {
 	return func(a, b, c uint64) uint64 { return f.sum(float64(dec(a)*dec(b)), dec(c), r) }
 }
 
-// sum rounds x+y, both exact. An exact zero of unlike terms is -0 when rounding
-// down.
+// sum rounds x+y, both exact. If terms of opposite sign add to zero, the result is -0 when
+// rounding down.
 func (f format) sum(x, y float64, r rounding) uint64 {
 	s := oddAdd(x, y)
 	if s == 0 && r == down && (x != 0 || math.Signbit(x) != math.Signbit(y)) {

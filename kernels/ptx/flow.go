@@ -2,11 +2,10 @@ package ptx
 
 import "math/bits"
 
-// Before a function is lowered, two analyses over its control flow decide where
-// its registers live. Liveness gives registers that are never needed at the same
-// time one slot, so that a warp's registers fit in a cache. Definite assignment
-// finds the reads that nothing may have written before: only those are watched
-// at run time, lane by lane.
+// Before a function is lowered, two data-flow analyses determine how its registers are
+// stored. Liveness lets registers that are never needed at the same time share a slot, so
+// that a warp's registers fit in a cache. Definite assignment finds reads of registers that
+// may not have been written; only these are watched at run time, lane by lane.
 
 // step is a statement as the analyses see it.
 type step struct {
@@ -14,7 +13,7 @@ type step struct {
 	uses    []*register
 	defs    []*register
 	partial bool      // defs are under a guard
-	copy    bool      // a move: what it writes is as undefined as what it reads
+	copy    bool      // a move: its result is as undefined as its source
 	next    [2]int32  // successors, -1 if none
 	more    []int32   // further ones, of a branch table
 	guard   *register // also in uses
@@ -47,7 +46,8 @@ func (b bitset) or(c bitset) bool {
 	return grew
 }
 
-// steps checks every instruction and notes what it reads, writes and goes to.
+// steps checks every instruction and records the registers that it reads and writes and its
+// successors.
 func (l *lowerer) steps() *flow {
 	f := &flow{steps: make([]step, len(l.f.body)), regs: make([]*register, l.f.nregs)}
 	for i := range l.f.body {
@@ -99,7 +99,7 @@ func (l *lowerer) steps() *flow {
 func (s *step) use(r *register) { s.uses = append(s.uses, r) }
 func (s *step) def(r *register) { s.defs = append(s.defs, r) }
 
-// operands notes the registers of the operands.
+// operands records the registers of the operands.
 func (s *step) operands(in *inst) {
 	var walk func(o *operand, dst bool)
 	walk = func(o *operand, dst bool) {
@@ -185,7 +185,7 @@ func (f *flow) blocks() {
 // each block.
 const maxFlow = 1 << 31
 
-// place assigns slots and predicates and marks what is to be watched.
+// place assigns slots and predicates, and marks the registers to be watched.
 func (l *lowerer) place(f *flow) {
 	f.blocks()
 	n := len(f.regs)
@@ -210,7 +210,7 @@ func (l *lowerer) place(f *flow) {
 	l.allocate(f, watched)
 }
 
-// watchAll watches every register of a function that is too big to analyse.
+// watchAll watches every register of a function that is too large to analyse.
 func (l *lowerer) watchAll(f *flow) {
 	for i := range f.steps {
 		s := &f.steps[i]
@@ -403,7 +403,7 @@ func (l *lowerer) allocate(f *flow, watched []bool) {
 	}
 }
 
-// watch attaches to the last instruction of a statement what is to be watched.
+// watch attaches the registers to be watched to the last instruction of a statement.
 func (l *lowerer) watch(i int, from int) {
 	if len(l.maybe[i])+len(l.sets[i]) == 0 || from == len(l.c.ins) {
 		return
@@ -420,8 +420,8 @@ func (l *lowerer) watch(i int, from int) {
 	}
 }
 
-// checkWritten checks the watched registers that an instruction reads and notes
-// those it writes.
+// checkWritten checks the watched registers that an instruction reads, and records those
+// that it writes.
 func (w *warp) checkWritten(in *instr, all uint32) {
 	f := w.frame
 	have := func(r watched) uint32 {

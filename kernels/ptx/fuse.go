@@ -1,10 +1,10 @@
 package ptx
 
-// What ptxas may do and this package does under Config.Fuse: an add or sub
-// without a rounding modifier that consumes, in the same basic block, a mul
-// without one becomes a fused multiply-add. The mul still executes.
+// With Config.Fuse, an add or sub without a rounding modifier becomes a fused multiply-add
+// if it uses the result of a mul without one in the same basic block, as ptxas may do. The
+// mul is still executed.
 
-// fusable is a mul whose product a later add or sub may take in unrounded.
+// fusable is a mul whose unrounded product a later add or sub may use.
 type fusable struct {
 	a, b int32 // slots that hold its operands
 	typ  typ

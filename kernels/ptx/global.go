@@ -6,11 +6,11 @@ import (
 	"sort"
 )
 
-// Each block keeps a log of the bytes of global memory that it read and wrote,
-// as bitmaps by page. When a block has ended its log is compared with those of
-// the blocks before it: two blocks of a launch that are not ordered may not
-// touch the same byte if one of them writes, but for atomics on both sides. The outcome does not depend on
-// when the blocks ran.
+// Each block keeps a log of the bytes of global memory that it read and wrote, as bitmaps
+// by page. When a block ends, its log is compared with those of the blocks before it: two
+// blocks of a launch that are not ordered must not access the same byte if one of them
+// writes it, except with atomics on both sides. The result does not depend on when the
+// blocks ran.
 
 const pageBytes = 4096
 
@@ -19,7 +19,7 @@ type pageKey struct {
 	page  int64
 }
 
-// page is what a block did to a page.
+// page records a block's accesses to a page.
 type page struct {
 	a      *allocation
 	base   int64 // offset in the allocation
@@ -57,7 +57,7 @@ func (g *globalLog) at(a *allocation, off int64) *page {
 	return p
 }
 
-// release takes pages back that are not needed any more.
+// release reclaims pages that are no longer needed.
 func (g *globalLog) release(pages []*page) {
 	for _, p := range pages {
 		p.a = nil // whose memory may be freed
@@ -65,8 +65,8 @@ func (g *globalLog) release(pages []*page) {
 	g.free = append(g.free, pages...)
 }
 
-// logGlobal checks that a read finds bytes that were written and notes the
-// access. n is a power of two up to 32 and the access is aligned.
+// logGlobal checks that the bytes of a read have been written, and records the access. n is
+// a power of two up to 32, and the access is aligned.
 func (b *block) logGlobal(w *warp, x *access, lane int, a *allocation, off uint64, n int, k accessKind) {
 	p := b.log.at(a, int64(off))
 	i := off & (pageBytes - 1) >> 6
@@ -98,14 +98,14 @@ func (b *block) logGlobal(w *warp, x *access, lane int, a *allocation, off uint6
 	}
 }
 
-// launchPage is what all blocks so far did to a page.
+// launchPage records the accesses of all blocks so far to a page.
 type launchPage struct {
 	page
 	readers, writers [pageBytes / 64]int64 // a block that did, +1
 	rpcs             [pageBytes / 64]int32
 }
 
-// globalRaces gathers the logs in the order of blocks.
+// globalRaces merges the logs in the order of blocks.
 type globalRaces struct {
 	pages   map[pageKey]*launchPage
 	waiting map[int64][]*page
@@ -115,8 +115,8 @@ type globalRaces struct {
 	faultAt int64
 }
 
-// merge hands in the log of a block that has ended. It returns a fault of this or
-// a block before.
+// merge adds the log of a block that has ended. It returns a fault of this block or of an
+// earlier one.
 func (r *run) merge(b *block) error {
 	g := &r.races
 	if g.waiting == nil {
@@ -136,8 +136,8 @@ func (r *run) merge(b *block) error {
 	clear(b.log.pages)
 	b.log.last = [16]*page{}
 	if r.k.serial {
-		// Blocks that fence may have ordered what they did through an atomic;
-		// that is not followed here.
+		// Blocks with fences may have ordered their accesses through an atomic, which
+		// is not tracked here.
 		delete(g.waiting, b.serial)
 		for _, p := range pages {
 			if r.k.fences {
@@ -183,7 +183,7 @@ func (r *run) mergePage(p *page, linear int64) error {
 			continue
 		}
 		if check {
-			// A plain read beside an atomic is how loops of atom.cas begin.
+			// A plain read beside an atomic is allowed: loops of atom.cas begin with one.
 			if c := wr&(q.read[i]|q.wrote[i]) | at&q.wrote[i]; c != 0 {
 				return r.globalRace(p, q, i, c, linear, accessWrite)
 			}

@@ -36,7 +36,8 @@ func (d *Device) load(m *Module) (*Image, error) {
 		}
 		a.ro = v.space == spaceConst
 		copy(a.data, v.init)
-		// Variables without an initializer, and the rest of one, are zero.
+		// Variables without an initializer are zero, and so is the part that an
+		// initializer leaves out.
 		a.full = true
 		s := symbol{a.base, v.size, a}
 		img.placed[v] = s
@@ -77,8 +78,8 @@ func (img *Image) relocate(r reloc) (uint64, error) {
 	return 0, img.module.src.errorf(r.pos, "no variable or function %q to take the address of", r.name)
 }
 
-// functionAddress is the value of a function's address: an index in a window of
-// its own.
+// functionBase is the start of the window of function addresses. A function's address is
+// its index in the module.
 const functionBase = 0x0000_7c00_0000_0000
 
 func functionAddress(f *function) uint64 {
@@ -90,13 +91,8 @@ func functionAddress(f *function) uint64 {
 	return 0
 }
 
-func (d *Device) unload(i *Image) error {
-	i.unload()
-	return nil
-}
-
+// unload frees the variables of an image that failed to load.
 func (i *Image) unload() {
-	i.dev.workers.forget(i)
 	for _, s := range i.placed {
 		if at := i.dev.mem.index(s.addr); at >= 0 {
 			i.dev.mem.remove(at)
@@ -105,8 +101,8 @@ func (i *Image) unload() {
 	i.placed, i.kernels = nil, nil
 }
 
-// kernel prepares an entry: which functions it reaches, where its shared
-// variables lie, what its constants are.
+// kernel prepares an entry function: the functions that it reaches, the offsets of its
+// shared variables, and its constants.
 func (img *Image) kernel(f *function) (*Kernel, error) {
 	k := &Kernel{Name: f.name, img: img, fn: f, MaxThreads: f.maxThreads, Required: f.required,
 		ParamBytes: int(f.paramBytes), LocalBytes: int(f.localBytes), unit: 16, consts: map[*function][]uint64{}}
@@ -117,8 +113,8 @@ func (img *Image) kernel(f *function) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Shared variables: those with a size first, then the dynamic one, which
-	// all .extern arrays name.
+	// Shared variables: those with a size first, then the dynamic one, to which all
+	// .extern arrays refer.
 	offsets := map[*variable]int64{}
 	var static, dynAlign int64 = 0, 16
 	var dynamic []*variable
@@ -178,7 +174,7 @@ func (img *Image) kernel(f *function) (*Kernel, error) {
 	return k, nil
 }
 
-// reachable returns the functions that f may run, f first.
+// reachable returns the functions that f may call, f first.
 func (m *Module) reachable(f *function) ([]*function, error) {
 	seen := map[*function]bool{f: true}
 	list := []*function{f}
@@ -288,7 +284,7 @@ func (d *Device) launch(k *Kernel, l Launch, params []byte) error {
 	return err
 }
 
-// workspace returns memory of a launch, filled with zeros.
+// workspace returns memory for a launch, filled with zeros.
 func (d *Device) workspace() (uint64, error) {
 	const bytes = 256
 	p, err := d.Alloc(bytes)
@@ -298,8 +294,8 @@ func (d *Device) workspace() (uint64, error) {
 	return p, d.Fill(p, 0, bytes)
 }
 
-// order returns the place in the grid of the i-th block to run: a permutation
-// of [0, n) drawn from the seed, without a table.
+// order returns the index in the grid of the i-th block to run. It is a permutation of
+// [0, n) that depends on the seed, computed without a table.
 func (r *run) order(i int64) int64 {
 	n := r.l.Grid.count()
 	bits := 1
@@ -322,8 +318,7 @@ func (r *run) order(i int64) int64 {
 	}
 }
 
-// parallel runs the blocks of a kernel whose blocks cannot influence one
-// another.
+// parallel runs the blocks of a kernel whose blocks cannot affect each other.
 func (r *run) parallel() error {
 	n := r.l.Grid.count()
 	var (
@@ -354,8 +349,8 @@ func (r *run) parallel() error {
 				}
 			}
 			if err != nil && i < stop {
-				// Blocks before this one still run, so that the fault reported
-				// does not depend on timing.
+				// Earlier blocks still run, so that the reported fault does not
+				// depend on timing.
 				stop, fault = i, err
 			}
 			mu.Unlock()
@@ -376,9 +371,9 @@ func (r *run) parallel() error {
 	return fault
 }
 
-// serial runs the blocks of a kernel that uses atomics or flags in global
-// memory, one at a time in an order that the seed draws. A block that runs for
-// long, perhaps waiting for another, makes way.
+// serial runs the blocks of a kernel that uses atomics or flags in global memory on one
+// goroutine, in an order drawn from the seed. It switches between started blocks, because
+// a block may wait for another one.
 func (r *run) serial() (err error) {
 	n := r.l.Grid.count()
 	wk := r.worker()

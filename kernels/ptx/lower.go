@@ -30,7 +30,7 @@ type fixup struct {
 	in   *inst
 }
 
-// finish lowers all functions once the whole module is known.
+// finish lowers all functions after the whole module has been parsed.
 func (p *parser) finish() {
 	p.layout()
 	for _, f := range p.module.funcs {
@@ -49,7 +49,7 @@ func (p *parser) finish() {
 
 func align(n, to int64) int64 { return (n + to - 1) / to * to }
 
-// layout gives variables their offsets.
+// layout assigns offsets to variables.
 func (p *parser) layout() {
 	for _, f := range p.module.funcs {
 		var off int64
@@ -259,7 +259,7 @@ func (l *lowerer) symbol(v *variable, off int64, narrow bool) int32 {
 	return l.constantSlot(constant{sym: v, bits: uint64(off), narrow: narrow})
 }
 
-// sources resolves sources i.. of the instruction in slots.
+// args resolves the sources of the instruction, from the given one on, to slots.
 func (l *lowerer) args(m *match, from int) []int32 {
 	var out []int32
 	for i := from; i < len(m.in.args); i++ {

@@ -1,6 +1,6 @@
 package ptx
 
-// lowerings are the handlers of the specification's forms.
+// lowerings returns the handlers of the specification's forms.
 func lowerings() map[string]func(*lowerer, *match) {
 	return map[string]func(*lowerer, *match){
 		"add": lowerAdd, "sub": lowerSub, "mul": lowerMul, "mulwide": lowerMulWide, "mad": lowerMad, "madwide": lowerMadWide,

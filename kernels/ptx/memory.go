@@ -5,9 +5,8 @@ import (
 	"sort"
 )
 
-// Generic addresses are split into windows, so that an address tells its
-// space. Device memory lies far above anything a host pointer or a 32-bit
-// integer would be.
+// Generic addresses are divided into windows, so that an address determines its space.
+// Device memory lies far above any host pointer or 32-bit integer.
 const (
 	globalBase = 0x0000_7d00_0000_0000
 	constBase  = 0x0000_7e00_0000_0000
@@ -21,8 +20,8 @@ const (
 	allocGap   = 4096 // unmapped bytes after each allocation, at least
 )
 
-// allocation is a range of device memory with one bit a byte that says whether
-// it was written.
+// allocation is a range of device memory, with a bit for each byte that records whether it
+// has been written.
 type allocation struct {
 	base uint64
 	data []byte
@@ -122,7 +121,7 @@ func (m *memory) span(op string, addr uint64, n int64) (*allocation, int64, erro
 	return a, off, nil
 }
 
-// near describes where addr lies relative to the allocation next to it.
+// near describes the position of addr relative to the nearest allocation.
 func (m *memory) near(addr uint64) string {
 	i := sort.Search(len(m.allocs), func(i int) bool { return m.allocs[i].base > addr })
 	const far = 1 << 30
@@ -227,22 +226,6 @@ func (m *memory) fill(addr uint64, v byte, n int64) error {
 		b[i] = v
 	}
 	a.mark(off, n)
-	return nil
-}
-
-func (m *memory) forget(addr uint64, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	a, off, err := m.span("forget", addr, n)
-	if err != nil {
-		return err
-	}
-	if a.full {
-		a.full = false
-		a.init.set(0, int64(len(a.data)))
-	}
-	a.init.clear(off, n)
 	return nil
 }
 

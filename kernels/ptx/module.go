@@ -21,7 +21,7 @@ type Module struct {
 	count   int32 // instructions
 }
 
-// Param is a parameter of a kernel and its place in the parameter buffer.
+// Param is a parameter of a kernel, with its position in the parameter buffer.
 type Param struct {
 	Name   string
 	Type   string // "u64", "f32", ...; "b8" with Size > 1 for a by-value aggregate
@@ -74,17 +74,17 @@ func (m *Module) Kernels() []string {
 	return names
 }
 
-// Contraction is an add, sub or mul of floats that ptxas may fuse with another
-// into one rounding, because it carries no rounding modifier.
+// Contraction is an add, sub or mul of floats that ptxas may fuse with another operation,
+// because it has no rounding modifier.
 type Contraction struct {
 	Function string
 	Pos
 	Source string
 }
 
-// Contractible lists the instructions of the module that ptxas may fuse: add,
-// sub and mul of f16, bf16, f32 and f64 without a rounding modifier. A module
-// meant to compute the same on every machine has none.
+// Contractible lists the instructions of the module that ptxas may fuse: add, sub and mul
+// of f16, bf16, f32 and f64 without a rounding modifier. A module that must compute the
+// same on every machine should have none.
 func (m *Module) Contractible() []Contraction {
 	var out []Contraction
 	for _, f := range m.funcs {

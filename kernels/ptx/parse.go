@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Limits keep a small file from asking for a lot of memory.
+// Limits that keep a small file from using a lot of memory.
 const (
 	maxSource  = 256 << 20
 	maxNesting = 64
@@ -14,8 +14,8 @@ const (
 	maxElems   = 1 << 16 // operands of a call, entries of a branch table
 )
 
-// Parse reads and checks a PTX module. name appears in errors. An error is of
-// type *SyntaxError.
+// Parse parses and checks a PTX module. name is used in errors, which are of type
+// *SyntaxError.
 func Parse(name string, src []byte) (*Module, error) {
 	return parse(name, string(src), false)
 }
@@ -24,7 +24,7 @@ func parse(name, src string, fuse bool) (*Module, error) {
 	if len(src) > maxSource {
 		return nil, &SyntaxError{Module: name, Pos: Pos{1, 1}, Msg: "file is larger than 256 MiB"}
 	}
-	// Drivers take PTX as a string that ends in NUL.
+	// PTX may end in NUL, because drivers take it as a C string.
 	text := strings.TrimRight(src, "\x00")
 	s := newSource(name, text)
 	p := &parser{lexer: lexer{source: s, lineNo: 1}, fusing: fuse}
@@ -37,8 +37,8 @@ func parse(name, src string, fuse bool) (*Module, error) {
 	return p.module, nil
 }
 
-// parser is a recursive-descent parser. Inside, errors are panics of
-// *SyntaxError; run recovers them.
+// parser is a recursive-descent parser. Internally, errors are panics with a *SyntaxError,
+// which run recovers.
 type parser struct {
 	lexer
 	tok    token // current
@@ -353,7 +353,7 @@ func (p *parser) function(d token, l linkage) {
 		p.fail(f.pos, "%s is declared with other parameters at line %d", f.name, old.pos.Line)
 	}
 	if p.accept(";") || p.tok.kind == tokEOF || p.tok.kind == tokDot {
-		// A declaration; old compilers leave the semicolon out.
+		// A declaration; old compilers omit the semicolon.
 		if old == nil {
 			p.declare(f)
 		}
@@ -438,7 +438,7 @@ func (p *parser) params() []*variable {
 	return list
 }
 
-// param parses one parameter. A vector of registers counts as so many of them.
+// param parses one parameter. A vector of registers counts as several parameters.
 func (p *parser) param() []*variable {
 	at := p.tok
 	if p.acceptDot(".reg") {
@@ -476,7 +476,7 @@ func (p *parser) param() []*variable {
 	return []*variable{v}
 }
 
-// performance parses what may stand between parameters and body.
+// performance parses the directives between parameters and body.
 func (p *parser) performance(f *function) {
 	for p.tok.kind == tokDot {
 		d := p.tok
@@ -518,7 +518,7 @@ func (p *parser) performance(f *function) {
 	}
 }
 
-// startsDirective reports whether a directive of the module begins so.
+// startsDirective reports whether text begins a directive of the module.
 func startsDirective(text string) bool {
 	switch text {
 	case ".visible", ".extern", ".weak", ".common", ".func", ".entry", ".global", ".const", ".shared", ".file", ".section", ".alias":

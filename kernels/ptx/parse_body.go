@@ -295,7 +295,7 @@ func (p *parser) named(o *operand) {
 	if name[0] == '%' {
 		p.fail(n.Pos, "unknown register %s", name)
 	}
-	o.kind = argName // a function or label, which may come later
+	o.kind = argName // a function or label, which may be defined later
 }
 
 // signed parses + n or - n.

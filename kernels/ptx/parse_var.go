@@ -24,7 +24,7 @@ func (p *parser) typeName() typ {
 	return tNone
 }
 
-// newRegister makes the register that a name stands for.
+// newRegister creates the register for a name.
 func (p *parser) newRegister(n token, t typ) *register {
 	if p.fn.nregs >= maxRegs {
 		p.fail(n.Pos, "more than %d registers in a function", maxRegs)
@@ -73,7 +73,7 @@ func (p *parser) registers() {
 	p.expect(";")
 }
 
-// vectorLength parses .v2 or .v4, which may be missing.
+// vectorLength parses an optional .v2 or .v4.
 func (p *parser) vectorLength() int {
 	switch {
 	case p.acceptDot(".v2"):
@@ -161,7 +161,7 @@ func (p *parser) variables(l linkage) {
 	p.expect(";")
 }
 
-// prefix parses what a declaration has before its names: alignment, vector,
+// prefix parses the part of a declaration before its names: alignment, vector length and
 // type.
 func (p *parser) prefix(sp space) variable {
 	v := variable{space: sp, vec: 1}

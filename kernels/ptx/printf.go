@@ -50,7 +50,7 @@ func (w *warp) result(a callArg, lane int, v uint64) {
 	f.pset.set(at, a.v.size)
 }
 
-// text reads a string that ends in NUL.
+// text reads a NUL-terminated string.
 func (w *warp) text(lane int, addr uint64) string {
 	var b strings.Builder
 	for x := (access{}); b.Len() < 1<<16; addr++ {
@@ -63,8 +63,8 @@ func (w *warp) text(lane int, addr uint64) string {
 	return b.String()
 }
 
-// format applies a format of C; arguments are in a buffer, each aligned to its
-// size, floats as doubles. It returns the number of arguments too.
+// format applies a C format to arguments in a buffer, each aligned to its size, with floats
+// as doubles. It also returns the number of arguments.
 func (w *warp) format(lane int, format, args uint64) (string, int) {
 	f := w.text(lane, format)
 	var b strings.Builder

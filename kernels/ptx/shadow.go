@@ -2,24 +2,24 @@ package ptx
 
 import "math/bits"
 
-// Shared memory has a shadow that says, for each granule, who wrote it last and
-// who read it since, as HiRace does (Jacobson et al., arXiv 2401.04701). Time is
-// a clock of the block that advances at each barrier; a warp knows, for each
-// other, up to which time its accesses happened before (a vector clock). The
-// granule is the smallest access that the kernel makes to shared memory, so that
-// every access covers whole granules.
+// Shared memory has a shadow that records, for each granule, its last writer and the
+// readers since, as HiRace does (Jacobson et al., arXiv 2401.04701). Time is a clock of the
+// block that advances at each barrier. Each warp has a vector clock: for each other warp,
+// the time up to which that warp's accesses happened before its own. A granule is the size
+// of the kernel's smallest access to shared memory, so that every access covers whole
+// granules.
 
 type granule struct {
 	wclock  uint32 // of the last write; at most the shadow's floor if there is none
-	wstep   uint32 // the writer's step, to know accesses of one instruction
+	wstep   uint32 // the writer's step, to recognize accesses of one instruction
 	rclock  uint32 // latest of the reads since
-	rwarps  uint32 // that read since
+	rwarps  uint32 // warps that read since
 	wpc     int32  // instruction of the write
 	rpc     int32  // of a read
 	wwarp   uint8
 	wlane   uint8
 	rlane   uint8 // manyLanes if more than one
-	strong  bool  // the write was atomic or volatile: reads beside it are no race
+	strong  bool  // the write was atomic or volatile, so concurrent reads are no race
 	pending bool  // destination of an asynchronous copy in flight
 }
 
@@ -38,7 +38,7 @@ func newShadow(n int64, unit int) shadow {
 	return s
 }
 
-// start forgets what the block before did.
+// start clears the accesses of the previous block.
 func (s *shadow) start() {
 	if s.clock > 1<<31 { // long before it would begin again
 		clear(s.g)
@@ -52,10 +52,10 @@ func (s *shadow) tick() uint32 {
 	return s.clock
 }
 
-// history says, for each warp, up to which time what it did happened before.
-// Readers of a granule share one clock, that of the last, which a warp that
-// arrived early at a barrier has not reached: for reads all that arrived count
-// as of the time at which the barrier opened.
+// history holds, for each warp, the time up to which its accesses happened before. The
+// readers of a granule share one clock, that of the last reader, which a warp that arrived
+// early at a barrier has not reached. For reads, all warps that arrived therefore count as
+// having arrived when the barrier opened.
 type history struct{ writes, reads [lanes]uint32 }
 
 func (h *history) join(o *history) {
@@ -72,7 +72,7 @@ func (h *history) opened(warps, now uint32) {
 	}
 }
 
-// warpShadow is what a warp knows of time.
+// warpShadow is a warp's view of time.
 type warpShadow struct {
 	clock uint32
 	seen  history
@@ -83,14 +83,14 @@ func (h *warpShadow) reset(w *warp) {
 	h.clock = w.block.shadow.tick()
 }
 
-// arrive adds what the warp did until now.
+// arrive adds the warp's accesses so far.
 func (h *history) arrive(w *warp) {
 	h.join(&w.sh.seen)
 	h.writes[w.id] = w.sh.clock
 }
 
-// before reports whether an access of a lane at a time happened before what the
-// lane does now.
+// before reports whether an access at a given time happened before the current access of
+// lane now.
 func (w *warp) before(warp, lane uint8, clock uint32, now int) bool {
 	if int(warp) == w.id {
 		return clock < w.sh.clock || int(lane) == now || !w.checks(WarpRace)
@@ -161,7 +161,7 @@ func (s *shadow) write(w *warp, lane, i int, g *granule, written, strong bool) {
 		switch {
 		case strong && g.strong:
 		case int(g.wwarp) == w.id && g.wstep == step && g.wpc == w.in.id:
-			// Lanes of one instruction: harmless if they agree.
+			// Lanes of one instruction: allowed if they write the same value.
 			w.overlap = w.overlap || int(g.wlane) != lane
 		case !w.before(g.wwarp, g.wlane, g.wclock, lane):
 			s.race(w, lane, i, accessWrite, accessWrite, g.wwarp, g.wlane, g.wpc)
@@ -226,7 +226,7 @@ func (s *shadow) pending(w *warp, lane int, addr int64, n int) {
 	}
 }
 
-// landed ends it: the bytes count as written now by the thread that waited.
+// landed clears the mark: the bytes count as written now by the thread that waited.
 func (s *shadow) landed(w *warp, lane int, addr int64, n int) {
 	first := int(addr >> s.shift)
 	for i := first; i < first+max(n>>s.shift, 1); i++ {
@@ -236,8 +236,8 @@ func (s *shadow) landed(w *warp, lane int, addr int64, n int) {
 	}
 }
 
-// barrierClock notes the warp's arrival at a barrier: what it did until now
-// happens before what others do once they are released.
+// barrierClock records the warp's arrival at a barrier: its accesses so far happen before
+// those of other warps after their release.
 func (w *warp) barrierClock(id int) {
 	bar := &w.block.barriers[id]
 	bar.clocks.arrive(w)
@@ -245,14 +245,14 @@ func (w *warp) barrierClock(id int) {
 	w.sh.clock = w.block.shadow.tick()
 }
 
-// releaseClocks tells the warps that leave a barrier what happened before.
+// releaseClocks updates the clocks of the warps that leave a barrier.
 func (b *block) releaseClocks(id int, waiting []*warp) {
 	bar := &b.barriers[id]
 	now := b.shadow.tick()
 	for _, w := range waiting {
 		bar.clocks.writes[w.id] = now - 1
 	}
-	// Warps that have ended count as arrived.
+	// Warps that have exited count as arrived.
 	for _, w := range b.warps {
 		if w.state == warpDone {
 			bar.clocks.writes[w.id] = now - 1

@@ -8,28 +8,28 @@ import (
 	"sync"
 )
 
-// The specification of the instruction set is text, one line a form:
+// The instruction set is specified as text, with one line for each form:
 //
 //	add[.rnd(rn rz rm rp)][.ftz][.sat].type(f32) : =type, type, type
 //
-// that is, the opcode; its modifiers in order, each a literal (.sat) or a named
-// choice (.rnd(...)), optional ones in brackets; and the operands. An operand is
-// the name of a type or of the modifier that chose one, and is a source unless
-// it begins with '='. Suffixes:
+// A line has the opcode, its modifiers in order, and the operands. A modifier is a literal
+// (.sat) or a named choice (.rnd(...)); optional ones are in brackets. An operand is the
+// name of a type or of the modifier that selects one. It is a source unless it begins with
+// '='. Suffixes:
 //
 //	|p    may be followed by |predicate (a second destination)
 //	*4    a vector of four
-//	*vec  a vector of the length that modifier vec chose, or a scalar
+//	*vec  a vector of the length selected by modifier vec, or a scalar
 //	~     may be in a wider register
 //	!     (a predicate) may be negated
-//	?     may be missing, with all that follow
+//	?     optional, with all that follow
 //	#     must be a constant
 //	_     (a destination) may be the sink _
 //
-// addr is an address, policy the b64 that must follow where modifier hint is
-// there and only there, wide the integer of twice the width of type, any any
-// operand. $name is one of the abbreviations below. A form may end in "@ name",
-// the handler in lowerings if it is not the opcode's.
+// addr is an address; policy is a b64 that is present exactly if modifier hint is; wide is
+// the integer type of twice the width of type; any is any operand. $name is one of the
+// abbreviations below. A form may end in "@ name", which names its handler in lowerings if
+// that is not the opcode's.
 
 // group is one modifier of a form.
 type group struct {
@@ -61,13 +61,13 @@ type match struct {
 	mods map[string]string
 }
 
-// has reports whether the modifier is there.
+// has reports whether the modifier is present.
 func (m *match) has(name string) bool { return m.mods[name] != "" }
 
-// get returns the choice made for a modifier, or "".
+// get returns the selected value of a modifier, or "".
 func (m *match) get(name string) string { return m.mods[name] }
 
-// typ returns the type that a modifier chose.
+// typ returns the type selected by a modifier.
 func (m *match) typ(name string) typ { return typeByName[m.mods[name]] }
 
 var abbreviations = strings.NewReplacer(
@@ -89,7 +89,7 @@ var specification = struct {
 	forms map[string][]*form
 }{}
 
-// forms returns the forms of an opcode.
+// formsOf returns the forms of an opcode.
 func formsOf(op string) []*form {
 	specification.once.Do(func() {
 		specification.forms = map[string][]*form{}
@@ -208,8 +208,8 @@ func (m *match) typeOf(name string) typ {
 	return typeByName[name]
 }
 
-// matchMods matches the modifiers of an instruction; if they do not fit, at is
-// the index of the first that does not and want what could stand there.
+// matchMods matches the modifiers of an instruction. If they do not match, at is the index
+// of the first that does not, and want is what was expected there.
 func (f *form) matchMods(in *inst) (m *match, at int, want string) {
 	if m, at, want = f.matchOrder(in); m == nil && f.loose() {
 		if bag := f.matchBag(in); bag != nil {
@@ -219,9 +219,9 @@ func (f *form) matchMods(in *inst) (m *match, at int, want string) {
 	return m, at, want
 }
 
-// loose reports whether assemblers take a form's modifiers in any order, even
-// after the type: rounding and the like in arithmetic, scope, order and space in
-// accesses to memory, which compilers write in orders that the ISA does not show.
+// loose reports whether assemblers accept a form's modifiers in any order, even after the
+// type: rounding and similar modifiers in arithmetic; scope, order and space in memory
+// accesses. Compilers write them in orders that the ISA does not show.
 func (f *form) loose() bool {
 	switch f.op {
 	case "ld", "st", "atom", "red", "fence", "ldmatrix", "barrier", "shfl", "vote":
@@ -237,7 +237,7 @@ func (f *form) loose() bool {
 	return true
 }
 
-// matchBag matches modifiers in any order; types keep theirs.
+// matchBag matches modifiers in any order, except that types keep theirs.
 func (f *form) matchBag(in *inst) *match {
 	m := &match{form: f, in: in, mods: map[string]string{}}
 next:
@@ -263,7 +263,7 @@ next:
 	return m
 }
 
-// matchOrder is matchMods with the order that the ISA gives.
+// matchOrder is matchMods for modifiers in the order of the ISA.
 func (f *form) matchOrder(in *inst) (m *match, at int, want string) {
 	m = &match{form: f, in: in, mods: map[string]string{}}
 	i := 0
@@ -292,8 +292,7 @@ func (f *form) matchOrder(in *inst) (m *match, at int, want string) {
 	return m, 0, ""
 }
 
-// takes returns how many modifiers a choice stands for, or 0 if it is not what
-// comes next.
+// takes returns the number of modifiers that a choice covers, or 0 if it does not come next.
 func takes(mods []token, choice string) int {
 	n := 0
 	for part := range strings.SplitSeq(choice, ".") {
@@ -468,7 +467,7 @@ func (l *lowerer) checkConstant(bad func(string, ...any) *SyntaxError, o *operan
 		if t.isFloat() && t.bits() >= 32 && t != tTF32 && t != tF16x2 && t != tBF16x2 {
 			return bad("integer constant %s for a .%v operand", o.text, t)
 		}
-		// A constant too wide is cut off, as ptxas does.
+		// A constant that is too wide is truncated, as by ptxas.
 	case argFloat:
 		if t != tF32 && t != tF64 && !(t.class() == classBits && (t.bits() == 64) == !o.single && t.bits() >= 32) {
 			return bad("floating-point constant %s for a .%v operand", o.text, t)

@@ -70,9 +70,9 @@ var specials = environment(map[string]specialInfo{
 	"%nclusterid.x": {spNctaidX, tU32}, "%nclusterid.y": {spNctaidY, tU32}, "%nclusterid.z": {spNctaidZ, tU32},
 })
 
-// environment adds the driver's registers, %envreg0 to 31. 2 and 1 hold the
-// address of memory of the launch, with which CUDA's cooperative groups have the
-// blocks of a grid wait for one another; the rest are zero.
+// environment adds the driver's registers, %envreg0 to 31. Registers 2 and 1 hold the
+// address of the launch's workspace, which CUDA's cooperative groups use to synchronize the
+// blocks of a grid. The others are zero.
 func environment(m map[string]specialInfo) map[string]specialInfo {
 	for i := range 32 {
 		m["%envreg"+strconv.Itoa(i)] = specialInfo{spZero, tB32}
@@ -150,8 +150,8 @@ func (w *warp) value(s special, lane int) uint64 {
 	return 0
 }
 
-// readSpecial reads a clock: the number of instructions the warp has executed,
-// from a start and at a rate that the seed draws.
+// readSpecial reads a clock: the number of instructions that the warp has executed, with a
+// start and a rate drawn from the seed.
 func readSpecial(w *warp, in *instr) {
 	clock := w.block.clock0 + uint64(w.steps)*w.block.clockRate
 	v := clock

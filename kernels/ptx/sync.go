@@ -5,17 +5,16 @@ import (
 	"math/bits"
 )
 
-// A warp-wide instruction names the lanes that take part, or needs all. It runs
-// for a set of lanes once all of them, but for those that have exited, have
-// come to it; those that come first wait (PTX ISA, shfl.sync and others).
+// A warp-wide instruction names the participating lanes, or needs all. It runs for a set of
+// lanes once all of them that have not exited have reached it. Lanes that reach it early
+// wait (PTX ISA, shfl.sync and others).
 
-// converge runs the instruction of split i for the sets of lanes that are
-// complete. It reports whether all of the split may go on.
+// converge runs the instruction of split i for the complete sets of lanes. It reports
+// whether the whole split may continue.
 func (w *warp) converge(i int) bool {
 	in := w.in
 	if in.uniform {
-		// Volta and later run the unguarded full-mask case of aligned
-		// instructions; they need every lane that lives.
+		// An unguarded aligned instruction with a full mask needs every live lane.
 		if w.mask == w.live {
 			in.run(w, in)
 			return true
@@ -52,8 +51,8 @@ func (w *warp) converge(i int) bool {
 	return false
 }
 
-// settle is called when no split can run: lanes wait for one another, or all for
-// a barrier.
+// settle is called when no split can run, because lanes wait for each other, or all wait
+// for a barrier.
 func (w *warp) settle() {
 	var atBarrier uint32
 	syncing := -1
@@ -110,7 +109,7 @@ func (w *warp) complete() bool {
 	return woken
 }
 
-// show makes a split the one that faults are about.
+// show makes a split the one to which faults refer.
 func (w *warp) show(s *split) {
 	w.in = &s.f.fn.code.ins[s.pc]
 	w.mask = s.mask
@@ -152,7 +151,7 @@ func (w *warp) meet() bool {
 
 func (in *instr) isWarpBarrier() bool { return in.src.op == "bar" || in.src.op == "barrier" }
 
-// stranded reports lanes that wait for others which cannot come.
+// stranded reports lanes that wait for lanes that cannot arrive.
 func (w *warp) stranded(i int) {
 	s := &w.splits[i]
 	w.show(s)
@@ -174,7 +173,7 @@ func (w *warp) stranded(i int) {
 	w.fault(InactiveLane, lane, "lanes %#08x wait for lanes %#08x%s", s.mask, need&^s.mask, text)
 }
 
-// barrierInfo is what a barrier instruction does.
+// barrierInfo describes a barrier instruction.
 type barrierInfo struct {
 	aligned bool
 	arrive  bool // does not wait
@@ -182,7 +181,7 @@ type barrierInfo struct {
 	negate  bool
 }
 
-// enterBarrier counts the warp in at the barrier that its lanes are at.
+// enterBarrier records the warp's arrival at the barrier that its lanes have reached.
 func (w *warp) enterBarrier() {
 	b := w.in.x.(*barrierInfo)
 	id, count := w.uniformOperand(w.in.a, "barrier"), 0
@@ -226,8 +225,7 @@ func (w *warp) enterBarrier() {
 	w.block.arrive(w, id, count, true)
 }
 
-// uniformOperand returns a slot's value, which must be the same in all lanes
-// executing.
+// uniformOperand returns a slot's value, which must be the same in all executing lanes.
 func (w *warp) uniformOperand(slot int32, what string) int {
 	r := &w.regs[slot]
 	first := bits.TrailingZeros32(w.mask)
@@ -239,7 +237,7 @@ func (w *warp) uniformOperand(slot int32, what string) int {
 	return int(int32(r[first]))
 }
 
-// released lets the warp go on after a barrier.
+// released lets the warp continue after a barrier.
 func (w *warp) released(bar *barrier) {
 	for i := range w.splits {
 		s := &w.splits[i]

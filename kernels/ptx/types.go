@@ -2,7 +2,7 @@ package ptx
 
 import "math"
 
-// class is what a type's bits mean.
+// class is the interpretation of a type's bits.
 type class uint8
 
 const (
@@ -130,8 +130,8 @@ func (t typ) mayDeclare() bool {
 
 // holds reports whether a register of type reg may be an operand of type t: the
 // same size, and the same kind unless one of them is untyped bits (PTX ISA,
-// "Operand Type Checking Rules"). Where loose, an untyped, integer or
-// converted operand may also be in a wider register.
+// "Operand Type Checking Rules"). If loose is set, an untyped, integer or converted operand
+// may also be in a wider register.
 func holds(reg, t typ, loose bool) bool {
 	if t == tPred || reg == tPred {
 		return reg == t
@@ -142,8 +142,8 @@ func holds(reg, t typ, loose bool) bool {
 	}
 	switch t {
 	case tF16, tBF16, tTF32, tF16x2, tBF16x2, tU16x2, tS16x2, tE4M3x2, tE5M2x2:
-		// Alternate and packed formats travel in untyped registers, and
-		// compilers use unsigned and float ones too.
+		// Alternate and packed formats use untyped registers, and compilers use unsigned
+		// and float ones too.
 		return reg.bits() == t.bits()
 	}
 	if rc == classBits || tc == classBits {

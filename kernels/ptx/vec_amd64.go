@@ -69,8 +69,7 @@ func vecGtS32(a, b *vec) uint32
 //go:noescape
 func mulAdd16(c *[16][8]uint32, a *[16][16]uint32, b *[16][8]uint32, k int)
 
-// onVectors returns the vector form of a loop, which serves whole warps, or
-// the loop itself.
+// onVectors returns a loop that uses the vector form f for whole warps and plain otherwise.
 func onVectors(plain func(*warp, *instr), f func(d, a, b *vec)) func(*warp, *instr) {
 	if !vectors {
 		return plain

@@ -14,11 +14,11 @@ const (
 	warpDone
 )
 
-// A warp's lanes run together as far as they can. Where they diverge, the warp
-// is a list of splits, each a set of lanes at one place. The split that is
-// deepest in calls, then at the lowest instruction, runs first, so that splits
-// meet again where control flow joins in the text, and merge there. No result
-// may depend on that: a split that spins makes way for the others.
+// A warp's lanes run together as far as possible. When they diverge, the warp becomes a
+// list of splits, each a set of lanes at one instruction. The split that is deepest in
+// calls, and among these the one at the lowest instruction, runs first, so that splits merge
+// where control flow joins in the text. Results must not depend on that order: a split that
+// spins yields to the others.
 
 // split is a set of lanes at one instruction.
 type split struct {
@@ -33,8 +33,8 @@ type waitKind uint8
 
 const (
 	waitNo      waitKind = iota
-	waitSync             // for other lanes of a warp-wide instruction
-	waitBarrier          // at a block's barrier
+	waitSync             // waiting for other lanes of a warp-wide instruction
+	waitBarrier          // waiting at a barrier of the block
 )
 
 // warp is 32 threads.
@@ -49,7 +49,7 @@ type warp struct {
 	lanes  int64  // by threads
 	end    int64  // steps at which its turn ends
 
-	// Of the instruction being executed.
+	// State of the instruction being executed.
 	in    *instr
 	mask  uint32
 	frame *frame
@@ -61,7 +61,7 @@ type warp struct {
 	async   asyncCopies
 	sh      warpShadow
 	cache   [4]*allocation
-	overlap bool // lanes of one instruction wrote the same place
+	overlap bool // lanes of one instruction wrote to the same address
 }
 
 // frame is an activation of a function by some lanes of a warp.
@@ -70,14 +70,14 @@ type frame struct {
 	regs   []vec
 	preds  []uint32
 	parent *frame
-	back   int32 // where the parent goes on
+	back   int32 // instruction at which the parent continues
 	call   *callInfo
 	depth  int
 	inside uint32 // lanes that have not returned
 	params []byte // of each lane: formal and call parameters
 	pset   bitmap
 	base   int64   // of local variables
-	stack  []int64 // of each lane: bytes that alloca took; nil if none did
+	stack  []int64 // of each lane: bytes allocated by alloca; nil if none
 
 	written  []uint32 // of each slot: lanes that wrote it
 	writtenP []uint32
@@ -101,7 +101,7 @@ func newWarp(b *block, id int) *warp {
 
 func (w *warp) thread(lane int) Dim { return w.tids[lane] }
 
-// start puts the warp at the kernel's first instruction.
+// start moves the warp to the kernel's first instruction.
 func (w *warp) start() {
 	w.live, w.state, w.steps, w.lanes = w.all, warpReady, 0, 0
 	w.local.reset()
@@ -164,7 +164,7 @@ func (w *warp) enter(fn *function, parent *frame, mask uint32) *frame {
 	return f
 }
 
-// top returns where a lane's local memory ends.
+// top returns the end of a lane's local memory.
 func (f *frame) top(lane int) int64 {
 	t := f.base + f.fn.localBytes
 	if f.stack != nil {
@@ -173,7 +173,7 @@ func (f *frame) top(lane int) int64 {
 	return t
 }
 
-// deepest returns the most that lanes took with alloca.
+// deepest returns the largest number of bytes that a lane allocated with alloca.
 func (f *frame) deepest(mask uint32) int64 {
 	var most int64
 	for l, n := range f.stack {
@@ -188,7 +188,7 @@ func (w *warp) leave(f *frame) {
 	w.block.wk.frames[f.fn] = append(w.block.wk.frames[f.fn], f)
 }
 
-// fault ends the launch. lane is -1 where the warp as a whole is at fault.
+// fault ends the launch. lane is -1 if the fault concerns the whole warp.
 func (w *warp) fault(kind FaultKind, lane int, format string, args ...any) {
 	panic(w.newFault(kind, lane, fmt.Sprintf(format, args...)))
 }
@@ -263,7 +263,7 @@ func (w *warp) pick() int {
 	return best
 }
 
-// starved is how long a split that could run may wait for one that goes first.
+// starved is the number of steps after which a waiting split takes precedence.
 const starved = 20000
 
 func before(s, t *split) bool {
@@ -391,15 +391,15 @@ func (w *warp) execute(i int) {
 	}
 }
 
-// budget ends a kernel that runs for too long.
+// budget ends a kernel that exceeds its budget of instructions.
 func (w *warp) budget() {
 	if w.steps > w.block.run.cfg.Budget {
 		w.fault(OverBudget, -1, "%d instructions executed by the warp", w.steps)
 	}
 }
 
-// park leaves the lanes of mask, of split i, waiting at its instruction and
-// lets the others pass it.
+// park leaves the lanes of mask in split i waiting at its instruction and lets the others
+// continue after it.
 func (w *warp) park(i int, mask uint32, k waitKind) {
 	s := &w.splits[i]
 	if rest := s.mask &^ mask; rest != 0 {
@@ -417,7 +417,7 @@ func (w *warp) drop(i int, mask uint32) {
 	}
 }
 
-// exit ends lanes of split i; the others go on.
+// exit ends lanes of split i; the others continue.
 func (w *warp) exit(i int, mask uint32) {
 	w.async.exit(w, mask)
 	w.live &^= mask
@@ -436,7 +436,7 @@ func (w *warp) exit(i int, mask uint32) {
 	}
 }
 
-// branchTable is brx.idx: lanes of split i go to the targets that they name.
+// branchTable executes brx.idx: lanes of split i branch to their targets.
 func (w *warp) branchTable(i int) {
 	s := &w.splits[i]
 	targets := w.in.x.([]int32)

@@ -176,12 +176,6 @@ func (d *Driver) Free(a cuda.Address) error {
 	return nil
 }
 
-// Forget queues marking memory as never written. An arena can use it when it reuses
-// memory.
-func (d *Driver) Forget(s cuda.Stream, a cuda.Address, bytes int64) error {
-	return d.memoryWork(s, "forgetting", a, bytes, func() error { return d.device.Forget(uint64(a), bytes) })
-}
-
 // CopyDevice queues a copy within device memory.
 func (d *Driver) CopyDevice(s cuda.Stream, dst, src cuda.Address, bytes int64) error {
 	if bytes == 0 {
