@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -158,5 +160,49 @@ func TestHubSnapshotLinks(t *testing.T) {
 	}
 	if err := openAll("org/tiny"); err == nil {
 		t.Error("a link out of the model's folder was followed")
+	}
+}
+
+// A token that the tokenizer knows and the model has no embedding for is said
+// before any work, with the item it stands in; such a token that no item has is no
+// fault.
+func TestTokenWithoutEmbedding(t *testing.T) {
+	dir := tinyModel(t)
+	path := filepath.Join(dir, "tokenizer.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	config, err := model.ReadConfig(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc["added_tokens"] = append(doc["added_tokens"].([]any), map[string]any{
+		"id": config.Vocab, "content": "<new>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
+	})
+	if b, err = json.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	items := filepath.Join(dir, "items.jsonl")
+	spec := filepath.Join(dir, "spec.cue")
+	for name, text := range map[string]string{
+		path:  string(b),
+		items: `{"instruction": "Who?", "output": "Zoe."}` + "\n" + `{"instruction": "Who <new>?", "output": "Zoe."}` + "\n",
+		spec:  fmt.Sprintf("question: \"?\"\nmatrix: model: [%q]\ndata: source: %q\ndata: limit: *0 | int @tag(limit,type=int)\n", dir, items),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := openStudy(disk.OS, spec, map[string]string{"limit": "1"}, t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	_, err = openStudy(disk.OS, spec, nil, t.TempDir())
+	if want := fmt.Sprintf(`items.jsonl:2: item 2: its token "<new>" has id %d`, config.Vocab); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }

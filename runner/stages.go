@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"xrun/model"
+	"xrun/runner/data"
 	"xrun/runner/store"
 	"xrun/schema"
 )
@@ -43,6 +44,9 @@ func (s *study) addCell(c schema.Cell) error {
 	}
 	p, err := s.prepare(c, m)
 	if err != nil || p == nil {
+		return err
+	}
+	if err := checkVocabulary(p, m, c); err != nil {
 		return err
 	}
 	s.prepares[c.Name] = p
@@ -118,6 +122,25 @@ func (s *study) prepare(c schema.Cell, m *modelInput) (*preparation, error) {
 	}
 	s.preparations[key] = p
 	return p, nil
+}
+
+// checkVocabulary refuses a row with a token that the model has no embedding for:
+// a tokenizer may know tokens that were added without one.
+func checkVocabulary(p *preparation, m *modelInput, c schema.Cell) error {
+	if m.tokenizer.VocabSize() <= m.config.Vocab {
+		return nil
+	}
+	for _, rows := range [][]data.Row{p.Rows, p.HeldOut} {
+		for _, r := range rows {
+			for _, id := range r.Tokens {
+				if int(id) >= m.config.Vocab {
+					return fmt.Errorf("%s:%d: item %d: its token %q has id %d, and %s has embeddings for %d; remove the token from the data, or use the tokenizer that the model was made with",
+						c.Data.Source, r.Line, r.Item+1, m.tokenizer.Token(id), id, c.Model, m.config.Vocab)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // whereToGet says how to come by well-known data.

@@ -193,11 +193,11 @@ func (t *training) finite() bool {
 	return true
 }
 
-// items names the data items of a step, for an error.
+// items names the data items of a step, for an error, by their number from 1.
 func (t *training) items(indices []int) string {
 	names := make([]string, len(indices))
 	for i, j := range indices {
-		names[i] = fmt.Sprint(t.prep.Rows[j].Item)
+		names[i] = fmt.Sprint(t.prep.Rows[j].Item + 1)
 	}
 	return strings.Join(names, ", ")
 }

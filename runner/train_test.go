@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,7 +65,14 @@ func TestNonFiniteLoss(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"step 3 of 3: the loss is NaN", "its items are ", "the checkpoint after step 1;"} {
+	// Items are counted from 1, as everywhere.
+	epoch := 2 / tr.perEpoch
+	order := epochOrder(len(tr.prep.Rows), tr.cell.Seed, epoch, tr.cell.Data.Shuffle)
+	var items []string
+	for _, i := range stepItems(order, 2%tr.perEpoch, tr.cell.Train) {
+		items = append(items, strconv.Itoa(tr.prep.Rows[i].Item+1))
+	}
+	for _, want := range []string{"step 3 of 3: the loss is NaN", "its items are " + strings.Join(items, ", ") + ";", "the checkpoint after step 1;"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %q", err, want)
 		}
