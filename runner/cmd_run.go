@@ -19,7 +19,8 @@ Runs the study that SPEC (CUE or YAML) describes: trains every cell of its
 matrix, evaluates base and tuned models, and writes RUNS/NAME/report.md with its
 tables, plots and TensorBoard events. Finished stages are found in RUNS/.store by
 content key and never run twice; an interrupted run continues from its last
-checkpoint, with the same bits.
+checkpoint, with the same bits. The weights of trained cells stay there for xrun
+export, unless run.weights is "drop".
 
 The first interrupt (Ctrl-C or SIGTERM) lets the training step end, writes a
 checkpoint and says how to go on; the second stops at once. Exit status: 0 done;

@@ -22,7 +22,8 @@ var verifyCommand = &command{
 Runs the study of RUN (a run directory, or the report.md in one) again from its
 spec.json in an empty store and compares every file but run.json and
 timing.parquet byte for byte, and the spec as given with spec.json. Names the
-first stage and every file that differ.
+first stage and every file that differ. The store is a temporary directory, which
+holds the weights of one cell at a time.
 Exit status 0: all equal; 3: something differs; 4: the engine that computed RUN is
 not on this machine.`,
 	define: func(f *flags) { f.defineEngine() },
@@ -49,6 +50,7 @@ not on this machine.`,
 		if err != nil {
 			return err
 		}
+		s.discards = true // nobody will look at them, and the temporary directory may be small
 		s.specPath, err = givenSpec(dir)
 		if err != nil {
 			return err

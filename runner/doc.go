@@ -50,6 +50,10 @@
 // of another run directory beside the store has them and its spec keeps weights, or
 // has still to read them.
 //
+// Four cells of SmolLM2-135M, three steps each with a checkpoint after the second,
+// took 2.15 GB in the end and 3.77 GB at most with weights kept; dropped, 83 kB and
+// 2.15 GB (weights and one checkpoint). xrun plan predicts both.
+//
 // # Failures
 //
 // A stage that fails takes with it only those that need it; xrun status says

@@ -82,7 +82,11 @@ func (x *execution) run() error {
 			return err
 		}
 		if unwritable(err) {
-			return withHint(fmt.Errorf("%s: %w", st.title, err), "what is finished is kept; make the disk of %s writable or free some of it, then run the same command to go on", x.store.Root())
+			less := ""
+			if !x.drops() && !errors.Is(err, syscall.EROFS) {
+				less = `; with run.weights: "drop" the disk holds the weights of one cell at a time`
+			}
+			return withHint(fmt.Errorf("%s: %w", st.title, err), "what is finished is kept; make the disk of %s writable or free some of it, then run the same command to go on%s", x.store.Root(), less)
 		}
 		if err != nil {
 			err = adviseMemory(st, err)

@@ -40,6 +40,7 @@ type study struct {
 	missing   []error                 // inputs that are not here
 
 	asked    *stage // a training whose weights are wanted by themselves
+	discards bool   // weights are dropped whatever the spec says
 	specPath string // the spec as given, for run.json and the copy beside the report
 	tags     []string
 	// Filled by estimate.

@@ -20,7 +20,7 @@ var weightsFiles = []string{safetensors.SingleFile}
 
 // drops reports whether the study removes a cell's weights once its scores are
 // stored.
-func (s *study) drops() bool { return s.spec.Run.Weights == "drop" }
+func (s *study) drops() bool { return s.discards || s.spec.Run.Weights == "drop" }
 
 // left reports whether a stage is still to be run: its result is not stored, or
 // it is a training whose weights were dropped and are needed again.

@@ -3,8 +3,10 @@ package runner
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -63,6 +65,21 @@ func TestDiskUse(t *testing.T) {
 		if got := s.diskUse(c.drops, checkpoints(c.checkpoints), c.elsewhere); got != c.want {
 			t.Errorf("%s: got %+v, want %+v of %d bytes each", c.what, got, c.want, one)
 		}
+	}
+}
+
+// A disk without the room is told, with what would help.
+func TestTooFull(t *testing.T) {
+	certain := pace{flops: math.Inf(1)} // no checkpoint by time
+	const want = `has 1 MiB free; with run.weights: "drop" 3.32 MiB would do`
+	if s := studyOf(t, manyCells(3)); !strings.HasSuffix(s.tooFull(1<<20, certain), want) {
+		t.Errorf("got %s", s.tooFull(1<<20, certain))
+	}
+	if s := studyOf(t, dropCells(3)); !strings.HasSuffix(s.tooFull(1<<20, certain), "has 1 MiB free") {
+		t.Errorf("got %s", s.tooFull(1<<20, certain))
+	}
+	if free := studyOf(t, manyCells(1)).freeDisk(); free == 0 || runtime.GOOS == "linux" && free < 0 {
+		t.Errorf("the disk has %d bytes free", free)
 	}
 }
 
