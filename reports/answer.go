@@ -25,11 +25,39 @@ func (r *renderer) verdict() string {
 	case len(r.between)+len(r.base) == 0:
 		return strings.Join(append(lines, "Nothing was measured on both sides of a comparison."), "\n")
 	}
-	for _, m := range r.matches() {
-		lead, rest := r.sentence(m)
-		lines = append(lines, strings.TrimSpace(lead+" "+rest))
+	for _, c := range r.claims() {
+		lines = append(lines, strings.TrimSpace(c.lead+" "+c.rest))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// claim is a line of the verdict: what the data tell, and what stands behind it.
+type claim struct {
+	lead, rest string
+	of         *match // nil for what is said of several
+}
+
+// claims says a line of each match, or where they are many of each that the data
+// tell apart and one of all others.
+func (r *renderer) claims() (out []claim) {
+	matches := r.matches()
+	var others []*contrast
+	for _, m := range matches {
+		if t := r.tally(m.headline()); len(matches) > mostMarks && t.toldBetter+t.toldWorse == 0 {
+			others = append(others, m.headline())
+			continue
+		}
+		lead, rest := r.sentence(m)
+		out = append(out, claim{lead, rest, m})
+	}
+	switch n := len(others); {
+	case n == 0:
+	case n == len(matches):
+		out = append(out, claim{lead: fmt.Sprintf("In none of %d comparisons can the data tell the two sides apart on any figure, %s.", n, seedWords(others...))})
+	default:
+		out = append(out, claim{lead: fmt.Sprintf("In the other %d of %d comparisons the data cannot tell the two sides apart on any figure, %s.", n, len(matches), seedWords(others...))})
+	}
+	return out
 }
 
 // match is two values of an axis, or an arm and its base model, compared in each
@@ -87,23 +115,22 @@ func (r *renderer) incomplete() (n int) {
 // how each arm stands to its base model.
 func (r *renderer) answer() {
 	r.naming()
-	matches := r.matches()
+	claims := r.claims()
 	lines := strings.Split(r.report.Verdict, "\n")
 	if len(r.figures) == 0 || len(r.cells) == 0 {
-		matches = nil
+		claims = nil
 	}
-	for _, line := range lines[:len(lines)-len(matches)] {
+	for _, line := range lines[:len(lines)-len(claims)] {
 		r.md.para("**%s**", escape(line))
 	}
-	for _, m := range matches {
-		lead, rest := r.sentence(m)
+	for _, c := range claims {
 		if r.large() {
-			r.md.line("- **%s**", escape(lead))
+			r.md.line("- **%s**", escape(c.lead))
 			continue
 		}
-		r.md.para("%s", strings.TrimSpace("**"+escape(lead)+"** "+escape(rest)))
-		if len(m.settings) > 1 {
-			r.settingsTable(m)
+		r.md.para("%s", strings.TrimSpace("**"+escape(c.lead)+"** "+escape(c.rest)))
+		if c.of != nil && len(c.of.settings) > 1 {
+			r.settingsTable(c.of)
 		}
 	}
 	if !r.large() {
@@ -112,18 +139,18 @@ func (r *renderer) answer() {
 	}
 	r.md.line("")
 	r.mainTable()
-	r.settingsDetails(matches)
+	r.settingsDetails()
 	r.ranking()
 }
 
 // settingsDetails folds what each setting alone tells.
-func (r *renderer) settingsDetails(matches []*match) {
+func (r *renderer) settingsDetails() {
 	if len(r.mains) == 0 {
 		return
 	}
 	r.md.details("Each setting by itself", func() {
 		r.md.para("Each setting is adjusted by itself: of twenty in which nothing differs, about one marks a figure all the same.")
-		for _, m := range matches {
+		for _, m := range r.matches() {
 			if len(m.settings) > 1 {
 				r.md.para("%s", escape(r.settingsSentence(m)))
 				r.settingsTable(m)
@@ -335,9 +362,13 @@ func inParentheses(names []string) string {
 func seedWords(list ...*contrast) string {
 	least, most := math.MaxInt, 0
 	settings := ""
-	for _, c := range list {
+	for i, c := range list {
 		n := max(len(c.a), len(c.b))
-		if c.settings != nil {
+		switch {
+		case c.settings == nil:
+		case i > 0 && len(c.settings) != len(list[0].settings):
+			n, settings = distinct(c.seed), "in the mean over the settings"
+		default:
 			n, settings = distinct(c.seed), fmt.Sprintf("in the mean over %d settings", len(c.settings))
 		}
 		least, most = min(least, n), max(most, n)

@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -122,6 +124,58 @@ func TestManyAxesStayReadable(t *testing.T) {
 		}
 		if len(found) > 1 {
 			t.Errorf("a table of several axes: %s", line)
+		}
+	}
+}
+
+// Seven learning rates of which every two are compared: the verdict says each pair
+// that the data tell apart and the other fifteen in a line; their differences are
+// left to comparisons.parquet, and a picture of 21 marks a figure is not drawn.
+func TestEveryPairOfSevenValues(t *testing.T) {
+	one, run := syntheticRun(1), &Run{}
+	run.Facts = append(run.Facts, Fact{Section: "pairs", Key: "train.lr", Value: "every two values"})
+	copies := map[string][]string{"base:m": {"base:m"}}
+	for i := range 7 {
+		value, from := fmt.Sprintf("%de-05", i+1), "labels=output"
+		if i == 6 {
+			from = "labels=all" // better on "easy"
+		}
+		name := "train.lr=" + value
+		copies[from] = append(copies[from], name)
+		for k, v := range map[string]string{"model": "m", "seed": "1", "train.lr": value} {
+			run.Facts = append(run.Facts, Fact{Section: "cells", Cell: name, Key: k, Value: v})
+		}
+	}
+	for _, x := range one.Results {
+		for _, x.Cell = range copies[x.Cell] {
+			run.Results = append(run.Results, x)
+		}
+	}
+	for _, x := range one.Items {
+		for _, x.Cell = range copies[x.Cell] {
+			run.Items = append(run.Items, x)
+		}
+	}
+	r, err := Render(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(r.Verdict, "\n")
+	want := "In the other 15 of 21 comparisons the data cannot tell the two sides apart on any figure, for this seed."
+	if len(lines) != 7 || lines[6] != want {
+		t.Errorf("the verdict:\n%s\nwant 6 lines and: %s", r.Verdict, want)
+	}
+	text := string(r.Markdown)
+	if n := strings.Count(text, "\n"); n > 120 {
+		t.Errorf("%d lines; want at most 120", n)
+	}
+	if !strings.Contains(text, "The statistics of 28 more comparisons") || r.Plots["differences_train.lr.svg"] != nil {
+		t.Error("want the comparisons left to their table, and no picture of them")
+	}
+	// 21 pairs of 2 figures are one family: p = 2·2⁻¹¹·42.
+	for _, d := range r.Comparisons {
+		if d.Comparison == "train.lr=7e-05 - train.lr=1e-05" && d.Figure == "easy accuracy" && (math.Abs(d.Holm-42.0/1024) > 1e-12 || d.Family != "train.lr") {
+			t.Errorf("family %s, p adjusted %g; want train.lr, %g", d.Family, d.Holm, 42.0/1024)
 		}
 	}
 }

@@ -319,7 +319,7 @@ func figureName(f *figure) string {
 // detailed lists the comparisons whose statistics the report shows.
 func (r *renderer) detailed() []*contrast {
 	if r.large() {
-		return r.headlines()
+		return r.shown()
 	}
 	return slices.Concat(r.mains, r.between, r.base)
 }

@@ -103,6 +103,17 @@ func (r *renderer) headlines() (out []*contrast) {
 	return out
 }
 
+// shown lists the headlines whose differences the report shows: not those of an axis
+// along which they are many.
+func (r *renderer) shown() (out []*contrast) {
+	for _, list := range byAxis(r.headlines()) {
+		if len(list) <= mostMarks {
+			out = append(out, list...)
+		}
+	}
+	return out
+}
+
 // mainTable counts the headlines' figures.
 func (r *renderer) mainTable() {
 	var rows [][]string
@@ -112,7 +123,11 @@ func (r *renderer) mainTable() {
 			fmt.Sprint(t.better), fmt.Sprint(t.worse), fmt.Sprint(t.tied)}
 		rows = append(rows, row)
 	}
-	r.md.table("<>>>>>>>", []string{"main effect", "settings", "better on", "worse on", "cannot tell", "ahead by sign alone", "behind", "level"}, rows)
+	name := "main effect"
+	if len(r.mains) == 0 {
+		name = "comparison"
+	}
+	r.md.table("<>>>>>>>", []string{name, "settings", "better on", "worse on", "cannot tell", "ahead by sign alone", "behind", "level"}, rows)
 }
 
 // mostRanked is how many arms a ranking shows unfolded.
@@ -226,6 +241,9 @@ func (r *renderer) axisTables(head []string, rows []int, names func(f *figure) [
 		}
 		for some := range slices.Chunk(values, wideValues) {
 			r.axisTable(head, axis, some, nil, rows, names, notes)
+		}
+		if len(list) > mostMarks {
+			continue
 		}
 		for some := range slices.Chunk(list, wide) {
 			r.axisTable(head, axis, nil, some, rows, names, notes)

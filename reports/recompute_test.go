@@ -131,8 +131,10 @@ func grid(whole bool) *Run {
 	e.figure("one", 14, alone, random(14, 0.1))
 	e.figure("two", 11, alone, random(11, -0.1))
 	e.average("mean of two", []string{"one", "two"}, []float64{14, 11})
-	e.suite, e.unit = "t", "nats"
-	e.figure("continuous", 12, alone, func(i, c int) float64 { return e.uniform() + float64(0.1*float64(c/6)) })
+	if whole {
+		e.suite, e.unit = "t", "nats"
+		e.figure("continuous", 12, alone, func(i, c int) float64 { return e.uniform() + float64(0.1*float64(c/6)) })
+	}
 	return e.run
 }
 
