@@ -184,3 +184,55 @@ func TestStagesOfOneCell(t *testing.T) {
 		}
 	}
 }
+
+// Weights stay while an evaluation that reads them fails, so that the next run only
+// repeats that; and they come back for a score that turns out to be damaged.
+func TestWeightsStayForWhatFailed(t *testing.T) {
+	_, spec := faultStudy(t)
+	runs := t.TempDir()
+	s, err := openStudy(disk.OS, spec, nil, storeDir(runs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	failing := s.evaluates["labels=output"][2]
+	if err := disk.MkdirAll(disk.OS, s.store.Root()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.store.WorkDir(failing.key), nil, 0o666); err != nil { // where it wants a directory
+		t.Fatal(err)
+	}
+	check := func(what, out, wants, lacks string, status, want int) {
+		t.Helper()
+		if status != want || !strings.Contains(out, wants) || lacks != "" && strings.Contains(out, lacks) {
+			t.Errorf("%s: status %d\n%s", what, status, out)
+		}
+	}
+	status, out := runOn(disk.OS, spec, runs)
+	check("an evaluation fails", out, "train labels=all: weights dropped", "train labels=output: weights dropped", status, exitFailed)
+	if s.store.Dropped(s.trains["labels=output"].key) {
+		t.Error("the weights that it needs are gone")
+	}
+	if err := os.Remove(s.store.WorkDir(failing.key)); err != nil {
+		t.Fatal(err)
+	}
+	status, out = runOn(disk.OS, spec, runs)
+	check("the next run", out, "train labels=output: weights dropped", "train labels=output: done in", status, 0)
+	want := runBytes(t, filepath.Join(runs, "smoke"))
+
+	items := filepath.Join(s.store.Path(failing.key, ""), itemsTable)
+	b, err := os.ReadFile(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 0xff
+	if err := os.WriteFile(items, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	status, out = runOn(disk.OS, spec, runs)
+	check("a damaged score", out, "is damaged: items.parquet", "train labels=all: done in", status, 0)
+	if !strings.Contains(out, "train labels=output: done in") || !strings.Contains(out, "train labels=output: weights dropped") {
+		t.Errorf("the cell was not trained again and dropped\n%s", out)
+	}
+	sameRun(t, "after a damaged score", want, runBytes(t, filepath.Join(runs, "smoke")))
+	nothingStays(t, "after a damaged score", runs)
+}
