@@ -59,7 +59,7 @@ func (in *run) arithmetic(op string, a, b any) any {
 		}
 		if s, ok := s.(string); ok {
 			if n = max(n, 0); n > 0 && int64(len(s)) > maxOutput/n {
-				in.fail("a repeated text grows above %d bytes", maxOutput)
+				in.fail("a repeated string exceeds %d bytes", maxOutput)
 			}
 			return in.made(strings.Repeat(s, int(n)))
 		}
@@ -68,7 +68,7 @@ func (in *run) arithmetic(op string, a, b any) any {
 	return nil
 }
 
-// integers computes on integers with Python's floor division and sign of remainder.
+// integers computes with integers, using Python's floor division and sign of remainders.
 func (in *run) integers(op string, a, b int64) any {
 	result, fits := int64(0), true
 	switch op {

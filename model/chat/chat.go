@@ -9,18 +9,18 @@ const maxSource = 1 << 20
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string // "system", "user", "assistant" or what else the template knows
+	Role    string // "system", "user", "assistant" or another role that the template knows
 	Content string
 }
 
-// Template is a parsed chat template. It is read-only and may be rendered by any
-// number of goroutines.
+// Template is a parsed chat template. It is immutable and may be used by any number of
+// goroutines.
 type Template struct {
 	body []statement
-	late []string // names of the caller that it may not use, see frame
+	late []string // names that the caller must not define; see frame
 }
 
-// templateError travels as a panic inside the package.
+// templateError is raised as a panic inside the package.
 type templateError struct {
 	line int
 	msg  string
@@ -28,8 +28,8 @@ type templateError struct {
 
 func (e *templateError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.msg) }
 
-// RaisedError is the message of a template that called raise_exception: the
-// conversation breaks a rule of the template, such as roles that alternate.
+// RaisedError is the message of a template that called raise_exception, because the
+// conversation breaks one of its rules, for example that roles alternate.
 type RaisedError struct {
 	Line    int
 	Message string
@@ -39,8 +39,8 @@ func (e *RaisedError) Error() string {
 	return fmt.Sprintf("line %d: the template refuses the conversation: %s", e.Line, e.Message)
 }
 
-// Parse reads a template. An error names the line and the construct that is
-// malformed or not supported.
+// Parse parses a template. An error names the line and the construct that is malformed or
+// not supported.
 func Parse(source string) (t *Template, err error) {
 	defer catch(&err, "parsing the chat template")
 	if len(source) > maxSource {
@@ -55,10 +55,10 @@ func Parse(source string) (t *Template, err error) {
 	return t, nil
 }
 
-// Render returns the text of a conversation, with the start of the assistant's next
-// turn if addGenerationPrompt is set. extra holds further names, usually bos_token and
-// eos_token; its values may be nil, bool, int, int64, float64, string, []any and
-// map[string]any (whose keys are sorted). A name that is missing is undefined, as in Jinja.
+// Render returns the text of a conversation, followed by the start of the assistant's next
+// turn if addGenerationPrompt is set. extra defines further names, usually bos_token and
+// eos_token. Its values may be nil, bool, int, int64, float64, string, []any and
+// map[string]any (whose keys are sorted). Other names are undefined, as in Jinja.
 func (t *Template) Render(messages []Message, addGenerationPrompt bool, extra map[string]any) (text string, err error) {
 	defer catch(&err, "rendering the chat template")
 	in := newRun()
@@ -82,7 +82,7 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool, extra ma
 	return in.out.String(), nil
 }
 
-// catch turns the package's own panics into errors.
+// catch converts the package's own panics to errors.
 func catch(err *error, doing string) {
 	switch r := recover().(type) {
 	case nil:

@@ -2,8 +2,8 @@ package chat
 
 import "strings"
 
-// tuple compiles an expression, or several with commas between; inline says whether
-// an inline if may follow (it would take the if of a for loop).
+// tuple compiles an expression, or several separated by commas. inline allows an inline if,
+// which in a for loop would consume the loop's if.
 func (p *parser) tuple(inline bool) expression {
 	one := func() expression {
 		if inline {
@@ -104,7 +104,7 @@ var comparisons = map[string]func(in *run, a, b any) bool{
 	"not in": func(in *run, a, b any) bool { return !in.contains(b, a) },
 }
 
-// compare compiles comparisons; a < b < c holds if both do, as in Python.
+// compare compiles comparisons. As in Python, a < b < c is true if both comparisons are.
 func (p *parser) compare() expression {
 	first := p.sum()
 	type link struct {
@@ -231,7 +231,7 @@ func (p *parser) primary() expression {
 		case "none", "None":
 			return constant(nil)
 		}
-		if why, ok := refused[t.text]; ok && !p.is(tokName, "is") { // to ask whether it is defined is fine
+		if why, ok := refused[t.text]; ok && !p.is(tokName, "is") { // testing whether it is defined is allowed
 			p.pos--
 			p.fail("%s", why)
 		} else if ok {

@@ -9,11 +9,11 @@ import (
 
 type filterFunc = func(in *run, v any, args []any, kwargs *dict) any
 
-// filters by name. Those that call others find them in the run.
+// filters by name. Filters that call others find them in the run.
 var filters = filterTable()
 
 func filterTable() map[string]filterFunc {
-	// one makes a filter of a function without arguments.
+	// one makes a filter from a function without arguments.
 	one := func(name string, f func(in *run, v any) any) filterFunc {
 		return func(in *run, v any, args []any, kwargs *dict) any {
 			in.positional("the filter "+name, args, kwargs, 0, 0)
@@ -59,7 +59,7 @@ func filterTable() map[string]filterFunc {
 	}
 }
 
-// plain is str() where the result goes on as a text, which markup may not.
+// plain is str() for a result that is used as a string, which markup must not be.
 func (in *run) plain(v any) string {
 	if _, ok := v.(markup); ok {
 		in.fail("a filter on the result of safe is not supported")
@@ -67,8 +67,8 @@ func (in *run) plain(v any) string {
 	return in.str(v)
 }
 
-// filterTitle writes words large that follow white space, a hyphen or an opening
-// bracket; the method title does so after anything but a letter.
+// filterTitle capitalizes words after white space, a hyphen or an opening bracket. The
+// method title also does so after any other character that is not a letter.
 func filterTitle(in *run, v any) any {
 	s := in.plain(v)
 	var out strings.Builder
@@ -88,12 +88,12 @@ func filterTitle(in *run, v any) any {
 	return out.String()
 }
 
-// filterDictSort lists a dict's items by key, without regard to case.
+// filterDictSort lists a dict's items sorted by key, ignoring case.
 func filterDictSort(in *run, v any, args []any, kwargs *dict) any {
 	in.positional("the filter dictsort", args, kwargs, 0, 0)
 	d, ok := v.(*dict)
 	if !ok {
-		in.fail("the filter dictsort wants a dict, not %s", typeName(v))
+		in.fail("the filter dictsort needs a dict, not %s", typeName(v))
 	}
 	items := d.items()
 	slices.SortStableFunc(items, func(a, b any) int {
@@ -153,7 +153,7 @@ func filterItems(in *run, v any) any {
 	case *dict:
 		return &generator{items: v.items()}
 	}
-	in.fail("the filter items wants a dict, not %s", typeName(v))
+	in.fail("the filter items needs a dict, not %s", typeName(v))
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (in *run) notUndefined(v any) {
 	}
 }
 
-// decimal reports the plain notation of a number, which Python and Go read alike.
+// decimal reports whether s is a number in plain notation, which Python and Go parse alike.
 func decimal(s string) bool {
 	s = strings.TrimFunc(s, isSpace)
 	return s != "" && strings.Trim(s, "0123456789.eE+-") == ""
@@ -229,7 +229,7 @@ func filterJoin(in *run, v any, args []any, kwargs *dict) any {
 		sep = in.str(values[0])
 	}
 	if size+len(sep)*len(parts) > maxOutput {
-		in.fail("a joined text grows above %d bytes", maxOutput)
+		in.fail("a joined string exceeds %d bytes", maxOutput)
 	}
 	return in.made(strings.Join(parts, sep))
 }
@@ -237,7 +237,7 @@ func filterJoin(in *run, v any, args []any, kwargs *dict) any {
 func filterReplace(in *run, v any, args []any, kwargs *dict) any {
 	values, given := in.named("the filter replace", args, kwargs, "old", "new", "count")
 	if !given[0] || !given[1] {
-		in.fail("the filter replace wants two arguments")
+		in.fail("the filter replace needs two arguments")
 	}
 	return replaceText(in, in.plain(v), []any{in.plain(values[0]), in.plain(values[1]), values[2]})
 }
@@ -263,7 +263,7 @@ func filterIndent(in *run, v any, args []any, kwargs *dict) any {
 	return in.made(strings.Join(lines, "\n"))
 }
 
-// path follows an attribute such as "function.name" or an index.
+// path looks up an attribute such as "function.name", or an index.
 func (in *run) path(v, attribute any) any {
 	name, ok := attribute.(string)
 	if !ok {
@@ -295,7 +295,7 @@ func filterMap(in *run, v any, args []any, kwargs *dict) any {
 		}
 	} else {
 		if len(args) == 0 {
-			in.fail("the filter map wants an attribute or the name of a filter")
+			in.fail("the filter map needs an attribute or the name of a filter")
 		}
 		f, ok := in.filters[in.text("the filter map", args[0])]
 		if !ok {
@@ -321,7 +321,7 @@ func selecting(name string, byAttribute, keep bool) filterFunc {
 		var attribute any
 		if byAttribute {
 			if len(args) == 0 {
-				in.fail("the filter %s wants an attribute", name)
+				in.fail("the filter %s needs an attribute", name)
 			}
 			attribute, args = args[0], args[1:]
 		}

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// attribute is v.name: what Python's getattr finds, then the item of that name.
+// attribute is v.name: the result of Python's getattr, otherwise the item of that name.
 func (in *run) attribute(v any, name string) any {
 	in.step()
 	missing := undefined{"attribute " + quote(name) + " of " + typeName(v)}
@@ -15,7 +15,7 @@ func (in *run) attribute(v any, name string) any {
 	}
 	switch v := v.(type) {
 	case undefined:
-		in.fail("%s is undefined, it has no attribute %s", v.name, quote(name))
+		in.fail("%s is undefined and has no attribute %s", v.name, quote(name))
 	case *dict:
 		if m := in.method(v, name, dictMethods, "dict", dictOthers); m != nil {
 			return m
@@ -48,7 +48,7 @@ func (in *run) attribute(v any, name string) any {
 	return missing
 }
 
-// method finds a method, and refuses one that Python has and this package does not.
+// method looks up a method. A method that Python has and this package does not is an error.
 func (in *run) method(v any, name string, table map[string]method, typ string, others []string) any {
 	if m, ok := table[name]; ok {
 		return &function{typ + "." + name, func(in *run, args []any, kwargs *dict) any {
@@ -76,7 +76,7 @@ func (in *run) item(v, key any) any {
 	name, isName := key.(string)
 	switch v := v.(type) {
 	case undefined:
-		in.fail("%s is undefined, it has no items", v.name)
+		in.fail("%s is undefined and has no items", v.name)
 	case *dict:
 		if item, ok := v.vals[name]; ok && isName {
 			return item
@@ -141,7 +141,7 @@ func (in *run) slice(v any, at [3]any) any {
 	n, step := int64(len(items)), int64(1)
 	if at[2] != nil {
 		if step = in.integer("a slice", at[2]); step == 0 {
-			in.fail("a slice wants a step that is not 0")
+			in.fail("the step of a slice must not be 0")
 		}
 	}
 	low, high := int64(0), n

@@ -52,7 +52,8 @@ func (t token) String() string {
 // isSpace is Python's str.isspace.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
-// lexer cuts a template into tokens as jinja2's does under trim_blocks and lstrip_blocks.
+// lexer splits a template into tokens like jinja2's lexer with trim_blocks and
+// lstrip_blocks.
 type lexer struct {
 	src    string
 	pos    int
@@ -68,7 +69,7 @@ func (l *lexer) emit(k kind, text string) {
 	l.tokens = append(l.tokens, token{kind: k, text: text, line: l.line})
 }
 
-// advance moves n bytes on and counts the lines.
+// advance consumes n bytes and counts their lines.
 func (l *lexer) advance(n int) string {
 	s := l.src[l.pos : l.pos+n]
 	l.line += strings.Count(s, "\n")
@@ -79,7 +80,7 @@ func (l *lexer) advance(n int) string {
 func lex(src string) []token {
 	src = strings.ReplaceAll(strings.ReplaceAll(src, "\r\n", "\n"), "\r", "\n")
 	l := &lexer{src: strings.TrimSuffix(src, "\n"), line: 1}
-	lineStarting := true // nothing stands before the text on its line
+	lineStarting := true // the text begins its line
 	for {
 		at := nextTag(l.src[l.pos:])
 		if at < 0 {
@@ -123,7 +124,7 @@ func lex(src string) []token {
 	}
 }
 
-// nextTag returns where the next {{, {% or {# stands.
+// nextTag returns the position of the next {{, {% or {#.
 func nextTag(s string) int {
 	for i := 0; i+1 < len(s); i++ {
 		if s[i] == '{' && (s[i+1] == '{' || s[i+1] == '%' || s[i+1] == '#') {
@@ -133,7 +134,7 @@ func nextTag(s string) int {
 	return -1
 }
 
-// close takes a tag's end and the white space that it strips.
+// close consumes the end of a tag and the white space that it strips.
 func (l *lexer) close(end string, strip, trimNewline bool) string {
 	n := len(end)
 	rest := l.src[l.pos+n:]
@@ -229,13 +230,13 @@ func operator(s string) string {
 	return ""
 }
 
-// number reads an integer or a decimal number; other notations are refused.
+// number reads an integer or a decimal number. Other notations are errors.
 func (l *lexer) number(s string) {
 	n := 0
 	for n < len(s) && (s[n] == '_' || isAlnum(s[n])) {
 		n++
 	}
-	// After a dot that picks an item, as in x.0.1, digits are an integer.
+	// After a dot that selects an item, as in x.0.1, digits are an integer.
 	afterDot := len(l.tokens) > 0 && l.tokens[len(l.tokens)-1].text == "."
 	isFloat := false
 	if !afterDot && n+1 < len(s) && s[n] == '.' && s[n+1] >= '0' && s[n+1] <= '9' {
@@ -303,7 +304,7 @@ func (l *lexer) str(s string, mark byte) {
 	l.fail("a string is not closed")
 }
 
-// quote shows text of the template in a message, cut where it is long.
+// quote quotes text of the template for a message, truncated if it is long.
 func quote(s string) string {
 	if len(s) > 60 {
 		s = strings.ToValidUTF8(s[:60], "") + "..."

@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// method is a method of a built-in type that takes from low to high arguments.
+// method is a method of a built-in type that takes low to high arguments.
 type method struct {
 	low, high int
 	call      func(in *run, v any, args []any) any
 }
 
-// stringMethods are the methods of text.
+// stringMethods are the methods of strings.
 var stringMethods = map[string]method{
 	"strip":      {0, 1, stripWith(strings.TrimFunc, strings.Trim)},
 	"lstrip":     {0, 1, stripWith(strings.TrimLeftFunc, strings.TrimLeft)},
@@ -56,7 +56,7 @@ var stringMethods = map[string]method{
 	}},
 }
 
-// dictMethods are the methods of a dict that do not change it.
+// dictMethods are the methods of dicts that do not modify them.
 var dictMethods = map[string]method{
 	"get": {1, 2, func(in *run, v any, args []any) any {
 		key, ok := args[0].(string)
@@ -81,8 +81,8 @@ func (d *dict) values() []any {
 	return out
 }
 
-// The methods and attributes that Python has beside these: to name one is an error, where
-// any other name is undefined.
+// The other methods and attributes that Python has. Naming one is an error; any other name
+// is undefined.
 var (
 	stringOthers = strings.Fields("casefold center encode expandtabs format format_map index isalnum isalpha isascii isdecimal " +
 		"isdigit isidentifier islower isnumeric isprintable isspace istitle isupper ljust maketrans partition rindex rjust " +
@@ -93,7 +93,7 @@ var (
 		"is_integer numerator real to_bytes from_number")
 )
 
-// stripWith takes white space, or the characters of an argument, from the ends of a text.
+// stripWith strips white space, or the characters of an argument, from a string.
 func stripWith(space func(string, func(rune) bool) string, set func(string, string) string) func(*run, any, []any) any {
 	return func(in *run, v any, args []any) any {
 		if len(args) == 0 || args[0] == nil {
@@ -103,7 +103,7 @@ func stripWith(space func(string, func(rune) bool) string, set func(string, stri
 	}
 }
 
-// affix asks for one beginning or end, or any of a tuple of them.
+// affix tests for a prefix or suffix, or for any of a tuple of them.
 func affix(has func(s, affix string) bool) func(*run, any, []any) any {
 	return func(in *run, v any, args []any) any {
 		if any, ok := args[0].(tuple); ok {
@@ -142,7 +142,7 @@ func splitText(in *run, v any, args []any) any {
 	}
 	sep := in.text("str.split", args[0])
 	if sep == "" {
-		in.fail("str.split wants a separator that is not empty")
+		in.fail("the separator of str.split must not be empty")
 	}
 	in.work(strings.Count(s, sep))
 	for _, part := range strings.SplitN(s, sep, int(min(limit, int64(len(s))+1))+1) {
@@ -158,12 +158,12 @@ func replaceText(in *run, v any, args []any) any {
 	}
 	from, to := in.text("replace", args[0]), in.text("replace", args[1])
 	if n := strings.Count(s, from); n > 0 && len(to) > maxOutput/n {
-		in.fail("a text with replacements grows above %d bytes", maxOutput)
+		in.fail("a string with replacements exceeds %d bytes", maxOutput)
 	}
 	return in.made(strings.Replace(s, from, to, int(max(min(count, int64(len(s))+1), -1))))
 }
 
-// runeIndex turns a place in bytes into one in characters.
+// runeIndex converts an index in bytes to an index in characters.
 func runeIndex(s string, i int) int64 {
 	if i < 0 {
 		return -1
@@ -171,13 +171,13 @@ func runeIndex(s string, i int) int64 {
 	return int64(utf8.RuneCountInString(s[:i]))
 }
 
-// changeCase is for ASCII text: Python and Go disagree about the rest of Unicode.
+// changeCase only accepts ASCII, because Python and Go differ for the rest of Unicode.
 func (in *run) changeCase(how, s string) string {
 	out := []byte(s)
-	word := false // a letter stands before
+	word := false // the previous character is a letter
 	for i, c := range out {
 		if c >= utf8.RuneSelf {
-			in.fail("%s of text beyond ASCII is not supported", how)
+			in.fail("%s of non-ASCII text is not supported", how)
 		}
 		up := how == "upper" || how == "capitalize" && i == 0 || how == "title" && !word
 		word = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -16,27 +16,27 @@ type parser struct {
 	late   []string // see frame
 }
 
-// frame follows the names of one scope while it is parsed. Jinja decides at compile
-// time where a name is looked up. That differs from looking it up when it is used in one
-// case: a scope sets a name of the caller (such as tools) after a scope inside it
-// has used that name. Those names are collected in late and refused in Render.
+// frame tracks the names of one scope while it is parsed. Jinja decides at compile time
+// where a name is looked up. That differs from looking it up at run time in one case: a
+// scope sets a name of the caller (such as tools) after an inner scope has used that name.
+// Such names are collected in late and rejected by Render.
 type frame struct {
 	own   map[string]bool // read or set in the scope itself
-	inner map[string]bool // used in a scope inside, before that
+	inner map[string]bool // used in an inner scope before that
 }
 
 func (p *parser) push() { p.frames = append(p.frames, &frame{map[string]bool{}, map[string]bool{}}) }
 
 func (p *parser) pop() { p.frames = p.frames[:len(p.frames)-1] }
 
-// scoped compiles a body that has a scope of its own.
+// scoped compiles a body with a scope of its own.
 func (p *parser) scoped(ends ...string) ([]statement, string) {
 	p.push()
 	defer p.pop()
 	return p.body(ends...)
 }
 
-// reads notes that the innermost scope reads a name.
+// reads records that the innermost scope reads a name.
 func (p *parser) reads(name string) {
 	last := len(p.frames) - 1
 	for i := last; i >= 0 && !p.frames[i].own[name]; i-- {
@@ -47,8 +47,8 @@ func (p *parser) reads(name string) {
 	p.frames[last].own[name] = true
 }
 
-// sets notes that the innermost scope sets a name. If it does so in an if, it may
-// read the name of an outer scope where the if did not hold, so this counts as reading.
+// sets records that the innermost scope sets a name. If it does so inside an if, the name of
+// an outer scope may be read when the condition is false, so this counts as reading.
 func (p *parser) sets(name string) {
 	f := p.frames[len(p.frames)-1]
 	if f.inner[name] && !f.own[name] {
@@ -73,7 +73,7 @@ func (p *parser) fail(format string, args ...any) {
 	panic(&templateError{p.peek().line, fmt.Sprintf(format, args...)})
 }
 
-// enter bounds the recursion; its result ends the level.
+// enter begins a level of recursion, whose depth is bounded. Its result ends the level.
 func (p *parser) enter() func() {
 	if p.depth++; p.depth > maxDepth {
 		p.fail("nested more than %d deep", maxDepth)
@@ -86,7 +86,7 @@ func (p *parser) is(k kind, text string) bool {
 	return t.kind == k && t.text == text
 }
 
-// skip takes a token if it is the next.
+// skip consumes a token if it is the next.
 func (p *parser) skip(k kind, text string) bool {
 	if p.is(k, text) {
 		p.pos++
@@ -112,7 +112,7 @@ func (p *parser) expect(k kind, text string) token {
 	return p.next()
 }
 
-// template compiles the whole.
+// template compiles the whole template.
 func (p *parser) template() []statement {
 	body, end := p.scoped()
 	if end != "" {
@@ -121,8 +121,8 @@ func (p *parser) template() []statement {
 	return body
 }
 
-// body compiles text and tags up to a tag that begins with one of the names in ends,
-// whose name it takes and returns; "" at the end of the template.
+// body compiles text and tags up to a tag that begins with one of the names in ends. It
+// consumes and returns that name, or returns "" at the end of the template.
 func (p *parser) body(ends ...string) (body []statement, end string) {
 	defer p.enter()()
 	for {
@@ -164,7 +164,7 @@ func (p *parser) body(ends ...string) (body []statement, end string) {
 	}
 }
 
-// stray reports an end tag that closes nothing; at the top template reports it.
+// stray reports an end tag that closes nothing. At the top level, template does.
 func (p *parser) stray(name string, ends []string) string {
 	if len(ends) > 0 {
 		p.fail("found {%% %s %%} before {%% %s %%}", name, ends[len(ends)-1])
@@ -189,13 +189,13 @@ func (p *parser) statement(name token) statement {
 		body, _ := p.scoped("endgeneration")
 		p.blockEnd()
 		return func(in *run) control {
-			// Jinja runs it as a function: names set inside stay inside.
+			// Jinja runs it as a function, so names set inside are local.
 			in.write(in.capture(map[string]any{}, in.scope, body))
 			return goOn
 		}
 	case "break", "continue":
 		if p.loops == 0 {
-			p.fail("{%% %s %%} stands outside a loop", name.text)
+			p.fail("{%% %s %%} is outside a loop", name.text)
 		}
 		p.blockEnd()
 		result := breakLoop

@@ -36,7 +36,7 @@ func (p *parser) callOf(f expression) expression {
 	}
 }
 
-// arguments compiles what stands between the parentheses of a call.
+// arguments compiles the arguments of a call.
 func (p *parser) arguments() func(in *run) ([]any, *dict) {
 	p.expect(tokOp, "(")
 	var args, values []expression
@@ -68,7 +68,7 @@ func (p *parser) arguments() func(in *run) ([]any, *dict) {
 	}
 }
 
-// subscript compiles an item or a slice; the bracket is open.
+// subscript compiles an item or a slice, after the opening bracket.
 func (p *parser) subscript(of expression) expression {
 	var bounds [3]expression
 	n := 0

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// str is Python's str(), which is what a template prints.
+// str is Python's str(), which a template uses to print values.
 func (in *run) str(v any) string {
 	switch v := v.(type) {
 	case undefined:
@@ -68,7 +68,7 @@ func (in *run) repr(v any, depth int) string {
 	return ""
 }
 
-// strRepr is repr() of a text.
+// strRepr is repr() of a string.
 func strRepr(s string) string {
 	mark := byte('\'')
 	if strings.IndexByte(s, '\'') >= 0 && strings.IndexByte(s, '"') < 0 {
@@ -98,7 +98,7 @@ func strRepr(s string) string {
 	return string(append(out, mark))
 }
 
-// floatRepr is Python's repr of a float: the shortest digits that give it back.
+// floatRepr is Python's repr of a float: the shortest digits that parse to the same value.
 func floatRepr(f float64) string {
 	switch {
 	case math.IsInf(f, 1):

@@ -18,7 +18,7 @@ type (
 	statement  func(in *run) control
 )
 
-// control says how a statement ended.
+// control is how a statement ended.
 type control uint8
 
 const (
@@ -27,8 +27,8 @@ const (
 	continueLoop
 )
 
-// scope holds the names set in a loop's turn, a macro or the template; the names of
-// the scopes around it are visible through it.
+// scope holds the names set in an iteration of a loop, a macro or the template. Names of
+// outer scopes are visible in it.
 type scope struct {
 	vars   map[string]any
 	parent *scope
@@ -54,10 +54,10 @@ func (in *run) fail(format string, args ...any) {
 	panic(&templateError{in.line, fmt.Sprintf(format, args...)})
 }
 
-// step counts work, so that a template cannot run for ever.
+// step counts work, so that a template cannot run forever.
 func (in *run) step() {
 	if in.steps++; in.steps > maxSteps {
-		in.fail("the template takes more than %d steps", maxSteps)
+		in.fail("the template needs more than %d steps", maxSteps)
 	}
 }
 
@@ -73,21 +73,21 @@ func (in *run) exec(body []statement) control {
 
 func (in *run) write(s string) {
 	if in.size += len(s); in.size > maxOutput {
-		in.fail("the text grows above %d bytes", maxOutput)
+		in.fail("the output exceeds %d bytes", maxOutput)
 	}
 	in.out.WriteString(s)
 }
 
-// work counts n steps at once, before they are done.
+// work counts n steps at once, before they are taken.
 func (in *run) work(n int) {
 	in.steps += n
 	in.step()
 }
 
-// made checks the length of a text that an operation put together.
+// made checks the length of a string built by an operation.
 func (in *run) made(s string) string {
 	if len(s) > maxOutput {
-		in.fail("a text grows above %d bytes", maxOutput)
+		in.fail("a string exceeds %d bytes", maxOutput)
 	}
 	in.work(len(s) >> 6)
 	return s
@@ -115,14 +115,14 @@ func (in *run) lookup(name string) any {
 	return undefined{"name " + quote(name)}
 }
 
-// globals are the functions a template sees.
+// globals are the global functions.
 var globals = map[string]*function{
 	"namespace": {"namespace", func(in *run, args []any, kwargs *dict) any {
 		ns := &namespace{map[string]any{}}
 		for i, d := range append(append([]any{}, args...), kwargs) {
 			d, ok := d.(*dict)
 			if !ok || i > 1 {
-				in.fail("namespace wants one dict and keywords")
+				in.fail("namespace takes one dict and keywords")
 			}
 			for _, k := range d.keys {
 				in.setAttribute(ns, k, d.vals[k])
@@ -135,7 +135,7 @@ var globals = map[string]*function{
 		for i, from := range append(append([]any{}, args...), kwargs) {
 			from, ok := from.(*dict)
 			if !ok || i > 1 {
-				in.fail("dict wants one dict and keywords")
+				in.fail("dict takes one dict and keywords")
 			}
 			for _, k := range from.keys {
 				d.set(k, from.vals[k])
@@ -155,7 +155,7 @@ var globals = map[string]*function{
 			start, stop = in.integer("range", args[0]), in.integer("range", args[1])
 		}
 		if step == 0 {
-			in.fail("range wants a step that is not 0")
+			in.fail("the step of range must not be 0")
 		}
 		items := []any{}
 		for i := start; step > 0 && i < stop || step < 0 && i > stop; i += step {
@@ -173,7 +173,7 @@ var globals = map[string]*function{
 	}},
 }
 
-// refused are names that Jinja or transformers define and this package does not.
+// refused lists names that Jinja or transformers define and this package does not support.
 var refused = map[string]string{
 	"strftime_now": "strftime_now is refused: the prompt would depend on the day it is made; write the date into the template",
 	"lipsum":       "lipsum is not supported",
@@ -185,7 +185,7 @@ var refused = map[string]string{
 	"self":         "self is not supported",
 }
 
-// positional checks that a function got from low to high arguments and no keyword.
+// positional checks that a function got low to high arguments and no keywords.
 func (in *run) positional(name string, args []any, kwargs *dict, low, high int) {
 	if len(kwargs.keys) > 0 {
 		in.fail("%s has no argument %s", name, quote(kwargs.keys[0]))
@@ -195,7 +195,7 @@ func (in *run) positional(name string, args []any, kwargs *dict, low, high int) 
 	}
 }
 
-// named puts arguments in the order of names, nil where one is missing. set tells
+// named returns arguments in the order of names, with nil for missing ones. set reports
 // which were given.
 func (in *run) named(function string, args []any, kwargs *dict, names ...string) (values []any, set []bool) {
 	if len(args) > len(names) {
@@ -221,7 +221,7 @@ next:
 func (in *run) integer(what string, v any) int64 {
 	_, i, ok, _ := number(v)
 	if !ok {
-		in.fail("%s wants an integer, not %s", what, typeName(v))
+		in.fail("%s needs an integer, not %s", what, typeName(v))
 	}
 	return i
 }
@@ -229,7 +229,7 @@ func (in *run) integer(what string, v any) int64 {
 func (in *run) text(what string, v any) string {
 	s, ok := v.(string)
 	if !ok {
-		in.fail("%s wants a text, not %s", what, typeName(v))
+		in.fail("%s needs a string, not %s", what, typeName(v))
 	}
 	return s
 }
@@ -250,7 +250,8 @@ type loop struct {
 	index int
 }
 
-// attribute of the loop variable; ok is false for one that is not known.
+// attribute returns an attribute of the loop variable. ok is false if there is no such
+// attribute.
 func (l *loop) attribute(name string) (v any, ok bool) {
 	n, i := int64(len(l.items)), int64(l.index)
 	switch name {
@@ -268,7 +269,7 @@ func (l *loop) attribute(name string) (v any, ok bool) {
 		return i == n-1, true
 	case "length":
 		return n, true
-	case "depth": // counts recursion, which is not supported, not nesting
+	case "depth": // counts recursion, which is not supported, rather than nesting
 		return int64(1), true
 	case "depth0":
 		return int64(0), true

@@ -86,7 +86,7 @@ func (p *parser) forStatement(line int) statement {
 			}
 			list = kept
 		}
-		completed := false // else also runs if no turn came to its end: so Jinja compiles it
+		completed := false // as compiled by Jinja, else also runs if no iteration completed
 		for i, item := range list {
 			turn(item).vars["loop"] = &loop{list, i}
 			c := in.exec(body)
@@ -104,8 +104,8 @@ func (p *parser) forStatement(line int) statement {
 	}
 }
 
-// target compiles what a value is assigned to: a name, several names, or, in a set
-// statement, an attribute of a namespace. It returns the names beside.
+// target compiles the target of an assignment: a name, several names or, in a set statement,
+// an attribute of a namespace. It also returns the names.
 func (p *parser) target(attributes bool) (assign func(in *run, v any), names []string) {
 	var targets []func(in *run, v any)
 	several := false
@@ -154,7 +154,7 @@ func (p *parser) target(attributes bool) (assign func(in *run, v any), names []s
 	}, names
 }
 
-// reserved are names with a meaning of their own.
+// reserved lists the reserved names.
 var reserved = []string{"true", "false", "none", "True", "False", "None", "and", "or", "not", "if", "else", "in", "is", "loop"}
 
 func (p *parser) setStatement(line int) statement {

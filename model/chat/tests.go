@@ -2,7 +2,7 @@ package chat
 
 import "math"
 
-// test is what may follow "is"; it takes a fixed number of arguments.
+// test is a test that may follow "is". It takes a fixed number of arguments.
 type test struct {
 	args  int
 	holds func(in *run, v any, args []any) bool
@@ -30,7 +30,7 @@ var tests = func() map[string]test {
 		bf, bi, bInt, okBy := number(by)
 		switch {
 		case !ok || !okBy:
-			in.fail("this test wants a number, not %s", typeName(v))
+			in.fail("this test needs a number, not %s", typeName(v))
 		case bf == 0:
 			in.fail("division by zero")
 		case vInt && bInt:
@@ -56,7 +56,7 @@ var tests = func() map[string]test {
 		"false":     isType(func(v any) bool { return v == false }),
 		"callable": isType(func(v any) bool {
 			switch v.(type) {
-			case undefined, *function: // undefined can be called, and then fails
+			case undefined, *function: // undefined can be called, but the call fails
 				return true
 			}
 			return false

@@ -23,7 +23,7 @@ func filterJSON(in *run, v any, args []any, kwargs *dict) any {
 	if given[2] && values[2] != nil {
 		pair := in.iterate(values[2])
 		if len(pair) != 2 {
-			in.fail("the separators of tojson want two texts")
+			in.fail("the separators of tojson must be two strings")
 		}
 		w.comma, w.colon = in.text("the separators of tojson", pair[0]), in.text("the separators of tojson", pair[1])
 	}
@@ -67,7 +67,7 @@ func (w *jsonWriter) value(v any, depth int) {
 		w.in.fail("a value is nested more than %d deep", maxNesting)
 	}
 	if w.in.step(); len(w.out) > maxOutput {
-		w.in.fail("the text grows above %d bytes", maxOutput)
+		w.in.fail("the output exceeds %d bytes", maxOutput)
 	}
 	switch v := v.(type) {
 	case nil:

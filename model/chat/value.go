@@ -13,8 +13,8 @@ import (
 //	nil        None          bool   bool      int64     int
 //	float64    float         string str       []any     list
 //	tuple      tuple         *dict  dict      *view     dict_items and the like, range
-//	*generator the result of map, select and their kin: can be walked once
-//	undefined  a name, item or attribute that is not there
+//	*generator the result of map, select and similar filters: can be iterated once
+//	undefined  a name, item or attribute that does not exist
 //	*namespace, *loop, *function
 type (
 	tuple []any
@@ -38,8 +38,8 @@ type (
 
 	undefined struct{ name string }
 
-	// markup is the result of the filter safe. It may be printed; in other operations
-	// Python would escape what it meets.
+	// markup is the result of the filter safe. It may be printed. In other operations
+	// Python would escape the other operand.
 	markup string
 
 	namespace struct{ vars map[string]any }
@@ -83,7 +83,7 @@ func (d *dict) keyList() []any {
 	return out
 }
 
-// fromGo takes a value of the caller.
+// fromGo converts a value of the caller.
 func fromGo(v any) any {
 	switch v := v.(type) {
 	case nil, bool, int64, float64, string:
@@ -250,7 +250,7 @@ func (in *run) less(a, b any) bool {
 	return as < bs // UTF-8 sorts as code points do
 }
 
-// iterate lists the items that a loop over v sees.
+// iterate returns the items of a loop over v.
 func (in *run) iterate(v any) []any {
 	switch v := v.(type) {
 	case undefined:
@@ -265,7 +265,7 @@ func (in *run) iterate(v any) []any {
 		return v.items
 	case *generator:
 		if v.used {
-			in.fail("the result of a filter such as map or select is walked a second time; use |list")
+			in.fail("the result of a filter such as map or select is iterated a second time; use |list")
 		}
 		v.used = true
 		return v.items
@@ -277,7 +277,7 @@ func (in *run) iterate(v any) []any {
 		}
 		return out
 	}
-	in.fail("cannot walk a value of type %s", typeName(v))
+	in.fail("cannot iterate over a value of type %s", typeName(v))
 	return nil
 }
 
@@ -309,7 +309,7 @@ func (in *run) contains(v, item any) bool {
 	case string:
 		s, ok := item.(string)
 		if !ok {
-			in.fail("cannot look for %s in a text", typeName(item))
+			in.fail("cannot search a string for %s", typeName(item))
 		}
 		return strings.Contains(v, s)
 	case *dict:

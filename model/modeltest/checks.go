@@ -11,12 +11,12 @@ import (
 	"xrun/model"
 )
 
-// Tolerance is how far results may lie from float64's: tensors by the norm of
-// the difference, numbers by the difference, both relative.
+// Tolerance bounds the relative distance of results from those in float64: for tensors the
+// norm of the difference, for numbers the difference.
 type Tolerance struct{ Logits, Loss, Grad float64 }
 
-// Bounds are the tolerances of the element types, and those of training in
-// float32: the norms of the gradients and the weights after ten steps.
+// Bounds holds the tolerances of the element types, and those of training in float32, for the
+// norms of the gradients and for the weights after ten steps.
 type Bounds struct {
 	F32, BF16     Tolerance
 	Norm, Weights float64
@@ -34,14 +34,14 @@ func Run(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds) {
 	run(t, newEngine, b, []string{"left.output", "left.all", "right.output", "right.all"}, Models, []string{"output", "all"})
 }
 
-// RunQuick is Run for an engine that is slow: gradients of two of the four
-// combinations of sides and labels, training of two models on outputs alone.
+// RunQuick is Run for slow engines: it compares gradients for two of the four combinations of
+// sides and labels, and training of two models on outputs only.
 func RunQuick(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds) {
 	run(t, newEngine, b, []string{"left.output", "right.all"}, Models[:2], []string{"output"})
 }
 
-// run compares the gradients of keys, and the training of the models trained with the
-// labels of trajectories.
+// run compares gradients for the given keys, and training of the models in trained with the
+// labels in trajectories.
 func run(t *testing.T, newEngine func(t testing.TB) kernels.Engine, b Bounds, keys, trained, trajectories []string) {
 	for _, name := range Models {
 		for _, p := range []kernels.DType{kernels.F32, kernels.BF16} {
@@ -105,8 +105,7 @@ func logits(t *testing.T, e kernels.Engine, name string, p kernels.DType, tol To
 	}
 }
 
-// Recipe is the recipe of the reference trajectories; labels is "output" or
-// "all".
+// Recipe returns the recipe of the reference trajectories. labels is "output" or "all".
 func Recipe(side model.Side, labels string) model.Recipe {
 	r := model.Recipe{
 		Padding: side, Batch: 4, LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Decay: model.DecayAll, Clip: 1,
@@ -178,8 +177,8 @@ func trajectory(t *testing.T, e kernels.Engine, name, labels string, b Bounds) {
 	worstW, where := 0.0, ""
 	for _, p := range m.Params() {
 		d, limit := Distance(Values(m, p), f.floats("train."+labels+".final."+p.Name)), b.Weights
-		// Its gradient is nearly zero, and Adam turns the sign of what rounding
-		// leaves into a full step.
+		// Its gradient is nearly zero, and Adam turns the sign of the rounding error into
+		// a full step.
 		if strings.HasSuffix(p.Name, "k_proj.bias") {
 			limit *= 20
 		} else if d > worstW {

@@ -68,7 +68,7 @@ func checkout(t testing.TB) string {
 	}
 }
 
-// fixture is one of the tiny models with what transformers computes for it.
+// fixture is one of the tiny models with the results of transformers.
 type fixture struct {
 	t    testing.TB
 	dir  string
@@ -145,7 +145,7 @@ func (f *fixture) rows(prefix string) []model.Row {
 	return out
 }
 
-// Distance is the norm of a-b relative to that of b.
+// Distance returns the norm of a-b relative to that of b.
 func Distance(a []float32, b []float64) float64 {
 	var d, n float64
 	for i := range b {

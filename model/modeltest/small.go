@@ -8,7 +8,7 @@ import (
 	"xrun/model"
 )
 
-// Small is a model of awkward sizes: nothing is a multiple of a vector or a tile.
+// Small returns a model with awkward sizes: none is a multiple of a vector or a tile.
 func Small(arch string, layers int) model.Config {
 	c := model.Config{
 		Architecture: arch, Vocab: 101, Hidden: 36, Intermediate: 50, Layers: layers, Heads: 6, KVHeads: 2, HeadDim: 6, MaxPositions: 256,
@@ -20,7 +20,7 @@ func Small(arch string, layers int) model.Config {
 	return c
 }
 
-// Random makes a model with random weights, which the test's end closes.
+// Random makes a model with random weights, which is closed at the end of the test.
 func Random(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType) *model.Model {
 	t.Helper()
 	m, err := model.New(e, c, p)
@@ -34,8 +34,8 @@ func Random(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType) *mo
 	return m
 }
 
-// Rows makes n rows of 1 to 30 tokens of Small's vocabulary; some have no
-// output, some no prompt.
+// Rows makes n rows of 1 to 30 tokens of Small's vocabulary. Some have no output, some no
+// prompt.
 func Rows(n int, seed uint64) []model.Row {
 	g := num.NewPhilox(seed, 99, 0)
 	var out []model.Row

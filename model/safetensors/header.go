@@ -15,13 +15,13 @@ import (
 	"strings"
 )
 
-// MaxHeader is the largest header accepted, in bytes: the limit of the
-// format's own implementation.
+// MaxHeader is the size in bytes of the largest header accepted, which is the limit of the
+// format's reference implementation.
 const MaxHeader = 100_000_000
 
-// What a header may hold, so that a small file cannot take much memory: the
-// largest mixtures of experts have some 90,000 tensors in all their shards
-// together, entries of 150 bytes, and no model a rank above a handful.
+// Limits on the contents of a header, so that a small file cannot use much memory. The
+// largest mixtures of experts have about 90,000 tensors in all their shards together, with
+// entries of 150 bytes, and no model has tensors of more than a few dimensions.
 const (
 	maxTensors  = 1 << 17
 	maxEntry    = 4 << 10
@@ -69,8 +69,8 @@ func readHeader(r io.ReaderAt, size int64, file string) (*header, error) {
 	return h, nil
 }
 
-// parse fills h from the JSON text. It walks tokens because encoding/json
-// would silently let a repeated name win.
+// parse fills h from the JSON text. It reads tokens, because encoding/json would silently
+// accept a repeated name.
 func (h *header) parse(text []byte, file string) error {
 	if len(text) == 0 || text[0] != '{' {
 		return &FormatError{file, 8, "the header does not start with '{'; this is not a safetensors file"}
@@ -139,9 +139,8 @@ func (h *header) parse(text []byte, file string) error {
 	return nil
 }
 
-// parseEntry reads {"dtype":…, "shape":[…], "data_offsets":[a, b]} and checks
-// that the range is as long as type and shape ask. Offset is left relative to
-// the data section.
+// parseEntry reads {"dtype":…, "shape":[…], "data_offsets":[a, b]} and checks that the length
+// of the range matches type and shape. Offset stays relative to the data section.
 func parseEntry(d *json.Decoder, name, file string, off int64) (Info, error) {
 	var e struct {
 		DType   DType    `json:"dtype"`
@@ -205,8 +204,8 @@ func parseEntry(d *json.Decoder, name, file string, off int64) (Info, error) {
 	return Info{Name: name, DType: e.DType, Shape: shape, File: file, Offset: int64(a), Size: int64(b - a)}, nil
 }
 
-// checkLayout makes offsets absolute and checks that the tensors cover the
-// data section exactly: no overlap, no hole, no byte left over.
+// checkLayout makes offsets absolute and checks that the tensors cover the data section
+// exactly, without overlaps, gaps or remaining bytes.
 func (h *header) checkLayout(size int64, file string) error {
 	sort.SliceStable(h.tensors, func(i, j int) bool {
 		a, b := h.tensors[i], h.tensors[j]

@@ -21,14 +21,14 @@ const (
 	IndexFile  = "model.safetensors.index.json"
 )
 
-// maxIndex bounds the size of an index file that is read into memory.
+// maxIndex bounds the size of an index file.
 const maxIndex = 64 << 20
 
 // piece is the size of the read buffer in bytes.
 const piece = 1 << 20
 
-// Set is the tensors of one file or of all shards of a model. It may be read
-// from several goroutines.
+// Set is a set of tensors: those of one file or of all shards of a model. Several goroutines
+// may read it.
 type Set struct {
 	tensors  map[string]Info
 	names    []string // in byte order
@@ -37,8 +37,8 @@ type Set struct {
 	closers  []io.Closer
 }
 
-// Open finds a model's weights in fsys: model.safetensors, or the shards that
-// model.safetensors.index.json names. Close the set after use.
+// Open opens a model's weights in fsys: model.safetensors, or the shards named in
+// model.safetensors.index.json. The set must be closed after use.
 func Open(fsys fs.FS) (*Set, error) {
 	s, err := OpenFile(fsys, SingleFile)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +46,7 @@ func Open(fsys fs.FS) (*Set, error) {
 	}
 	s, err = openIndex(fsys)
 	if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*missingShard)) {
-		return nil, fmt.Errorf("looking for weights: neither %s nor %s is there: %w", SingleFile, IndexFile, fs.ErrNotExist)
+		return nil, fmt.Errorf("looking for weights: there is neither %s nor %s: %w", SingleFile, IndexFile, fs.ErrNotExist)
 	}
 	return s, err
 }
@@ -67,7 +67,7 @@ func OpenFile(fsys fs.FS, name string) (*Set, error) {
 	return s, nil
 }
 
-// New reads from r, which holds size bytes; name stands for it in errors.
+// New returns the tensors in r, which holds size bytes. name is used in errors.
 func New(r io.ReaderAt, size int64, name string) (*Set, error) {
 	h, err := readHeader(r, size, name)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Set) add(t Info) {
 	s.names = append(s.names, t.Name)
 }
 
-// missingShard marks an absent shard, which is not an absent model.
+// missingShard reports a missing shard, as distinct from a missing model.
 type missingShard struct {
 	file string
 	err  error
@@ -142,7 +142,7 @@ func openIndex(fsys fs.FS) (*Set, error) {
 			t, ok := found[name]
 			if !ok {
 				s.Close()
-				return nil, fmt.Errorf("reading %s: tensor %q is said to be in %s, but that file does not hold it", IndexFile, name, file)
+				return nil, fmt.Errorf("reading %s: tensor %q is listed in %s, but that file does not contain it", IndexFile, name, file)
 			}
 			s.add(t)
 		}
@@ -151,8 +151,8 @@ func openIndex(fsys fs.FS) (*Set, error) {
 	return s, nil
 }
 
-// parseIndex returns weight_map of an index file. A shard must lie beside the
-// index: a path that leads elsewhere is refused.
+// parseIndex returns the weight_map of an index file. Shards must be in the directory of the
+// index; other paths are errors.
 func parseIndex(text []byte) (map[string]string, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	fail := func(off int64, format string, args ...any) error {
@@ -255,7 +255,7 @@ func (s *Set) Close() error {
 // Names lists the tensors in byte order.
 func (s *Set) Names() []string { return s.names }
 
-// Info describes a tensor; ok is false where there is none of that name.
+// Info describes a tensor. ok is false if there is no tensor of that name.
 func (s *Set) Info(name string) (info Info, ok bool) {
 	info, ok = s.tensors[name]
 	return info, ok
@@ -264,9 +264,8 @@ func (s *Set) Info(name string) (info Info, ok bool) {
 // Metadata returns the __metadata__ of a single file.
 func (s *Set) Metadata() map[string]string { return s.metadata }
 
-// Float32 reads len(dst) elements of a tensor from element first on, row-major,
-// converting F16, BF16 and F64 (rounded to nearest even). Other types are an
-// error.
+// Float32 reads len(dst) elements of a tensor, row-major, from element first on. It converts
+// F16, BF16 and F64 (rounded to nearest even). Other types are errors.
 func (s *Set) Float32(name string, first int, dst []float32) error {
 	info, err := s.check(name, first, len(dst))
 	if err != nil {
@@ -303,7 +302,7 @@ func (s *Set) Float32(name string, first int, dst []float32) error {
 func (s *Set) Float64(name string) ([]float64, error) {
 	info, ok := s.tensors[name]
 	if !ok {
-		return nil, fmt.Errorf("reading tensor %q: there is none of that name", name)
+		return nil, fmt.Errorf("reading tensor %q: there is no such tensor", name)
 	}
 	dst := make([]float64, info.Elements())
 	if info.DType == F64 {
@@ -327,7 +326,7 @@ func (s *Set) Float64(name string) ([]float64, error) {
 func (s *Set) Int64(name string) ([]int64, error) {
 	info, ok := s.tensors[name]
 	if !ok {
-		return nil, fmt.Errorf("reading tensor %q: there is none of that name", name)
+		return nil, fmt.Errorf("reading tensor %q: there is no such tensor", name)
 	}
 	if info.DType != I64 && info.DType != I32 {
 		return nil, &FormatError{info.File, info.Offset, fmt.Sprintf("tensor %q is %s; I64 or I32 is needed", name, info.DType)}
@@ -349,7 +348,7 @@ func (s *Set) Int64(name string) ([]int64, error) {
 func (s *Set) check(name string, first, n int) (Info, error) {
 	info, ok := s.tensors[name]
 	if !ok {
-		return info, fmt.Errorf("reading tensor %q: there is none of that name", name)
+		return info, fmt.Errorf("reading tensor %q: there is no such tensor", name)
 	}
 	if total := info.Elements(); first < 0 || first > total || n > total-first {
 		return info, fmt.Errorf("reading tensor %q: elements [%d, %d) are outside its %d", name, first, first+n, total)
@@ -357,8 +356,8 @@ func (s *Set) check(name string, first, n int) (Info, error) {
 	return info, nil
 }
 
-// pieces reads n elements from element first on and hands them over in order:
-// use gets the index of the first element and its bytes.
+// pieces reads n elements from element first on and passes them to use in order, as the index
+// of the first element of a piece and the bytes of the piece.
 func (s *Set) pieces(info Info, first, n int, use func(at int, b []byte)) error {
 	size := info.DType.Size()
 	buf := make([]byte, min(piece, n*size))

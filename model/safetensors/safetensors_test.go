@@ -223,7 +223,7 @@ func TestShards(t *testing.T) {
 		"want a JSON object":                                 `[]`,
 		"the index ends in the middle":                       `{"weight_map":{"a":"model-1.safetensors"}`,
 		`names the shard model-3.safetensors`:                `{"weight_map":{"a":"model-1.safetensors","c":"model-3.safetensors"}}`,
-		`"c" is said to be in model-1.safetensors, but that`: `{"weight_map":{"c":"model-1.safetensors"}}`,
+		`"c" is listed in model-1.safetensors, but that`: `{"weight_map":{"c":"model-1.safetensors"}}`,
 	} {
 		if _, err := safetensors.Open(with(index)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", index, err, want)

@@ -19,25 +19,23 @@ type Tensor struct {
 	Name  string
 	DType DType
 	Shape []int
-	// Values are the tensor's elements, row-major. Where they are not in memory,
-	// Read copies elements [first, first+len(dst)) into dst; it is called with
-	// ascending first.
+	// Values are the tensor's elements, row-major. If it is nil, Read is called, with
+	// ascending first, to copy elements [first, first+len(dst)) into dst.
 	Values []float32
 	Read   func(first int, dst []float32) error
 }
 
-// pieceElements is how many elements Write asks of a tensor at once.
+// pieceElements is the number of elements that Write requests from a tensor at once.
 const pieceElements = piece / 4
 
-// Write writes the tensors in the order given. metadata may be nil; its key
-// "format" is set to "pt", which transformers asks for. Equal arguments give
-// equal bytes.
+// Write writes the tensors in the given order. metadata may be nil; its key "format" is set to
+// "pt", which transformers requires. Equal arguments give equal bytes.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	head, err := encodeHeader(tensors, metadata)
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(w) // for small tensors; pieces pass it by
+	out := bufio.NewWriter(w) // for small tensors; large pieces bypass it
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(len(head)))
 	if _, err := out.Write(n[:]); err != nil {
@@ -64,9 +62,9 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	return out.Flush()
 }
 
-// encodeHeader builds the header by hand: encoding/json would sort the tensors
-// by name, and a reader expects them in the order of their data. It is padded
-// with spaces to a multiple of 8, so that data is aligned.
+// encodeHeader builds the header by hand, because encoding/json would sort the tensors by
+// name and readers expect them in the order of their data. It is padded with spaces to a
+// multiple of 8, so that the data are aligned.
 func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	meta := map[string]string{"format": "pt"}
 	for k, v := range metadata {
@@ -110,8 +108,7 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return []byte(b.String()), nil
 }
 
-// littleEndian says that this machine has float32 in memory as the format has
-// them.
+// littleEndian reports whether float32 in memory have the byte order of the format.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // encode returns the bytes of v as type d: the memory of v itself if possible,

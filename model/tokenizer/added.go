@@ -10,17 +10,17 @@ import (
 type addedSet struct {
 	nodes  []trieNode
 	starts [256]bool // bytes that a token starts with
-	only   byte      // that byte, if there is one alone
+	only   byte      // that byte, if there is only one
 	single bool
 	tokens map[int32]*addedToken
 }
 
 type trieNode struct {
 	next map[byte]int32
-	id   int32 // of the token that ends here, -1 if none does
+	id   int32 // id of the token that ends here, or -1
 }
 
-// add enters a token under the text to be found.
+// add adds a token under the text to be found.
 func (a *addedSet) add(text string, t *addedToken) {
 	if a.nodes == nil {
 		a.nodes = []trieNode{{id: -1}}
@@ -46,8 +46,8 @@ func (a *addedSet) add(text string, t *addedToken) {
 	a.tokens[t.id] = t
 }
 
-// find returns the leftmost, then longest token of s from byte at on; id is -1 if
-// there is none.
+// find returns the leftmost token in s from byte at on, the longest if several start there.
+// id is -1 if there is none.
 func (a *addedSet) find(s string, at int) (start, end int, id int32) {
 	for ; at < len(s); at++ {
 		if a.single {
@@ -77,10 +77,10 @@ func (a *addedSet) find(s string, at int) (start, end int, id int32) {
 	return len(s), len(s), -1
 }
 
-// split cuts s at its added tokens, calling part for each part in order, with id -1
-// for text between tokens. White space that two tokens strip belongs to the first,
-// but a token that consists of white space keeps what the one before it stripped:
-// tokenizers hands it out twice, and so do we.
+// split cuts s at its added tokens and calls part for each part in order, with id -1 for
+// text between tokens. White space that two tokens strip belongs to the first, except that
+// a token that consists of white space keeps what the previous token stripped. tokenizers
+// returns such white space twice, and so does split.
 func (a *addedSet) split(s string, part func(id int32, start, end int)) {
 	done := 0
 	if a.nodes != nil {

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// loadConfig reads the files beside tokenizer.json. transformers reads
-// special_tokens_map.json first and lets tokenizer_config.json overrule it, and takes
-// chat_template.jinja before the chat_template of tokenizer_config.json.
+// loadConfig reads the files beside tokenizer.json. As in transformers,
+// tokenizer_config.json overrides special_tokens_map.json, and chat_template.jinja overrides
+// the chat_template of tokenizer_config.json.
 func (t *Tokenizer) loadConfig(fsys fs.FS) error {
 	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
 		src, err := readFile(fsys, file)
@@ -65,7 +65,7 @@ func (t *Tokenizer) parseConfig(r *jsonReader) error {
 	return r.end()
 }
 
-// parseNamed reads a token: its text, or an object with its text as content.
+// parseNamed reads a token: its text, or an object with the text as content.
 func (t *Tokenizer) parseNamed(r *jsonReader, field string, into *namedToken) error {
 	if r.null() {
 		*into = namedToken{}
@@ -96,7 +96,7 @@ func (t *Tokenizer) parseNamed(r *jsonReader, field string, into *namedToken) er
 	return nil
 }
 
-// parseChatTemplate reads one template, or of a list of named ones the "default".
+// parseChatTemplate reads a template, or the one named "default" in a list of templates.
 func (t *Tokenizer) parseChatTemplate(r *jsonReader) error {
 	const field = "chat_template"
 	if r.next() != '[' {
@@ -124,9 +124,8 @@ func (t *Tokenizer) parseChatTemplate(r *jsonReader) error {
 	})
 }
 
-// checkAdded compares added_tokens_decoder with the added tokens of tokenizer.json:
-// transformers adds to the tokenizer what is missing there, so a difference would
-// change ids.
+// checkAdded compares added_tokens_decoder with the added tokens of tokenizer.json.
+// transformers adds missing tokens to the tokenizer, so a difference would change ids.
 func (t *Tokenizer) checkAdded(r *jsonReader) error {
 	byID := make(map[string]*addedToken, len(t.added))
 	for i := range t.added {

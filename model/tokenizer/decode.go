@@ -4,10 +4,10 @@ import (
 	"unicode/utf8"
 )
 
-// Decode returns the text of ids; with skipSpecial, without the special tokens among
-// them. Ids that are no tokens are left out. Bytes that do not form UTF-8 become
-// U+FFFD, one for each maximal part of a character as in tokenizers (The Unicode
-// Standard, section 3.9).
+// Decode returns the text of ids. If skipSpecial is set, special tokens are left out. Ids
+// that are not tokens are left out too. Bytes that are not valid UTF-8 become U+FFFD, one
+// for each maximal part of a character, as in tokenizers (The Unicode Standard, section
+// 3.9).
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	var out []byte
 	for _, id := range ids {
@@ -33,8 +33,8 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	return string(text)
 }
 
-// brokenPrefix returns the length of the longest start of a character, at least 1,
-// that b opens with; b does not open with a whole one.
+// brokenPrefix returns the length, at least 1, of the longest incomplete character with
+// which b begins. b must not begin with a complete one.
 func brokenPrefix(b []byte) int {
 	low, high, n := byte(0x80), byte(0xBF), 0 // range of the second byte, bytes that follow the first
 	switch c := b[0]; {

@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 )
 
-// digestVersion changes with the form of what is hashed, or with an encoding that
-// the same files get.
+// digestVersion changes whenever the format of the hashed data changes, or the encoding that
+// the same files give.
 const digestVersion = "xrun tokenizer 1"
 
-// computeDigest hashes every part as length and bytes, or as a fixed-width number.
+// computeDigest hashes every part as its length and bytes, or as a fixed-width number.
 func (t *Tokenizer) computeDigest() string {
 	h := sha256.New()
 	w := bufio.NewWriterSize(h, 1<<16)
@@ -75,6 +75,6 @@ func (t *Tokenizer) computeDigest() string {
 		flag(n.ok)
 		num(int(n.id))
 	}
-	w.Flush() // a hash takes every write
+	w.Flush() // writing to a hash never fails
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -5,28 +5,28 @@ import (
 	"unicode/utf8"
 )
 
-// Encode returns the ids of a text. Added tokens in the text are recognised; nothing
-// is put before or after (add_special_tokens=False of tokenizers).
+// Encode returns the ids of a text. Added tokens in the text are recognized. No tokens are
+// added before or after it (add_special_tokens=False in tokenizers).
 func (t *Tokenizer) Encode(text string) []int32 {
 	return t.AppendEncode(make([]int32, 0, len(text)/4+4), text)
 }
 
-// EncodePrompt returns the ids of a text with those before it that the
-// post-processor adds at the start, as a bos token. What it would add at the end is
-// left out, since a prompt goes on.
+// EncodePrompt returns the ids of a text, preceded by the ids that the post-processor adds
+// at the start, such as a bos token. Those that it adds at the end are left out, because a
+// prompt is continued.
 func (t *Tokenizer) EncodePrompt(text string) []int32 {
 	ids := make([]int32, 0, len(t.post.before)+len(text)/4+4)
 	return t.AppendEncode(append(ids, t.post.before...), text)
 }
 
 // Template returns the ids that the post-processor adds before and after a text
-// (add_special_tokens=True of tokenizers); the slices belong to the caller.
+// (add_special_tokens=True in tokenizers). The caller may modify the slices.
 func (t *Tokenizer) Template() (before, after []int32) {
 	return append([]int32(nil), t.post.before...), append([]int32(nil), t.post.after...)
 }
 
-// AppendEncode appends the ids of a text to dst. Once its caches are warm it allocates
-// nothing but room in dst, unless a text needs normalizing or the pre-tokenizer runs
+// AppendEncode appends the ids of a text to dst. Once its caches are warm it does not
+// allocate, except to grow dst, unless a text needs normalization or the pre-tokenizer uses
 // a regular expression.
 func (t *Tokenizer) AppendEncode(dst []int32, text string) []int32 {
 	e := t.encoder()
@@ -53,7 +53,7 @@ type encoder struct {
 	one    [1]int32
 }
 
-// encoder takes a free one or makes one.
+// encoder returns a free encoder, or a new one.
 func (t *Tokenizer) encoder() *encoder {
 	select {
 	case e := <-t.free:
@@ -89,7 +89,7 @@ func (e *encoder) segment(s string) {
 	})
 }
 
-// pieces runs the pre-tokenizer's steps from one on; s is not empty.
+// pieces runs the pre-tokenizer's steps from the given level on. s must not be empty.
 func (e *encoder) pieces(level int, s string) {
 	if level == e.t.prefixLevel && s[0] != ' ' {
 		s = " " + s
@@ -115,14 +115,14 @@ func (e *encoder) pieces(level int, s string) {
 	}
 }
 
-// splitPieces is pieces for a step without a scanner. It stands apart because what its
-// closure captures goes to the heap.
+// splitPieces is pieces for a step without a scanner. It is a separate function because the
+// variables that its closure captures are allocated on the heap.
 func (e *encoder) splitPieces(level int, s string) {
 	e.t.steps[level].split(s, func(start, end int) { e.pieces(level+1, s[start:end]) })
 }
 
-// The cache of an encoder maps short pieces to their ids: direct-mapped, so bounded,
-// with one cache line an entry. Natural text finds 97 of 100 pieces there.
+// The cache of an encoder maps short pieces to their ids. It is direct-mapped, and so
+// bounded, with one cache line per entry. In natural text, 97 of 100 pieces hit it.
 const (
 	cacheSize = 1 << 14
 	cacheKey  = 26
@@ -132,7 +132,7 @@ const (
 type cacheEntry struct {
 	ids   [cacheIDs]int32
 	key   [cacheKey]byte
-	width uint8 // of the key; 0 where the entry is empty
+	width uint8 // width of the key; 0 if the entry is empty
 	count uint8
 }
 
@@ -167,7 +167,7 @@ func (e *encoder) bpe(piece string) []int32 {
 	return e.merger.merge(&e.t.model, piece)
 }
 
-// whole finds a piece in the vocabulary where ignore_merges asks for it.
+// whole looks up a whole piece in the vocabulary, if ignore_merges is set.
 func (e *encoder) whole(piece string) (int32, bool) {
 	if !e.t.model.ignoreMerges {
 		return 0, false

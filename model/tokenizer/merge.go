@@ -2,8 +2,8 @@ package tokenizer
 
 import "math/bits"
 
-// pairTable maps a pair of ids to the rank of its merge and the id it becomes: open
-// addressing with linear probing, at most half full.
+// pairTable maps a pair of ids to the rank of its merge and the resulting id. It uses open
+// addressing with linear probing and is at most half full.
 type pairTable struct {
 	slots []pairSlot
 	shift uint
@@ -19,8 +19,8 @@ const noPair = ^uint64(0) // no pair of ids: ids are below 2^22
 
 func pairKey(left, right int32) uint64 { return uint64(uint32(left))<<32 | uint64(uint32(right)) }
 
-// newPairTable gives each pair its place in the list as rank; of a pair that stands
-// there twice the last place counts, as in tokenizers.
+// newPairTable ranks each pair by its index in the list. For a pair that appears twice the
+// last index counts, as in tokenizers.
 func newPairTable(merges []pairMerge) pairTable {
 	width := uint(bits.Len(uint(2*len(merges) + 1)))
 	t := pairTable{slots: make([]pairSlot, 1<<width), shift: 64 - width}
@@ -43,7 +43,7 @@ func (t *pairTable) home(key uint64) int {
 	return int(key * 0x9E3779B97F4A7C15 >> t.shift)
 }
 
-// find returns the merge of a pair; rank is noRank where there is none.
+// find returns the merge of a pair. rank is noRank if there is none.
 func (t *pairTable) find(left, right int32) (rank uint32, joined int32) {
 	key := pairKey(left, right)
 	for i := t.home(key); ; i = (i + 1) & (len(t.slots) - 1) {
@@ -59,23 +59,24 @@ func (t *pairTable) find(left, right int32) (rank uint32, joined int32) {
 
 const noRank = ^uint32(0)
 
-// scanLimit is the longest piece, in bytes, that is merged by repeated scans; above
-// it a heap wins (and keeps a megabyte without a space from taking hours).
+// scanLimit is the length in bytes of the longest piece that is merged by repeated scans.
+// For longer pieces a heap is faster, and keeps a megabyte without a space from taking
+// hours.
 const scanLimit = 96
 
-// merger applies merges to one piece at a time: always the lowest rank, of equal
-// ranks the leftmost, until none is left. It holds scratch memory only.
+// merger applies merges to one piece at a time: always the merge of lowest rank, the
+// leftmost among equals, until none is left. It only holds scratch memory.
 type merger struct {
 	ids    []int32
 	ranks  []uint32 // rank of the pair (i, i+1)
-	joined []int32  // what that pair becomes
+	joined []int32  // the id that this pair becomes
 
 	symbols []symbol
 	heap    []mergeCandidate
 }
 
-// start splits a piece into the tokens of its bytes. A byte that the vocabulary
-// lacks becomes the unknown token, or nothing if there is none.
+// start splits a piece into the tokens of its bytes. A byte that is not in the vocabulary
+// becomes the unknown token, or nothing if there is none.
 func (g *merger) start(m *model, piece string) {
 	g.ids = g.ids[:0]
 	unk := false
@@ -93,7 +94,7 @@ func (g *merger) start(m *model, piece string) {
 	}
 }
 
-// merge returns the ids of a piece; they are valid until the next call.
+// merge returns the ids of a piece, valid until the next call.
 func (g *merger) merge(m *model, piece string) []int32 {
 	g.start(m, piece)
 	if len(piece) > scanLimit {
@@ -148,8 +149,8 @@ func (g *merger) mergeScan(t *pairTable) {
 	g.ids = ids
 }
 
-// symbol is one token of a piece while its neighbours merge; its id is gone once it
-// has been merged away.
+// symbol is one token of a piece during merging. Its id is gone after it has been merged
+// into its neighbour.
 type symbol struct {
 	id         int32
 	prev, next int32
@@ -186,7 +187,7 @@ func (g *merger) mergeHeap(t *pairTable) {
 		}
 		right := &s[left.next]
 		if _, joined := t.find(left.id, right.id); joined != c.joined {
-			continue // the pair this stood for is gone
+			continue // the pair of this entry no longer exists
 		}
 		left.id, left.next = c.joined, right.next
 		right.id = gone

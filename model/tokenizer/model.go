@@ -6,9 +6,8 @@ import (
 	"strconv"
 )
 
-// byteRune is GPT-2's printable stand-in for each byte (Radford et al. 2019,
-// encoder.py): printable Latin-1 stands for itself, the other 68 bytes, in order,
-// are U+0100 and up.
+// byteRune is GPT-2's printable character for each byte (Radford et al. 2019, encoder.py):
+// printable Latin-1 represents itself, and the other 68 bytes are, in order, U+0100 and up.
 var byteRune = func() (table [256]rune) {
 	n := rune(0)
 	for b := range table {
@@ -22,7 +21,7 @@ var byteRune = func() (table [256]rune) {
 	return table
 }()
 
-// runeByte is the inverse of byteRune, -1 for a rune that stands for no byte.
+// runeByte is the inverse of byteRune, with -1 for runes that represent no byte.
 var runeByte = func() (table [256 + 68]int16) {
 	for r := range table {
 		table[r] = -1
@@ -33,8 +32,8 @@ var runeByte = func() (table [256 + 68]int16) {
 	return table
 }()
 
-// rawBytes appends the bytes that a token stands for when decoded: its characters
-// mapped back to bytes, or its own UTF-8 if one of them stands for no byte.
+// rawBytes appends the bytes to which a token decodes: its characters mapped back to bytes,
+// or its own UTF-8 if one of the characters represents no byte.
 func rawBytes(dst []byte, token string) []byte {
 	start := len(dst)
 	for _, r := range token {
@@ -277,7 +276,7 @@ func (m *model) parseMerges(r *jsonReader) error {
 	return nil
 }
 
-// finish fills the tables that need the whole model.
+// finish fills the tables that depend on the whole model.
 func (m *model) finish(r *jsonReader, pos int) error {
 	missing := 0
 	for b, c := range byteRune {

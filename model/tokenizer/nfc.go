@@ -9,10 +9,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalize returns s in Normalization Form C, by the procedure of the Rust crate
-// that tokenizers uses: canonical decomposition, sorting by combining class,
-// recomposition. (x/text's own NFC cuts runs of more than 30 marks with U+034F; its
-// tables serve here.)
+// normalize returns s in Normalization Form C, with the procedure of the Rust crate that
+// tokenizers uses: canonical decomposition, sorting by combining class, recomposition. It
+// uses the tables of x/text, but not its NFC, which breaks runs of more than 30 marks with
+// U+034F.
 func normalize(s string) string {
 	if isNFC(s) {
 		return s
@@ -28,7 +28,8 @@ func normalize(s string) string {
 	return string(out)
 }
 
-// isNFC reports text that is in form C. Below U+0300 nothing decomposes for good or combines.
+// isNFC reports whether s is in form C. Below U+0300, no character decomposes permanently or
+// combines.
 func isNFC(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 0xCC {
@@ -38,8 +39,8 @@ func isNFC(s string) bool {
 	return true
 }
 
-// normChar is a character on its way through normalization. A negative r is -1 minus
-// a byte that is not UTF-8.
+// normChar is a character during normalization. A negative r is -1 minus a byte that is not
+// valid UTF-8.
 type normChar struct {
 	r     rune
 	class uint8
@@ -106,7 +107,7 @@ func combiningClass(r rune) uint8 {
 	return norm.NFC.Properties(b[:utf8.EncodeRune(b[:], r)]).CCC()
 }
 
-// compose joins each starter with the marks after it that are not blocked, in place.
+// compose combines each starter with the unblocked marks after it, in place.
 func compose(in []normChar) []normChar {
 	out := in[:0]
 	starter, last := -1, uint8(0) // index in out; class of the last mark kept after it
@@ -127,7 +128,7 @@ func compose(in []normChar) []normChar {
 	return out
 }
 
-// composePair returns the primary composite of two characters, 0 if there is none.
+// composePair returns the primary composite of two characters, or 0 if there is none.
 func composePair(a, b rune) rune {
 	switch {
 	case a >= hangulL && a < hangulL+countL && b >= hangulV && b < hangulV+countV:
@@ -138,7 +139,7 @@ func composePair(a, b rune) rune {
 	return composites()[[2]rune{a, b}]
 }
 
-// composites maps pairs to their primary composites, found by undoing the
+// composites maps pairs to their primary composites. It is built by inverting the
 // decompositions of all characters that form C keeps.
 var composites = sync.OnceValue(func() map[[2]rune]rune {
 	m := make(map[[2]rune]rune, 1000)
@@ -159,9 +160,9 @@ var composites = sync.OnceValue(func() map[[2]rune]rune {
 	return m
 })
 
-// after9 holds the characters with a combining class or a decomposition that Unicode
-// 10 to 15 added: the tables of tokenizers are those of Unicode 9, where these are
-// plain characters. Taken by asking tokenizers 0.23.3 about every code point.
+// after9 holds the characters with a combining class or a decomposition that Unicode 10 to
+// 15 added. The tables of tokenizers are those of Unicode 9, where these are plain
+// characters. The list was made by testing every code point with tokenizers 0.23.3.
 var after9 = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x07FD, Hi: 0x07FD, Stride: 1}, {Lo: 0x0898, Hi: 0x089F, Stride: 1}, {Lo: 0x08CA, Hi: 0x08D3, Stride: 1},

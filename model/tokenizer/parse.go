@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// maxID is the highest token id a file may name: ids index tables, so it bounds
-// what a broken file can make us allocate. The largest vocabularies in use have
-// about 260,000 tokens.
+// maxID is the highest token id allowed. Ids index tables, so this bounds the memory that a
+// broken file can make us allocate. The largest vocabularies in use have about 260,000
+// tokens.
 const maxID = 1<<22 - 1
 
-// document is what tokenizer.json says, checked field by field but not yet across fields.
+// document holds the contents of tokenizer.json, checked field by field but not yet across
+// fields.
 type document struct {
 	added      []addedToken
 	addedPos   []int // byte offset of each added token
 	nfc        bool
 	steps      []step
-	byteLevel  bool // a ByteLevel pre-tokenizer closes the steps
+	byteLevel  bool // a ByteLevel pre-tokenizer is the last step
 	post       postProcessor
 	decoder    bool
 	model      model
@@ -50,7 +51,7 @@ func parse(r *jsonReader) (*document, error) {
 				err = r.fail(field, "is %q, want \"1.0\"", v)
 			}
 			return err
-		case "truncation", "padding": // settings of a call, see the package comment
+		case "truncation", "padding": // ignored; see the package documentation
 			return r.skip(field)
 		case "added_tokens":
 			return d.parseAdded(r)
@@ -88,8 +89,8 @@ func parse(r *jsonReader) (*document, error) {
 	return d, nil
 }
 
-// component reads {"type": ..., ...}, calling member for every field but type, which
-// may stand anywhere. A type that is none of types is refused; want says what is read.
+// component reads {"type": ..., ...} and calls member for every field but type, which may be
+// at any position. A type that is not in types is an error; want describes what is expected.
 func (r *jsonReader) component(field string, types []string, want string, member func(typ, key string) error) (string, error) {
 	r.next()
 	start := r.pos
@@ -163,7 +164,7 @@ func (d *document) parseAdded(r *jsonReader) error {
 		case err != nil:
 			return err
 		case !hasID || len(s) != 7:
-			return r.failAt(pos, field, "wants id, content, single_word, lstrip, rstrip, normalized and special")
+			return r.failAt(pos, field, "needs id, content, single_word, lstrip, rstrip, normalized and special")
 		case t.content == "":
 			return r.failAt(pos, field+".content", "is empty")
 		}
@@ -203,7 +204,7 @@ func (d *document) parsePreTokenizer(r *jsonReader, field string) error {
 	return d.parseStep(r, field, 0)
 }
 
-// parseStep reads one pre-tokenizer and appends what it does to the steps.
+// parseStep reads one pre-tokenizer and appends its steps.
 func (d *document) parseStep(r *jsonReader, field string, depth int) error {
 	if depth > 4 {
 		return r.fail(field, "nested more than 4 deep")
@@ -230,7 +231,7 @@ func (d *document) parseStep(r *jsonReader, field string, depth int) error {
 		case "Split.pattern":
 			err = r.object(at, func(k []byte) error {
 				if split.kind != "" {
-					return r.fail(at, "wants one of Regex and String")
+					return r.fail(at, "needs one of Regex and String")
 				}
 				if split.kind = string(k); split.kind != "Regex" && split.kind != "String" {
 					return r.fail(at, "is %q, want Regex or String", split.kind)
@@ -294,7 +295,7 @@ func (d *document) parseDecoder(r *jsonReader) error {
 	return err
 }
 
-// quote shows a token of a file in a message, cut where it is long.
+// quote quotes a token of a file for a message, truncated if it is long.
 func quote(s string) string {
 	const limit = 60
 	if len(s) > limit {

@@ -2,10 +2,10 @@ package tokenizer
 
 import "fmt"
 
-// postProcessor is what happens to ids after the model.
+// postProcessor describes how ids are processed after the model.
 type postProcessor struct {
-	trim          bool // ByteLevel with trim_offsets, which enters the digest only
-	trimPrefix    bool // its add_prefix_space, the same
+	trim          bool // ByteLevel with trim_offsets; used in the digest only
+	trimPrefix    bool // its add_prefix_space; used in the digest only
 	before, after []int32
 }
 
@@ -97,7 +97,7 @@ func (r *jsonReader) template(field string) ([]templatePiece, error) {
 			})
 		})
 		if err == nil && (p.sequence == "") == (p.special == "") {
-			err = r.fail(at, "wants one of Sequence and SpecialToken, with an id")
+			err = r.fail(at, "needs one of Sequence and SpecialToken, with an id")
 		}
 		pieces = append(pieces, p)
 		return err
@@ -110,7 +110,7 @@ func (r *jsonReader) specialTokens(field string, into map[string][]int32) error 
 		name := string(k)
 		at := field + "." + name
 		if _, ok := into[name]; ok {
-			return r.fail(at, "stands in the file twice")
+			return r.fail(at, "appears twice")
 		}
 		into[name] = nil
 		return r.object(at, func(k []byte) error {
@@ -132,7 +132,7 @@ func (r *jsonReader) specialTokens(field string, into map[string][]int32) error 
 	})
 }
 
-// setTemplate keeps the ids that stand before and after the text.
+// setTemplate stores the ids before and after the text.
 func (p *postProcessor) setTemplate(r *jsonReader, pos int, field string, single []templatePiece, special map[string][]int32) error {
 	if len(p.before)+len(p.after) > 0 {
 		return r.failAt(pos, field, "a second template adds tokens")
@@ -143,7 +143,7 @@ func (p *postProcessor) setTemplate(r *jsonReader, pos int, field string, single
 		case piece.sequence == "A" && !found:
 			found = true
 		case piece.sequence != "":
-			return r.failAt(pos, field+".single", "wants sequence A once")
+			return r.failAt(pos, field+".single", "needs sequence A once")
 		case !known:
 			return r.failAt(pos, field+".single", "special token %q is not in special_tokens", piece.special)
 		case found:
@@ -153,7 +153,7 @@ func (p *postProcessor) setTemplate(r *jsonReader, pos int, field string, single
 		}
 	}
 	if !found {
-		return r.failAt(pos, field+".single", "wants sequence A once")
+		return r.failAt(pos, field+".single", "needs sequence A once")
 	}
 	return nil
 }

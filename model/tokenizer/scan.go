@@ -2,8 +2,8 @@ package tokenizer
 
 import "unicode/utf8"
 
-// step is one stage of pre-tokenization: it cuts a text into pieces. Exactly one of
-// the two functions is set.
+// step is one stage of pre-tokenization, which cuts a text into pieces. Exactly one of the
+// two functions is set.
 type step struct {
 	name string // of the stage, with its pattern: part of the digest
 
@@ -21,7 +21,7 @@ const (
 	// Llama 3 (numbers in groups of three).
 	patternQwen2  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	patternLlama3 = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	// patternGPT2 is what ByteLevel uses with use_regex (Radford et al. 2019).
+	// patternGPT2 is the pattern of ByteLevel with use_regex (Radford et al. 2019).
 	patternGPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 )
 
@@ -95,8 +95,8 @@ func scanQwenLlama(s string, digits int) int {
 	return whitespace(s, end)
 }
 
-// whitespace matches \s+(?!\S)|\s+ at the start of s, whose white space ends at end:
-// a run before a word leaves its last character to the word.
+// whitespace matches \s+(?!\S)|\s+ at the start of s, whose white space ends at end. A run
+// before a word leaves its last character to the word.
 func whitespace(s string, end int) int {
 	if end == len(s) {
 		return end
@@ -146,7 +146,7 @@ func anyCaseContraction(s string) int {
 	return 0
 }
 
-// scanDigit is Digits with individual_digits: each number character alone.
+// scanDigit is Digits with individual_digits: each numeric character is a piece.
 func scanDigit(s string) int {
 	r, n := utf8.DecodeRuneInString(s)
 	if isNumeric(r) {
@@ -155,7 +155,7 @@ func scanDigit(s string) int {
 	return digitRun(s, false)
 }
 
-// scanDigits is Digits without individual_digits: runs of number characters apart.
+// scanDigits is Digits without individual_digits: each run of numeric characters is a piece.
 func scanDigits(s string) int {
 	r, _ := utf8.DecodeRuneInString(s)
 	return digitRun(s, isNumeric(r))

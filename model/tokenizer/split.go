@@ -16,7 +16,7 @@ type splitOptions struct {
 	invert   bool
 }
 
-// newSplit returns the step a Split describes.
+// newSplit returns the step described by a Split.
 func newSplit(o splitOptions) (step, error) {
 	if o.kind == "" {
 		return step{}, fmt.Errorf("a Split has no pattern")
@@ -25,8 +25,8 @@ func newSplit(o splitOptions) (step, error) {
 		return step{}, fmt.Errorf("the behavior %q is not supported; want Isolated or Removed", o.behavior)
 	}
 	if o.kind == "Regex" {
-		// These match every character, so nothing lies between two matches: to keep
-		// the matches is the same as to remove what lies between.
+		// These match every character, so there is nothing between matches, and Isolated
+		// is the same as Removed.
 		scan := map[string]func(string) int{patternQwen2: scanQwen2, patternLlama3: scanLlama3, patternGPT2: scanGPT2}[o.pattern]
 		if scan != nil && (o.behavior == "Isolated" || o.invert) {
 			return step{name: o.pattern, scan: scan}, nil
@@ -58,7 +58,7 @@ func newSplit(o splitOptions) (step, error) {
 	}, nil
 }
 
-// finder returns a function that gives the byte ranges of all matches.
+// finder returns a function that returns the byte ranges of all matches.
 func finder(o splitOptions) (func(s string) [][]int, error) {
 	if o.kind == "String" {
 		if o.pattern == "" {
@@ -79,21 +79,21 @@ func finder(o splitOptions) (func(s string) [][]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the pattern %s: %w", quote(o.pattern), err)
 	}
-	re, err := regexp2.Compile(pattern, regexp2.Multiline) // ^ and $ stand at every line, as in Oniguruma
+	re, err := regexp2.Compile(pattern, regexp2.Multiline) // ^ and $ match at every line, as in Oniguruma
 	if err != nil {
 		return nil, fmt.Errorf("the pattern %s: %w", quote(o.pattern), err)
 	}
 	return func(s string) [][]int {
 		all, err := re.FindAllStringIndex(s, -1)
 		if err != nil {
-			panic("tokenizer: " + err.Error()) // only a timeout makes one, and none is set
+			panic("tokenizer: " + err.Error()) // only a timeout can cause one, and none is set
 		}
 		return all
 	}, nil
 }
 
-// portable rewrites an Oniguruma pattern for regexp2, adding to its Unicode categories
-// the characters of Unicode 16, and refuses what the two read differently.
+// portable rewrites an Oniguruma pattern for regexp2. It adds the characters of Unicode 16 to
+// Unicode categories, and rejects syntax that the two engines interpret differently.
 func portable(pattern string) (string, error) {
 	var out strings.Builder
 	inClass := false
@@ -131,7 +131,7 @@ func portable(pattern string) (string, error) {
 	return out.String(), nil
 }
 
-// portableEscape rewrites the escape that a pattern starts with and returns its width.
+// portableEscape rewrites the escape at the start of a pattern and returns its width.
 func portableEscape(s string, inClass bool) (string, int, error) {
 	c, category, width := s[1], "", 2
 	switch {

@@ -8,18 +8,18 @@ import (
 	"sync"
 )
 
-// Tokenizer turns text into ids and back. It is read-only after Load and may be used
-// by any number of goroutines.
+// Tokenizer converts text to ids and back. It is immutable and may be used by any number of
+// goroutines.
 type Tokenizer struct {
 	model model
 	nfc   bool
 	steps []step
-	// prefixLevel is the step before which ByteLevel puts a space before a text that
-	// has none (add_prefix_space), -1 if it does not.
+	// prefixLevel is the step before which ByteLevel adds a space at the start of a text
+	// that does not begin with one (add_prefix_space), or -1.
 	prefixLevel int
 	post        postProcessor
 	added       []addedToken // in the file's order
-	raw         addedSet     // matched in the text as it is
+	raw         addedSet     // matched in the text before normalization
 	normed      addedSet     // matched in normalized text
 	special     map[int32]bool
 	pieces      []string // by id: what Token returns, "" where an id is not used
@@ -31,17 +31,17 @@ type Tokenizer struct {
 	digest        func() string
 }
 
-// namedToken is a role that tokenizer_config.json gives to a token.
+// namedToken is a token with a role, such as bos.
 type namedToken struct {
 	id   int32
 	text string
 	ok   bool
 }
 
-// Load reads the tokenizer of a model directory: tokenizer.json, and, where they are
-// present, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
-// An error names the file with the byte offset or the field, and nothing that would
-// change an encoding is ignored.
+// Load reads the tokenizer of a model directory: tokenizer.json and, if present,
+// tokenizer_config.json, special_tokens_map.json and chat_template.jinja. Settings that
+// would change an encoding and are not supported are errors. An error names the file with
+// the byte offset or the field.
 func Load(fsys fs.FS) (*Tokenizer, error) {
 	src, err := readFile(fsys, "tokenizer.json")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,7 +68,7 @@ func Load(fsys fs.FS) (*Tokenizer, error) {
 	t.decode()
 	for _, id := range append(append([]int32{}, t.post.before...), t.post.after...) {
 		if t.Token(id) == "" {
-			return nil, fmt.Errorf("reading tokenizer.json: post_processor: id %d is no token", id)
+			return nil, fmt.Errorf("reading tokenizer.json: post_processor: id %d is not a token", id)
 		}
 	}
 	if err := t.loadConfig(fsys); err != nil {
@@ -78,9 +78,9 @@ func Load(fsys fs.FS) (*Tokenizer, error) {
 	return t, nil
 }
 
-// addTokens gives the added tokens their ids. tokenizers does not read the ids of the
-// file: a token of the vocabulary keeps its id there, others are counted on from
-// the size of the vocabulary. A file that says otherwise is refused.
+// addTokens assigns ids to the added tokens. tokenizers ignores the ids in the file: a token
+// of the vocabulary keeps its id, and others are numbered from the size of the vocabulary.
+// A file with other ids is an error.
 func (t *Tokenizer) addTokens(r *jsonReader, doc *document) error {
 	t.pieces = t.model.tokens
 	next, seen := int32(len(t.model.ids)), map[string]bool{}
@@ -122,7 +122,7 @@ func (t *Tokenizer) addTokens(r *jsonReader, doc *document) error {
 			t.raw.add(content, a)
 		}
 	}
-	for i := range t.added { // decoding skips a token by its text
+	for i := range t.added { // decoding skips tokens by their text
 		if contents[t.pieces[t.added[i].id]] {
 			t.special[t.added[i].id] = true
 		}
@@ -146,12 +146,12 @@ func (t *Tokenizer) decode() {
 	}
 }
 
-// VocabSize is the number of ids: one more than the highest id of a token, added
-// tokens included. A model's embedding has at least that many rows, often more.
+// VocabSize returns the number of ids: one more than the highest id of a token, including
+// added tokens. A model's embedding has at least that many rows, and often more.
 func (t *Tokenizer) VocabSize() int { return len(t.pieces) }
 
-// Token returns a token as tokenizer.json spells it (Ġ is a space, Ċ a line break),
-// "" for an id that is no token.
+// Token returns a token as written in tokenizer.json (Ġ is a space, Ċ a line break), or ""
+// if id is not a token.
 func (t *Tokenizer) Token(id int32) string {
 	if id < 0 || int(id) >= len(t.pieces) {
 		return ""
@@ -159,8 +159,8 @@ func (t *Tokenizer) Token(id int32) string {
 	return t.pieces[id]
 }
 
-// find returns the id of a token spelled as Token returns it: an added token or one
-// of the vocabulary.
+// find returns the id of a token, written as Token returns it: an added token or one of the
+// vocabulary.
 func (t *Tokenizer) find(token string) (int32, bool) {
 	for i := range t.added {
 		if t.added[i].content == token {
@@ -171,23 +171,22 @@ func (t *Tokenizer) find(token string) (int32, bool) {
 	return id, ok
 }
 
-// EOS is the end token that tokenizer_config.json names; ok is false if it names none.
+// EOS returns the end token named in tokenizer_config.json. ok is false if there is none.
 func (t *Tokenizer) EOS() (id int32, text string, ok bool) { return t.eos.id, t.eos.text, t.eos.ok }
 
-// BOS is the token tokenizer_config.json names as start of a text. Whether a prompt
-// starts with it is the post-processor's say: see EncodePrompt.
+// BOS returns the start token named in tokenizer_config.json. Whether a prompt starts with it
+// is determined by the post-processor; see EncodePrompt.
 func (t *Tokenizer) BOS() (id int32, text string, ok bool) { return t.bos.id, t.bos.text, t.bos.ok }
 
-// ChatTemplate is the Jinja source of the chat template, "" if there is none. It is
+// ChatTemplate returns the Jinja source of the chat template, or "" if there is none. It is
 // not part of Digest.
 func (t *Tokenizer) ChatTemplate() string { return t.chatTemplate }
 
-// Digest is a SHA-256 in hex over all that decides which ids a text gets, and over
-// bos, eos and pad: equal digests give equal ids and decoded texts. It
-// covers, in a fixed binary form, the vocabulary by id, the merges in order with
-// their results, unk_token, fuse_unk, ignore_merges, the added tokens with their
-// flags, the normalizer, the steps of the pre-tokenizer, add_prefix_space,
-// trim_offsets, the ids that the post-processor adds, and the three named tokens.
-// The file's spacing, the order of its vocabulary and its other fields do not
-// enter; nor does the chat template.
+// Digest returns a SHA-256 in hex over everything that determines the ids of a text, and over
+// bos, eos and pad. Tokenizers with equal digests give equal ids and decoded texts. It
+// covers, in a fixed binary form, the vocabulary by id, the merges in order with their
+// results, unk_token, fuse_unk, ignore_merges, the added tokens with their flags, the
+// normalizer, the steps of the pre-tokenizer, add_prefix_space, trim_offsets, the ids that
+// the post-processor adds, and the three named tokens. It does not cover the file's spacing,
+// the order of its vocabulary, its other fields, or the chat template.
 func (t *Tokenizer) Digest() string { return t.digest() }

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// class is what the split patterns ask of a character.
+// class is the class of a character in the split patterns.
 type class uint8
 
 const (
@@ -23,7 +23,7 @@ var asciiClass = func() (table [utf8.RuneSelf]class) {
 	return table
 }()
 
-// classOf gives a character's class in Unicode 16.
+// classOf returns a character's class in Unicode 16.
 func classOf(r rune) class {
 	switch {
 	case r >= 0x4E00 && r <= 0x9FFF || r >= 0xAC00 && r <= 0xD7A3: // most of Chinese, Japanese and Korean
@@ -38,8 +38,8 @@ func classOf(r rune) class {
 	return other
 }
 
-// first returns the class and length of the character a text starts with; the text
-// is not empty. A byte that is not UTF-8 counts as U+FFFD.
+// first returns the class and length of the first character of a text, which must not be
+// empty. A byte that is not valid UTF-8 counts as U+FFFD.
 func first(s string) (class, int) {
 	if c := s[0]; c < utf8.RuneSelf {
 		return asciiClass[c], 1
@@ -48,7 +48,7 @@ func first(s string) (class, int) {
 	return classOf(r), n
 }
 
-// run returns the length of the longest prefix of a text within one class.
+// run returns the length of the longest prefix of a text in one class.
 func run(s string, want class) int {
 	i := 0
 	for i < len(s) {
@@ -68,13 +68,13 @@ func run(s string, want class) int {
 	return i
 }
 
-// isNumeric is Rust's char::is_numeric, which the Digits pre-tokenizer asks: the
-// numbers of Unicode 17.
+// isNumeric is Rust's char::is_numeric, which the Digits pre-tokenizer uses: the numbers of
+// Unicode 17.
 func isNumeric(r rune) bool {
 	return r >= '0' && r <= '9' || r >= utf8.RuneSelf && (unicode.IsNumber(r) || unicode.Is(numbers16, r) || unicode.Is(numbers17, r))
 }
 
-// isWord is \w of Rust's regex crate (UTS 18, Unicode 16), which single_word asks.
+// isWord is \w of Rust's regex crate (UTS 18, Unicode 16), which single_word uses.
 func isWord(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'

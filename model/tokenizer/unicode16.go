@@ -2,11 +2,11 @@ package tokenizer
 
 import "unicode"
 
-// unicode16 lists the characters that Unicode 15.1 and 16 added to what package
-// unicode knows (unicode.Version 15.0.0), with their general category, and the new Han
-// ideographs once more as such: taken by asking the regular expressions of tokenizers
-// 0.23.3 about every code point. A newer package unicode has them already, which
-// does no harm. (One old character also moved: U+1171E from Mn to Mc.)
+// unicode16 lists the characters that Unicode 15.1 and 16 added to those of package unicode
+// (unicode.Version 15.0.0), with their general category; the new Han ideographs are listed
+// again as Han. The list was made by testing every code point with the regular expressions
+// of tokenizers 0.23.3. A newer package unicode already has them, which does no harm. (One
+// old character also changed: U+1171E from Mn to Mc.)
 var unicode16 = []struct {
 	lo, hi   rune
 	category string
@@ -56,6 +56,6 @@ var (
 	marks16   = added16("M")
 	numbers16 = added16("N")
 
-	// numbers17 are numbers of Unicode 17 beside those.
+	// numbers17 are the numbers that Unicode 17 added.
 	numbers17 = &unicode.RangeTable{R32: []unicode.Range32{{Lo: 0x11DE0, Hi: 0x11DE9, Stride: 1}, {Lo: 0x16FF4, Hi: 0x16FF6, Stride: 1}}}
 )
