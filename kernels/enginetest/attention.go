@@ -7,8 +7,8 @@ import (
 	"xrun/kernels"
 )
 
-// attend is the oracle of attention of one sequence: n queries, of which query
-// i sees keys 0..past+i. q is [n, heads*size], k and v [past+n, kvHeads*size].
+// attend is the oracle for attention of one sequence of n queries, where query i sees keys
+// 0..past+i. q is [n, heads*size], k and v are [past+n, kvHeads*size].
 func attend(q, k, v []float64, n, past int, s kernels.HeadShape) (out result, stats []float64) {
 	hd, ldq, ldk := s.HeadDim, s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	out, stats = newResult(n*ldq), make([]float64, n*2*s.Heads)
@@ -41,7 +41,7 @@ var heads = []kernels.HeadShape{
 	{Heads: 2, KVHeads: 2, HeadDim: 22}, {Heads: 3, KVHeads: 1, HeadDim: 128}, {Heads: 2, KVHeads: 1, HeadDim: 40},
 }
 
-// batches are lengths of sequences.
+// batches lists the lengths of sequences of test batches.
 var batches = [][]int{{}, {0}, {1}, {1, 1, 0, 1}, {7, 8, 9}, {15, 16, 17}, {1, 63, 0, 64, 65}, {140}}
 
 func lay(lengths []int) (seqs []kernels.Sequence, rows int) {
@@ -52,8 +52,8 @@ func lay(lengths []int) (seqs []kernels.Sequence, rows int) {
 	return seqs, rows
 }
 
-// shareOf is how far attention may be from the exact result: with bfloat16
-// operands every probability is rounded once.
+// shareOf returns the tolerance of attention. With bfloat16 operands every probability is
+// rounded once.
 func (h *harness) shareOf(dt kernels.DType) float64 {
 	if dt == kernels.BF16 {
 		return h.tol.Round + h.tol.Chain
@@ -93,8 +93,8 @@ func part(m matrix, s kernels.Sequence) []float64 {
 	return m.v[s.First*m.t.Cols() : (s.First+s.Len)*m.t.Cols()]
 }
 
-// checkAttentionPast gives keys and values in several segments, one of them
-// shared by two sequences.
+// checkAttentionPast passes keys and values in several segments, one of which is shared by
+// two sequences.
 func checkAttentionPast(h *harness) {
 	for _, s := range heads {
 		for _, dt := range types {
@@ -133,7 +133,7 @@ func checkAttentionGrad(h *harness) {
 	for _, s := range []kernels.HeadShape{{Heads: 1, KVHeads: 1, HeadDim: 8}, {Heads: 4, KVHeads: 2, HeadDim: 6}, {Heads: 3, KVHeads: 1, HeadDim: 16}} {
 		for _, lengths := range [][]int{{}, {0}, {1, 0, 1}, {7, 2}, {17}, {35}} {
 			if len(lengths) == 1 && lengths[0] == 35 && s.Heads > 1 {
-				continue // the differences take long
+				continue // the differences would take too long
 			}
 			seqs, rows := lay(lengths)
 			for _, dt := range types {
@@ -157,8 +157,8 @@ func checkAttentionGrad(h *harness) {
 							return dot(o.v, ds)
 						}
 						lo, hi := seq.First, seq.First+seq.Len
-						// A gradient that vanishes (of a single token's query, say) is
-						// still a difference of terms of about one.
+						// A gradient that vanishes (for example of the query of a
+						// single token) is still a difference of terms near one.
 						unit := func(r result) result {
 							for i := range r.scale {
 								r.scale[i] = math.Max(r.scale[i], 1)

@@ -14,10 +14,10 @@ import (
 	"xrun/kernels/num"
 )
 
-// Property is a conformance test of one operation at drawn shapes, types and
-// options: the fixed shapes of [Checks] are those that somebody thought of.
-// Sizes are mostly where kernels and plans change, and one beside. Tensors lie
-// in memory of their own or between rows that must stay as they are.
+// Property is a conformance test of one operation with random shapes, types and options,
+// which finds cases that the fixed shapes of [Checks] miss. Sizes are mostly those at which
+// kernels and plans change, and those next to them. Tensors have memory of their own or lie
+// between rows that must not change.
 type Property struct {
 	Name string
 	draw func(d *drawing)
@@ -50,21 +50,20 @@ func Properties() []Property {
 
 // Drawn is the outcome of one draw.
 type Drawn struct {
-	Shape    string   // what was drawn
+	Shape    string   // the shape that was drawn
 	Problems []string // each begins with the shape
-	// Digest is of every value that was read from the engine: equal where two
-	// engines gave the same bits.
+	// Digest is a hash of all values read from the engine. It is equal if two engines
+	// give the same bits.
 	Digest uint64
 }
 
-// Draw makes the draw of a seed on e, which is usable afterwards.
+// Draw runs the test drawn from seed on e. The engine stays usable.
 func (p Property) Draw(e kernels.Engine, tol Tolerance, seed uint64) Drawn {
 	r := num.NewPhilox(seed, 0x64726177, 0)
 	return p.run(e, tol, func(n int) int { return int(r.Below(uint64(n))) })
 }
 
-// DrawFrom makes the draw that choices say, two bytes each: what a fuzzer
-// changes.
+// DrawFrom runs the test drawn from choices, two bytes for each choice, for use by a fuzzer.
 func (p Property) DrawFrom(e kernels.Engine, tol Tolerance, choices []byte) Drawn {
 	return p.run(e, tol, func(n int) int {
 		if len(choices) < 2 {
@@ -86,7 +85,7 @@ func (p Property) run(e kernels.Engine, tol Tolerance, choose func(n int) int) (
 		out = Drawn{strings.TrimSuffix(d.context, ": "), d.problems, d.digest.Sum64()}
 	}()
 	p.draw(d)
-	if err := e.Sync(); err != nil { // without which what was compared means nothing
+	if err := e.Sync(); err != nil { // if it fails, the results are meaningless
 		d.problems = nil
 		d.errorf("sync: %v", err)
 		return
@@ -95,11 +94,11 @@ func (p Property) run(e kernels.Engine, tol Tolerance, choose func(n int) int) (
 	return
 }
 
-// DrawsVariable is the environment variable that says how many draws of each
-// property [RunDrawn] makes.
+// DrawsVariable is the environment variable with the number of draws that [RunDrawn] makes of
+// each property.
 const DrawsVariable = "XRUN_DRAWS"
 
-// Draws returns what [DrawsVariable] says, or n.
+// Draws returns the value of [DrawsVariable], or n if it is not set.
 func Draws(t testing.TB, n int) int {
 	if v := os.Getenv(DrawsVariable); v != "" {
 		if _, err := fmt.Sscan(v, &n); err != nil {
@@ -109,8 +108,8 @@ func Draws(t testing.TB, n int) int {
 	return n
 }
 
-// RunDrawn makes draws of every property, by default n of each, as subtests
-// named by their seeds. newEngine makes the engine of a seed, which is closed.
+// RunDrawn makes draws of every property, by default n of each, as subtests named after their
+// seeds. newEngine makes the engine for a seed; RunDrawn closes it.
 func RunDrawn(t *testing.T, newEngine func(t testing.TB, seed uint64) kernels.Engine, tol Tolerance, n int) {
 	n = Draws(t, n)
 	for _, p := range Properties() {
@@ -135,7 +134,7 @@ func RunDrawn(t *testing.T, newEngine func(t testing.TB, seed uint64) kernels.En
 	}
 }
 
-// Fuzz lets go's fuzzer choose the draws of every property.
+// Fuzz lets Go's fuzzer choose the draws of every property.
 func Fuzz(f *testing.F, newEngine func(t testing.TB) kernels.Engine, tol Tolerance) {
 	all := Properties()
 	for i := range all {
@@ -154,24 +153,25 @@ func Fuzz(f *testing.F, newEngine func(t testing.TB) kernels.Engine, tol Toleran
 	})
 }
 
-// drawing is a harness that chooses what it checks.
+// drawing is a harness that draws what it checks.
 type drawing struct {
 	*harness
 	choose func(n int) int // in [0, n)
 	guards []guard
 }
 
-// guard is a tensor of which rows [lo, hi) are in use.
+// guard is a tensor of which only rows [lo, hi) are in use.
 type guard struct {
 	whole  kernels.Tensor
 	lo, hi int
 	value  float32
 }
 
-// guardValue is exact in bfloat16, and shows in a sum that it should not be in.
+// guardValue is exact in bfloat16, and large enough to be visible in a sum that includes it by
+// mistake.
 const guardValue = 16512
 
-// note adds results that are not in a tensor to the digest.
+// note adds results that are not in tensors to the digest.
 func (h *harness) note(values ...float64) {
 	if h.digest == nil {
 		return
@@ -187,11 +187,11 @@ func (d *drawing) coin() bool { return d.choose(2) == 1 }
 
 func (d *drawing) dtype() kernels.DType { return types[d.choose(2)] }
 
-// edges are where kernels change: vectors, tiles, steps, blocks, splits.
+// edges are the sizes at which kernels change: vectors, tiles, steps, blocks, splits.
 var edges = []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 1 << 17}
 
-// size draws a size in [lo, hi]: an edge, one of more, or one beside, or else
-// any, small ones as often as large.
+// size draws a size in [lo, hi]: an edge, one of more, a size next to one of these, or any
+// size, with small sizes as likely as large ones.
 func (d *drawing) size(lo, hi int, more ...int) int {
 	if hi <= lo {
 		return lo
@@ -217,14 +217,14 @@ func (d *drawing) size(lo, hi int, more ...int) int {
 	return max(lo, min(hi, list[d.choose(len(list))]+d.choose(3)-1))
 }
 
-// limits bound a size; more are edges of its own.
+// limits bound a size. more lists additional edges.
 type limits struct {
 	lo, hi int
 	more   []int
 }
 
-// sizes draws sizes whose product is at most budget. The first that is drawn
-// may be the largest, so that each is now and then.
+// sizes draws sizes whose product is at most budget. It draws them in random order, so that
+// each is sometimes the largest.
 func (d *drawing) sizes(budget int, of ...limits) []int {
 	out := make([]int, len(of))
 	first := d.choose(len(of))
@@ -237,7 +237,7 @@ func (d *drawing) sizes(budget int, of ...limits) []int {
 	return out
 }
 
-// none returns n or, now and then, 0.
+// none returns n or, occasionally, 0.
 func (d *drawing) none(n int) int {
 	if d.choose(16) == 0 {
 		return 0
@@ -245,8 +245,8 @@ func (d *drawing) none(n int) int {
 	return n
 }
 
-// place returns a tensor of the given values in memory of its own or between
-// rows that must stay.
+// place returns a tensor of the given values, in memory of its own or between rows that must
+// not change.
 func (d *drawing) place(t kernels.DType, rows, cols int, values []float32) kernels.Tensor {
 	before, after := 0, 0
 	if d.coin() {
@@ -272,7 +272,7 @@ func (d *drawing) place(t kernels.DType, rows, cols int, values []float32) kerne
 	return g.whole.Slice(g.lo, g.hi)
 }
 
-// given returns a placed tensor of numbers in [-scale, scale).
+// given returns a placed tensor of random numbers in [-scale, scale).
 func (d *drawing) given(t kernels.DType, rows, cols int, scale float64) matrix {
 	v := make([]float32, rows*cols)
 	for i := range v {
@@ -282,7 +282,7 @@ func (d *drawing) given(t kernels.DType, rows, cols int, scale float64) matrix {
 	return matrix{x, d.read(x)}
 }
 
-// wanted returns a placed tensor of NaN, which a destination must overwrite.
+// wanted returns a placed tensor of NaN, for use as a destination.
 func (d *drawing) wanted(t kernels.DType, rows, cols int) kernels.Tensor {
 	v := make([]float32, rows*cols)
 	for i := range v {
@@ -291,7 +291,7 @@ func (d *drawing) wanted(t kernels.DType, rows, cols int) kernels.Tensor {
 	return d.place(t, rows, cols, v)
 }
 
-// checkGuards asks that nothing was written beside the tensors.
+// checkGuards checks that nothing was written outside the tensors.
 func (d *drawing) checkGuards() {
 	for _, g := range d.guards {
 		for _, part := range [][2]int{{0, g.lo}, {g.hi, g.whole.Rows()}} {

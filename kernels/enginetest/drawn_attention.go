@@ -15,8 +15,8 @@ func (d *drawing) heads() kernels.HeadShape {
 	return kernels.HeadShape{Heads: kv * group, KVHeads: kv, HeadDim: d.size(1, 128, 12, 20, 40, 80, 96)}
 }
 
-// sequences draws lengths, some of nothing and of one token, whose scores stay
-// within budget, and lays them out with rows of no sequence between.
+// sequences draws the lengths of sequences, including 0 and 1, whose scores stay within
+// budget. It places them with rows that belong to no sequence between them.
 func (d *drawing) sequences(s kernels.HeadShape, budget int) (seqs []kernels.Sequence, rows int) {
 	for range d.choose(5) {
 		rows += d.choose(3) * d.choose(2)
@@ -33,7 +33,7 @@ func (d *drawing) sequences(s kernels.HeadShape, budget int) (seqs []kernels.Seq
 	return seqs, rows + d.choose(2)
 }
 
-// outside reports for each row whether no sequence has it.
+// outside reports for each row whether it belongs to no sequence.
 func outside(seqs []kernels.Sequence, rows int) []bool {
 	out := make([]bool, rows)
 	for i := range out {
@@ -42,7 +42,7 @@ func outside(seqs []kernels.Sequence, rows int) []bool {
 	return out
 }
 
-// packed returns a tensor of which rows of no sequence are NaN.
+// packed returns a tensor in which rows that belong to no sequence are NaN.
 func (d *drawing) packed(t kernels.DType, rows, cols int, scale float64, no []bool) matrix {
 	v := make([]float32, rows*cols)
 	for i := range v {
@@ -55,7 +55,7 @@ func (d *drawing) packed(t kernels.DType, rows, cols int, scale float64, no []bo
 	return matrix{x, d.read(x)}
 }
 
-// untouched asks that rows of no sequence are still NaN.
+// untouched checks that rows that belong to no sequence are still NaN.
 func (d *drawing) untouched(name string, x kernels.Tensor, no []bool) {
 	for i, v := range d.read(x) {
 		if no[i/x.Cols()] && v == v {
@@ -75,7 +75,7 @@ func drawAttention(d *drawing) {
 	for i := range pool {
 		pool[i] = d.size(0, max(1, min(150, 300_000/ldq)))
 	}
-	past := make([][]int, len(seqs)) // places in pool
+	past := make([][]int, len(seqs)) // indices in pool
 	if len(pool) > 0 {
 		for i := range seqs {
 			for range d.choose(4) {
@@ -131,7 +131,7 @@ func drawAttention(d *drawing) {
 	if len(seqs) == 0 {
 		return
 	}
-	// A sequence among others has the bits of it alone.
+	// A sequence must have the same bits alone as among others.
 	one := seqs[d.choose(len(seqs))]
 	lo, hi := one.First, one.First+one.Len
 	alone := d.wanted(out, one.Len, ldq)
@@ -140,9 +140,9 @@ func drawAttention(d *drawing) {
 	d.sameBits("a sequence alone", alone, dst.Slice(lo, hi))
 }
 
-// attendGrad is the oracle of AttentionGrad of one sequence without a past: with
-// p the probabilities and D = dout·out, dS = p·(dout·v - D)/√size, dq = dS·k, dk
-// = dSᵀ·q and dv = pᵀ·dout.
+// attendGrad is the oracle for AttentionGrad of one sequence without a past. With p the
+// probabilities and D = dout·out: dS = p·(dout·v - D)/√size, dq = dS·k, dk = dSᵀ·q and dv =
+// pᵀ·dout.
 func attendGrad(q, k, v, dout []float64, n int, s kernels.HeadShape) (dq, dk, dv result) {
 	hd, ldq, ldk := s.HeadDim, s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	dq, dk, dv = newResult(n*ldq), newResult(n*ldk), newResult(n*ldk)

@@ -22,9 +22,9 @@ func (d *drawing) logits(dt kernels.DType, rows, hidden, vocab int, weights kern
 	return d.given(dt, rows, hidden, 2), d.given(weights, vocab, hidden, 2/math.Sqrt(float64(hidden)))
 }
 
-// looser is by how much sums of n terms err more than those of [Checks]: as the
-// square root of n where each step rounds to nearest, as n where tensor cores, which
-// truncate, add bfloat16.
+// looser returns the factor by which the error of sums of n terms exceeds that of [Checks].
+// It grows as the square root of n if each step rounds to nearest, and as n if tensor cores,
+// which truncate, add bfloat16 products.
 func looser(dt kernels.DType, n int) float64 {
 	if dt == kernels.BF16 {
 		return max(1, float64(n)/128)
@@ -41,8 +41,8 @@ func (d *drawing) nearLosses(name string, got, want []float64, dt kernels.DType,
 	}
 }
 
-// lossGrad is the gradient of Σ coef·ce with respect to the logits. Of a target
-// that is nearly certain it is a difference that nearly vanishes.
+// lossGrad is the gradient of Σ coef·ce with respect to the logits. For a target that is
+// nearly certain it is a difference that nearly vanishes.
 func lossGrad(x, w []float64, targets []int32, coef []float32, hidden, vocab int) result {
 	g := newResult(len(targets) * vocab)
 	for r, t := range targets {
@@ -59,7 +59,7 @@ func lossGrad(x, w []float64, targets []int32, coef []float32, hidden, vocab int
 	return g
 }
 
-// times is x·wᵀ of a result, whose own scale counts.
+// times returns x·wᵀ for a result x, including the effect of its scale.
 func (r result) times(w []float64, t, k, n int) result {
 	p, m := multiply(r.v, w, t, k, n), multiply(r.scale, magnitudes(w), t, k, n)
 	return result{p.v, m.v}
@@ -114,7 +114,7 @@ func drawLogProb(d *drawing) {
 	if dt == kernels.BF16 {
 		weights = d.dtype()
 	}
-	// Rows of x, some of them skipped and some asked for again and again.
+	// Rows of x, some of which are skipped and some repeated.
 	var list []int32
 	for r := range rows {
 		for range []int{0, 1, 1, 1, 2, 3}[d.choose(6)] {
@@ -150,7 +150,7 @@ func drawLogProb(d *drawing) {
 	if rows == 0 || len(list) == 0 {
 		return
 	}
-	// The bits of the loss of a row.
+	// Must have the bits of the loss of the row.
 	i := d.choose(len(list))
 	ce := []float64{0}
 	d.CrossEntropy(ce, nil, nil, x.t.Slice(int(list[i]), int(list[i])+1), w.t, targets[i:i+1], nil, nil, false)

@@ -4,12 +4,12 @@ import (
 	"xrun/kernels"
 )
 
-// multiplies bounds the multiply-adds of a drawn product: enough for four
-// thousand terms of a thousand columns, where plans cut the sum.
+// multiplies bounds the multiply-adds of a drawn product. It is enough for four thousand terms
+// of a thousand columns, for which plans split the sum.
 const multiplies = 1030 * 4100
 
-// layer draws the sizes of a product [rows, k]·[n, k]ᵀ. Long sums and many
-// columns are drawn with few rows, and the other way round.
+// layer draws the sizes of a product [rows, k]·[n, k]ᵀ. Long sums and many columns are drawn
+// with few rows, and vice versa.
 func (d *drawing) layer() (rows, k, n int) {
 	budget := multiplies
 	if d.choose(4) > 0 {
@@ -19,7 +19,7 @@ func (d *drawing) layer() (rows, k, n int) {
 	return d.none(s[0]), s[1], s[2]
 }
 
-// weights draws how the weights of an operation on x are kept.
+// weights draws the type of the weights of an operation on x.
 func (d *drawing) weights(x kernels.DType, n, k int) matrix {
 	if x == kernels.BF16 {
 		return d.given(d.dtype(), n, k, 1)
@@ -58,7 +58,7 @@ func drawLinear(d *drawing) {
 	if rows == 0 {
 		return
 	}
-	// A row among others has the bits of a few alone.
+	// Rows must have the same bits in a small batch.
 	lo, hi := d.part(rows)
 	whole, few := d.wanted(out, rows, n), d.wanted(out, hi-lo, n)
 	d.Linear(whole, x.t, w.t, bias, nil)
@@ -107,7 +107,7 @@ func drawLinearGradWeight(d *drawing) {
 	d.near("dw", dw, want, d.tol.Chain)
 }
 
-// starts draws where sequences of rows begin, some of them empty.
+// starts draws the starts of sequences of rows, some of which are empty.
 func (d *drawing) starts(rows int) []int32 {
 	starts := []int32{0}
 	for at := 0; at < rows; {
@@ -124,7 +124,7 @@ func (d *drawing) starts(rows int) []int32 {
 	return starts
 }
 
-// drawGateUp compares the fused operation with the three that it stands for.
+// drawGateUp compares the fused operation with the three operations that it replaces.
 func drawGateUp(d *drawing) {
 	rows, k, n := d.layer()
 	dt, kept, biasG, biasU := d.dtype(), d.coin(), d.coin(), d.coin()

@@ -7,8 +7,8 @@ import (
 	"xrun/kernels"
 )
 
-// elements bounds the elements of a drawn operation on elements: beyond what a
-// small device handles in one go, and beyond a piece of what is staged.
+// elements bounds the size of a drawn elementwise operation. It is larger than what a small
+// device processes at once, and than a piece of a staged copy.
 const elements = 140_000
 
 func drawConvert(d *drawing) {
@@ -56,8 +56,7 @@ func drawEmbed(d *drawing) {
 	d.near("gradient", rows, sum, d.tol.Chain)
 }
 
-// carried returns a gradient to overwrite or to continue, and the sum that it
-// begins with.
+// carried returns a gradient to overwrite or to continue, and its initial sum.
 func (d *drawing) carried(carry bool, rows, cols int) (kernels.Tensor, result) {
 	r := newResult(rows * cols)
 	if !carry {
@@ -81,7 +80,7 @@ func drawRows(d *drawing) {
 	d.movesRows(src, few, ids, d.distinct(n, table), dst, d.wanted(t, table, cols))
 }
 
-// vectors draws how many vectors a row has for a norm: one, mostly.
+// vectors draws the number of normalized vectors in a row, which is mostly one.
 func (d *drawing) vectors() int {
 	if d.coin() {
 		return 1
@@ -106,8 +105,8 @@ func drawRMSNorm(d *drawing) {
 	d.sameBits("rows alone", again, dst.Slice(lo, hi))
 }
 
-// rmsNormGrad is the oracle of RMSNormGrad: with h = x/rms and g = dy·w, dx = (g
-// - h·mean(g·h))/rms and dw = Σ dy·h.
+// rmsNormGrad is the oracle for RMSNormGrad. With h = x/rms and g = dy·w: dx = (g -
+// h·mean(g·h))/rms and dw = Σ dy·h.
 func rmsNormGrad(x, w, dy []float64, rows, cols int, eps float64, dx, dw *result) {
 	for t := range rows {
 		row, at := x[t*cols:][:cols], t*cols
@@ -251,8 +250,8 @@ func drawSumSquares(d *drawing) {
 	}
 }
 
-// drawAdamW steps parameters of many sizes together, some of which a product
-// has read before, and asks for the formula and for what a product reads after.
+// drawAdamW updates parameters of many sizes together, some of which a product has read
+// before. It checks the formula, and that a product then reads the new values.
 func drawAdamW(d *drawing) {
 	const lr, decay, b1, b2, eps, scale = 1e-2, 0.1, 0.9, 0.95, 1e-8, 0.3
 	h := kernels.AdamW{Scale: scale, LRDecay: lr * decay, OneMinusBeta1: float32(1 - b1), Beta2: b2, OneMinusBeta2: float32(1 - b2), StepSize: lr, SqrtBC2: 0.7, Eps: eps}

@@ -7,7 +7,7 @@ import (
 	"xrun/kernels"
 )
 
-// shapes are rows and columns of operations on rows.
+// shapes lists the rows and columns for operations on rows.
 var shapes = [][2]int{{0, 8}, {1, 1}, {3, 7}, {2, 8}, {5, 9}, {1, 15}, {4, 16}, {3, 17}, {2, 63}, {7, 64}, {5, 65}, {33, 576}, {3, 1536}, {2, 4099}}
 
 // rmsNorm is the oracle of RMSNorm.
@@ -51,7 +51,7 @@ func checkRMSNormGrad(h *harness) {
 	const eps = 1e-5
 	for _, s := range [][3]int{{0, 8, 1}, {1, 1, 1}, {3, 7, 1}, {5, 9, 1}, {4, 16, 1}, {3, 33, 1}, {2, 65, 1}, {9, 20, 1}, {5, 12, 3}, {3, 64, 2}} {
 		for _, dt := range types {
-			rows, n := s[0], s[1] // of n values a norm, heads of them in a row
+			rows, n := s[0], s[1] // each norm is over n values, with heads norms in a row
 			cols := n * s[2]
 			h.in("%v %v", s, dt)
 			x, w, dy := h.uniform(kernels.F32, rows, cols, 2), h.uniform(kernels.F32, 1, n, 1), h.uniform(dt, rows, cols, 1)

@@ -80,8 +80,7 @@ func Checks() []Check {
 	}
 }
 
-// Run runs the check on e and returns what it found wrong. The engine is
-// usable afterwards.
+// Run runs the check on e and returns the problems found. The engine stays usable.
 func (c Check) Run(e kernels.Engine, tol Tolerance) (problems []string) {
 	h := &harness{Engine: e, tol: tol, random: num.NewPhilox(1, 0x656e67, 0)}
 	defer func() {
@@ -113,7 +112,7 @@ func Run(t *testing.T, newEngine func(t testing.TB) kernels.Engine, tol Toleranc
 	}
 }
 
-// harness is an engine with what a check needs around it.
+// harness wraps an engine with helpers for the checks.
 type harness struct {
 	kernels.Engine
 	tol      Tolerance
@@ -121,10 +120,10 @@ type harness struct {
 	made     []kernels.Tensor
 	problems []string
 	context  string
-	digest   hash.Hash64 // of all that was read; nil where nobody asks
+	digest   hash.Hash64 // of all values read; nil if not needed
 }
 
-// maxProblems ends the list of problems of a check: one wrong operation gives
+// maxProblems bounds the list of problems of a check, because one wrong operation gives
 // thousands.
 const maxProblems = 8
 
@@ -134,7 +133,7 @@ func (h *harness) errorf(format string, args ...any) {
 	}
 }
 
-// in names the case that follows in messages.
+// in sets the name of the following case in messages.
 func (h *harness) in(format string, args ...any) {
 	h.context = fmt.Sprintf(format, args...) + ": "
 }
@@ -142,7 +141,7 @@ func (h *harness) in(format string, args ...any) {
 // types are the element types of tensors that may be either.
 var types = []kernels.DType{kernels.F32, kernels.BF16}
 
-// matrix is a tensor and the values it holds.
+// matrix is a tensor together with its values.
 type matrix struct {
 	t kernels.Tensor
 	v []float64
@@ -167,7 +166,7 @@ func (h *harness) uniform(t kernels.DType, rows, cols int, scale float64) matrix
 	return h.tensor(t, rows, cols, v)
 }
 
-// dirty returns a tensor of NaN, which a destination must overwrite.
+// dirty returns a tensor of NaN, for use as a destination.
 func (h *harness) dirty(t kernels.DType, rows, cols int) kernels.Tensor {
 	v := make([]float32, rows*cols)
 	for i := range v {
@@ -188,7 +187,7 @@ func (h *harness) read(x kernels.Tensor) []float64 {
 	return v
 }
 
-// result is what an oracle computes: values and the scale of their errors.
+// result is the result of an oracle: values and the scale of their errors.
 type result struct {
 	v, scale []float64
 }
@@ -201,8 +200,8 @@ func (r *result) add(i int, term float64) {
 	r.scale[i] += math.Abs(term)
 }
 
-// near compares a tensor with an oracle: each element within tol times its
-// scale, and one rounding if the tensor is BF16.
+// near compares a tensor with the result of an oracle. Each element must be within tol times
+// its scale, plus one rounding if the tensor is BF16.
 func (h *harness) near(name string, got kernels.Tensor, want result, tol float64) {
 	round := 0.0
 	if got.DType() == kernels.BF16 {
@@ -235,7 +234,7 @@ func toBF16(x float64) float64 {
 	return float64(math.Float32frombits((u + 0x7fff + u>>16&1) &^ 0xffff))
 }
 
-// operand returns the values as an operand of type t reads them.
+// operand returns the values rounded as operands of type t.
 func operand(v []float64, t kernels.DType) []float64 {
 	if t != kernels.BF16 {
 		return v
@@ -247,8 +246,8 @@ func operand(v []float64, t kernels.DType) []float64 {
 	return r
 }
 
-// differences returns the central differences of f with respect to x, with the
-// largest of their magnitudes as every element's scale.
+// differences returns the central differences of f with respect to x. The scale of every
+// element is the largest of their magnitudes.
 func differences(x []float64, f func() float64) result {
 	const step = 1e-5
 	r := newResult(len(x))

@@ -8,8 +8,8 @@ import (
 	"xrun/kernels"
 )
 
-// checkNaN puts one NaN into an operand and asks that it reaches every element
-// that depends on it and no other.
+// checkNaN puts one NaN into an operand and checks that it reaches exactly the elements that
+// depend on it.
 func checkNaN(h *harness) {
 	nan := float32(math.NaN())
 	poison := func(dt kernels.DType, rows, cols, r, c int) matrix {
@@ -47,7 +47,7 @@ func checkNaN(h *harness) {
 		h.SwiGLU(g, poison(dt, 3, 33, 1, 32).t, h.uniform(dt, 3, 33, 1).t)
 		only("swiglu", g, func(r, c int) bool { return r == 1 && c == 32 })
 
-		// A key concerns the queries from its own on; a later sequence not at all.
+		// A key affects the queries from its own on, and no later sequence.
 		s := kernels.HeadShape{Heads: 2, KVHeads: 1, HeadDim: 8}
 		seqs := []kernels.Sequence{{First: 0, Len: 20}, {First: 20, Len: 4}}
 		o := h.dirty(dt, 24, 16)
@@ -77,9 +77,8 @@ func checkNaN(h *harness) {
 	only("adamw", p.t, func(r, c int) bool { return r == 1 && c == 2 })
 }
 
-// checkOutOfRange asks that an id outside a table is an error of the next
-// Sync, which names the id, its place and the table, and that the engine works
-// afterwards.
+// checkOutOfRange checks that an id outside a table is an error of the next Sync, which names
+// the id, its index and the table, and that the engine works afterwards.
 func checkOutOfRange(h *harness) {
 	f32 := func(r, c int) matrix { return h.uniform(kernels.F32, r, c, 1) }
 	for _, id := range []int32{-1, 37, 1 << 30} {
@@ -125,7 +124,7 @@ func checkOutOfRange(h *harness) {
 	h.same("convert", dst, src.v)
 }
 
-// checkMisuse asks that a wrong type or shape panics with "kernels: ".
+// checkMisuse checks that a wrong type or shape panics with "kernels: ".
 func checkMisuse(h *harness) {
 	f32 := func(r, c int) matrix { return h.uniform(kernels.F32, r, c, 1) }
 	b16 := func(r, c int) matrix { return h.uniform(kernels.BF16, r, c, 1) }

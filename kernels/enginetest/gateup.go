@@ -2,8 +2,8 @@ package enginetest
 
 import "xrun/kernels"
 
-// checkGateUp compares the fused operation with an oracle, and its bits with
-// those of the three operations that it stands for.
+// checkGateUp compares the fused operation with an oracle, and its bits with those of the
+// three operations that it replaces.
 func checkGateUp(h *harness) {
 	for _, s := range products {
 		t, k, n := s[0], s[1], s[2]

@@ -6,8 +6,8 @@ import (
 	"xrun/kernels"
 )
 
-// products are [T, K, N] of a linear layer: vector tails, tile tails, one
-// token, no token, long enough for several blocks of the inner index.
+// products lists [T, K, N] of linear layers: vector tails, tile tails, one token, no token,
+// and sizes with several blocks of the inner index.
 var products = [][3]int{{0, 8, 8}, {1, 1, 1}, {1, 7, 9}, {2, 64, 17}, {7, 8, 9}, {9, 15, 16}, {15, 16, 17}, {17, 63, 64}, {5, 65, 63},
 	{64, 65, 130}, {65, 33, 7}, {130, 130, 31}, {3, 1100, 20}, {1, 576, 200}, {40, 20, 700}}
 
@@ -73,8 +73,8 @@ func checkLinear(h *harness) {
 	}
 }
 
-// checkBF16Weights asks that weights kept in BF16 give the bits of the float32
-// masters that they were rounded from.
+// checkBF16Weights checks that weights stored in BF16 give the bits of the float32 masters
+// from which they were rounded.
 func checkBF16Weights(h *harness) {
 	for _, s := range products {
 		t, k, n := s[0], s[1], s[2]
@@ -136,8 +136,8 @@ func checkLinearGradInput(h *harness) {
 	}
 }
 
-// cut returns the starts of sequences of odd and even lengths, one of them
-// empty, that fill t rows.
+// cut returns the starts of sequences that fill t rows. Their lengths are odd and even, and
+// one is empty.
 func cut(t int) []int32 {
 	starts := []int32{0}
 	for at, n := 0, 1; at < t; n = n*3 + 1 {

@@ -7,7 +7,7 @@ import (
 	"xrun/kernels"
 )
 
-// crossEntropies is the oracle of the loss of each row.
+// crossEntropies is the oracle for the loss of each row.
 func crossEntropies(x, w []float64, targets []int32, hidden, vocab int) []float64 {
 	ce := make([]float64, len(targets))
 	for r, t := range targets {
@@ -84,8 +84,8 @@ func checkCrossEntropy(h *harness) {
 	}
 }
 
-// checkCrossEntropyLarge has more label rows than any engine holds logits of
-// at once, and compares with the closed form of the gradient.
+// checkCrossEntropyLarge uses more label rows than any engine holds logits for at once, and
+// compares with the closed form of the gradient.
 func checkCrossEntropyLarge(h *harness) {
 	rows, hidden, vocab := 1300, 9, 67
 	for _, dt := range types {
@@ -159,7 +159,7 @@ func checkLogProb(h *harness) {
 			h.LogProb(got, nil, x.t, w.t, rows, targets)
 			h.nearLoss("without best", got, want)
 
-			// The bits of the loss of the same rows.
+			// Must have the bits of the loss of the same rows.
 			all := make([]int32, 700)
 			for i, r := range rows {
 				all[r] = targets[i]

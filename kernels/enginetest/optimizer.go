@@ -37,8 +37,8 @@ func (h *harness) sumSquares(x matrix) float64 {
 	return sum[0]
 }
 
-// checkAdamWOfMany asks that parameters of many sizes updated in one call have
-// the bits of one call each.
+// checkAdamWOfMany checks that parameters of many sizes updated in one call have the same bits
+// as with one call each.
 func checkAdamWOfMany(h *harness) {
 	k := kernels.AdamW{Scale: 0.3, LRDecay: 1e-3, OneMinusBeta1: 0.1, Beta2: 0.95, OneMinusBeta2: 0.05, StepSize: 1e-2, SqrtBC2: 0.7, Eps: 1e-8}
 	var all, alone []kernels.Tensor

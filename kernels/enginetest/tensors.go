@@ -139,8 +139,8 @@ func checkRows(h *harness) {
 	}
 }
 
-// movesRows gathers rows ids of src into dst, scatters those of few to the rows
-// places of all, and adds them to the same rows of src.
+// movesRows gathers the rows ids of src into dst, scatters the rows of few to the rows places
+// of all, and adds them to the same rows of src.
 func (h *harness) movesRows(src, few matrix, ids, places []int32, dst, all kernels.Tensor) {
 	cols := src.t.Cols()
 	h.GatherRows(dst, src.t, ids)

@@ -214,15 +214,15 @@ func TestShards(t *testing.T) {
 		t.Errorf("read %v, %v", got, err)
 	}
 	for want, index := range map[string]string{
-		`"../x.safetensors" is not a plain file name`:        `{"weight_map":{"a":"../x.safetensors"}}`,
-		`"/etc/passwd" is not a plain file name`:             `{"weight_map":{"a":"/etc/passwd"}}`,
-		`".." is not a plain file name`:                      `{"weight_map":{"a":".."}}`,
-		`"5" is not a plain file name`:                       `{"weight_map":{"a":5}}`,
-		"tensor \"a\" is listed twice":                       `{"weight_map":{"a":"model-1.safetensors","a":"model-2.safetensors"}}`,
-		"weight_map is missing or empty":                     `{"metadata":{}}`,
-		"want a JSON object":                                 `[]`,
-		"the index ends in the middle":                       `{"weight_map":{"a":"model-1.safetensors"}`,
-		`names the shard model-3.safetensors`:                `{"weight_map":{"a":"model-1.safetensors","c":"model-3.safetensors"}}`,
+		`"../x.safetensors" is not a plain file name`:    `{"weight_map":{"a":"../x.safetensors"}}`,
+		`"/etc/passwd" is not a plain file name`:         `{"weight_map":{"a":"/etc/passwd"}}`,
+		`".." is not a plain file name`:                  `{"weight_map":{"a":".."}}`,
+		`"5" is not a plain file name`:                   `{"weight_map":{"a":5}}`,
+		"tensor \"a\" is listed twice":                   `{"weight_map":{"a":"model-1.safetensors","a":"model-2.safetensors"}}`,
+		"weight_map is missing or empty":                 `{"metadata":{}}`,
+		"want a JSON object":                             `[]`,
+		"the index ends in the middle":                   `{"weight_map":{"a":"model-1.safetensors"}`,
+		`names the shard model-3.safetensors`:            `{"weight_map":{"a":"model-1.safetensors","c":"model-3.safetensors"}}`,
 		`"c" is listed in model-1.safetensors, but that`: `{"weight_map":{"c":"model-1.safetensors"}}`,
 	} {
 		if _, err := safetensors.Open(with(index)); err == nil || !strings.Contains(err.Error(), want) {

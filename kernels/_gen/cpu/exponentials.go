@@ -205,7 +205,7 @@ func (k *constants) exponentials() {
 		name  string
 		round bool
 	}{{"expSumAVX2", false}, {"expSumRoundAVX2", true}} {
-		function(v.name, "func(x *float32, n int, m float32, l *[16]float32)", "computes whole blocks of 16 for ExpSum or ExpSumRound.")
+		function(v.name, "func(x *float32, n int, m float32, l *[16]float32)", "computes whole blocks of 16 for ExpSum or expSumRound.")
 		k.hold(often...)
 		m := broadcast("m")
 		l, store := lanes()

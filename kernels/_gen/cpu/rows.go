@@ -17,7 +17,7 @@ func reductions() {
 	store()
 	done()
 
-	function("scaleMaxAVX2", "func(x *float32, n int, scale float32, l *[16]float32)", "computes whole blocks of 16 for ScaleMax.")
+	function("scaleMaxAVX2", "func(x *float32, n int, scale float32, l *[16]float32)", "computes whole blocks of 16 for scaleMax.")
 	scale := broadcast("scale")
 	l, store = lanes()
 	loop(16, []string{"x"}, func(at func(string, int) Mem) {

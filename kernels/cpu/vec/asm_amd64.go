@@ -4,12 +4,12 @@
 
 package vec
 
-// expSumAVX2 computes whole blocks of 16 for ExpSum or ExpSumRound.
+// expSumAVX2 computes whole blocks of 16 for ExpSum or expSumRound.
 //
 //go:noescape
 func expSumAVX2(x *float32, n int, m float32, l *[16]float32)
 
-// expSumRoundAVX2 computes whole blocks of 16 for ExpSum or ExpSumRound.
+// expSumRoundAVX2 computes whole blocks of 16 for ExpSum or expSumRound.
 //
 //go:noescape
 func expSumRoundAVX2(x *float32, n int, m float32, l *[16]float32)
@@ -84,7 +84,7 @@ func softmaxGradAVX2(x *float32, n int, sum float32, coef float32)
 //go:noescape
 func maxAVX2(x *float32, n int, l *[16]float32)
 
-// scaleMaxAVX2 computes whole blocks of 16 for ScaleMax.
+// scaleMaxAVX2 computes whole blocks of 16 for scaleMax.
 //
 //go:noescape
 func scaleMaxAVX2(x *float32, n int, scale float32, l *[16]float32)

@@ -14,8 +14,8 @@ import (
 // operations call every function that has assembly, and return what it wrote.
 var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 	"ExpSum": func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{ExpSum(below(x, s), s)}, x} },
-	"ExpSumRound": func(x, y, z, w []float32, s float32) [][]float32 {
-		return [][]float32{{ExpSumRound(below(x, s), s)}, x}
+	"expSumRound": func(x, y, z, w []float32, s float32) [][]float32 {
+		return [][]float32{{expSumRound(below(x, s), s)}, x}
 	},
 	"Softmax": func(x, y, z, w []float32, s float32) [][]float32 {
 		top, sum := Softmax(x, s, false)
@@ -85,7 +85,7 @@ var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 		return [][]float32{{float32(u >> 40), float32(u >> 20 & 0xfffff), float32(u & 0xfffff)}}
 	},
 	"Max":            func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{Max(x)}} },
-	"ScaleMax":       func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{ScaleMax(x, s)}, x} },
+	"scaleMax":       func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{scaleMax(x, s)}, x} },
 	"Add":            func(x, y, z, w []float32, s float32) [][]float32 { Add(x, y); return [][]float32{x} },
 	"Divide":         func(x, y, z, w []float32, s float32) [][]float32 { Divide(x, x, s); return [][]float32{x} },
 	"Norm":           func(x, y, z, w []float32, s float32) [][]float32 { Norm(z, x, y, s); return [][]float32{z} },

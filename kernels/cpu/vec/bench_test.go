@@ -32,7 +32,7 @@ func BenchmarkExponentials(b *testing.B) {
 		})
 	}
 	run("exp_sum", func() { copy(u, x); vec.ExpSum(u, 5) })
-	run("exp_sum_round", func() { copy(u, x); vec.ExpSumRound(u, 5) })
+	run("softmax_round", func() { copy(u, x); vec.Softmax(u, 1, true) })
 	run("score_grad", func() { copy(u, x); copy(v, y); vec.ScoreGrad(u, v, 5, 3, 0.3, 0.125, false) })
 	run("score_grad_round", func() { copy(u, x); copy(v, y); vec.ScoreGrad(u, v, 5, 3, 0.3, 0.125, true) })
 	run("swiglu", func() { vec.SwiGLU(u, x, y) })

@@ -23,8 +23,8 @@ func ExpSum(x []float32, m float32) float32 {
 	return tree(&l)
 }
 
-// ExpSumRound is [ExpSum], but rounds x to bfloat16 after summing it.
-func ExpSumRound(x []float32, m float32) float32 {
+// expSumRound is [ExpSum], but rounds x to bfloat16 after summing it.
+func expSumRound(x []float32, m float32) float32 {
 	var l [lanes]float32
 	n := blocks(len(x), lanes)
 	if n > 0 {
@@ -39,7 +39,7 @@ func ExpSumRound(x []float32, m float32) float32 {
 }
 
 // Softmax sets x = exp32(float32(x*scale) - top), where top is the largest product as
-// [ScaleMax] returns it. It returns top and the tree of the exponentials. If rounded
+// scaleMax returns it. It returns top and the tree of the exponentials. If rounded
 // is set, x is then rounded to bfloat16.
 func Softmax(x []float32, scale float32, rounded bool) (top, sum float32) {
 	if n := blocks(len(x), lanes); n > 0 && n == len(x) {
@@ -51,9 +51,9 @@ func Softmax(x []float32, scale float32, rounded bool) (top, sum float32) {
 		}
 		return to[0], to[1]
 	}
-	top = ScaleMax(x, scale)
+	top = scaleMax(x, scale)
 	if rounded {
-		return top, ExpSumRound(x, top)
+		return top, expSumRound(x, top)
 	}
 	return top, ExpSum(x, top)
 }

@@ -121,8 +121,8 @@ func Max(x []float32) float32 {
 	return top(&l, x[n:])
 }
 
-// ScaleMax multiplies x by scale in place and returns [Max] of the result.
-func ScaleMax(x []float32, scale float32) float32 {
+// scaleMax multiplies x by scale in place and returns [Max] of the result.
+func scaleMax(x []float32, scale float32) float32 {
 	l := lowest()
 	n := blocks(len(x), lanes)
 	if n > 0 {
