@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,10 +25,20 @@ spec.json in an empty store and compares every file but run.json and
 timing.parquet byte for byte, and the spec as given with spec.json. Names the
 first stage and every file that differ. The store is a temporary directory, which
 holds the weights of one cell at a time.
+-only evaluate takes prepared data and trained weights from the store beside RUN,
+-only report all finished stages; both check digests only and say what they took.
 Exit status 0: all equal; 3: something differs; 4: the engine that computed RUN is
 not on this machine.`,
-	define: func(f *flags) { f.defineEngine() },
+	define: func(f *flags) {
+		f.defineEngine()
+		f.set.StringVar(&f.only, "only", "", "evaluate or report: what to compute again, from stored stages before it")
+	},
 	run: func(e *env, f *flags, args []string) error {
+		if f.only != "" {
+			if err := oneOf("only", f.only, "evaluate", "report"); err != nil {
+				return err
+			}
+		}
 		dir := runNamed(args[0])
 		fresh, err := os.MkdirTemp("", "xrun-verify-")
 		if err != nil {
@@ -50,8 +61,12 @@ not on this machine.`,
 		if err != nil {
 			return err
 		}
-		s.discards = true // nobody will look at them, and the temporary directory may be small
+		s.discards = f.only == "" // nobody will look at them, and the temporary directory may be small
 		s.specPath, err = givenSpec(dir)
+		if err != nil {
+			return err
+		}
+		taken, err := s.adopt(e, storeDir(filepath.Dir(dir)), f.only)
 		if err != nil {
 			return err
 		}
@@ -66,6 +81,9 @@ not on this machine.`,
 		if s.specPath != "" && !resolvesTo(dir, s.specPath, spec) {
 			differing = append(differing, filepath.Base(s.specPath)+": does not say what spec.json says, from which the run is made")
 		}
+		if taken != "" {
+			fmt.Fprintf(e.stdout, "not computed again, taken from %s: %s\n", storeDir(filepath.Dir(dir)), taken)
+		}
 		if len(differing) == 0 {
 			fmt.Fprintf(e.stdout, "verified: every file of %s is reproduced to the byte\n", dir)
 			return nil
@@ -75,6 +93,44 @@ not on this machine.`,
 		}
 		return &statusError{exitDiffers, fmt.Sprintf("%s is not reproduced: %s", dir, plural(len(differing), "difference"))}
 	},
+}
+
+// adopt takes the stages that -only leaves out from the store at root, and says
+// how many of each kind. One that is not there, or damaged, is computed again.
+func (s *study) adopt(e *env, root, only string) (taken string, err error) {
+	if only == "" {
+		return "", nil
+	}
+	if err := s.store.Make(); err != nil {
+		return "", err
+	}
+	from := store.At(e.disk, root)
+	var kinds []string
+	count := map[string]int{}
+	for _, st := range s.stages {
+		if only == "evaluate" && (st.kind != "prepare" && st.kind != "train" || from.Dropped(st.key)) {
+			continue // the latter has no weights to evaluate
+		}
+		err := s.store.Adopt(from, st.key)
+		if damaged := new(store.DamagedError); errors.As(err, &damaged) {
+			fmt.Fprintf(e.stderr, "%s: %v; it is computed again\n", st.title, err)
+		} else if err != nil && !errors.Is(err, store.ErrAbsent) {
+			return "", err
+		}
+		if err != nil {
+			continue
+		}
+		if count[st.kind]++; count[st.kind] == 1 {
+			kinds = append(kinds, st.kind)
+		}
+	}
+	if len(kinds) == 0 {
+		return "", withHint(fmt.Errorf("verifying with -only %s: %s has none of the run's finished stages", only, root), "without -only all is computed again")
+	}
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%d × %s", count[k], k)
+	}
+	return strings.Join(kinds, ", "), nil
 }
 
 // givenSpec finds the spec as given, kept in a run directory.
