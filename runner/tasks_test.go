@@ -162,6 +162,16 @@ func FuzzRunFiles(f *testing.F) {
 			stages := statusOf(store.At(disk.OS, dir), plan)
 			printStatus(io.Discard, dir, stages)
 		}
+		run := filepath.Join(dir, "run")
+		if err := os.Mkdir(run, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{planName, specName, scalePrefix + "0.json"} {
+			if err := os.WriteFile(filepath.Join(run, name), b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		usersOf(dir, true)
 		readJobPlan(filepath.Join(dir, planName))
 		readOutcome(filepath.Join(dir, planName))
 	})

@@ -47,7 +47,7 @@ func (s *Store) Drop(k Key, names []string, wanted func() bool) (dropped bool, e
 	}
 	if o.Dropped == nil {
 		for _, name := range names {
-			if _, ok := o.Files[name]; !ok || name == inputName {
+			if !o.made(name) {
 				return false, fmt.Errorf("%s is not one of its files", name)
 			}
 		}
@@ -145,14 +145,20 @@ func (o *Object) readDropped() error {
 		return &DamagedError{Key: o.Key, File: droppedName, Reason: err.Error()}
 	}
 	for _, name := range o.Dropped {
-		if _, ok := o.Files[name]; !ok {
-			return &DamagedError{Key: o.Key, File: droppedName, Reason: fmt.Sprintf("%q is not in the manifest", name)}
+		if !o.made(name) {
+			return &DamagedError{Key: o.Key, File: droppedName, Reason: fmt.Sprintf("%q is no file that the stage made", name)}
 		}
 	}
 	if len(o.Dropped) == 0 {
 		return &DamagedError{Key: o.Key, File: droppedName, Reason: "it names no file"}
 	}
 	return nil
+}
+
+// made reports whether name is a file that the stage made.
+func (o *Object) made(name string) bool {
+	_, ok := o.Files[name]
+	return ok && !slices.Contains([]string{inputName, manifestName, LogName, droppedName}, name)
 }
 
 // Lingering returns the bytes of dropped files that are still on the disk: their

@@ -49,6 +49,40 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
+// FuzzDropped drops files of objects whose mark anyone may have written: nothing
+// but files of the object goes, and never its input or manifest.
+func FuzzDropped(f *testing.F) {
+	f.Add([]byte(`["weights"]`))
+	f.Add([]byte(`["../outside"]`))
+	f.Add([]byte(`["input.json","weights"]`))
+	f.Add([]byte(`["weights",null]`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, mark []byte) {
+		root := t.TempDir()
+		s := At(disk.OS, filepath.Join(root, "store"))
+		key, o, err := putPair(t, s, "good")
+		if err != nil {
+			t.Fatal(err)
+		}
+		outside := filepath.Join(root, "store", "outside")
+		for path, b := range map[string][]byte{outside: []byte("x"), filepath.Join(o.Dir(), droppedName): mark} {
+			if err := os.WriteFile(path, b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ok, err := s.Drop(key, []string{"weights"}, never); err == nil {
+			if after, err := s.Get(key); !ok || err != nil || after.Verify() != nil || after.Digest != o.Digest {
+				t.Errorf("%q: %v, %v", mark, ok, err)
+			}
+		}
+		for _, path := range []string{outside, filepath.Join(o.Dir(), inputName), filepath.Join(o.Dir(), manifestName)} {
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%q removed %s", mark, filepath.Base(path))
+			}
+		}
+	})
+}
+
 // FuzzCanonical: what is canonical stays as it is.
 func FuzzCanonical(f *testing.F) {
 	f.Add([]byte(`{"b":[1e3,-0,0.1],"a":"\u20ac\n","\ud83d\ude00":null}`))
