@@ -7,10 +7,9 @@ import (
 	"xrun/model/modeltest"
 )
 
-// A step whose micro-batches have the sizes of those before it allocates
-// nothing; the runtime may, when threads sleep and wake. One of other sizes
-// makes the views of its buffers anew, some objects a block of about a hundred
-// bytes.
+// A step whose micro-batches have the same sizes as before does not allocate, although the
+// runtime may when threads sleep and wake. A step of other sizes makes new views of its
+// buffers, a few objects of about a hundred bytes for each block.
 func TestStepAllocations(t *testing.T) {
 	for _, p := range precisions {
 		for _, promptWeight := range []float64{0, 0.5} {

@@ -29,8 +29,7 @@ func smallRecipe(promptWeight float64, micro int) model.Recipe {
 	return r
 }
 
-// train makes some steps and returns what they reported and the final weights'
-// digest.
+// train runs some steps and returns their results and the digest of the final weights.
 func train(t testing.TB, m *model.Model, r model.Recipe, steps int) ([]model.StepResult, uint64) {
 	tr := newTrainer(t, m, r)
 	defer tr.Close()
@@ -41,8 +40,8 @@ func train(t testing.TB, m *model.Model, r model.Recipe, steps int) ([]model.Ste
 	return log, m.Digest()
 }
 
-// Training gives the same bits for every micro-batch and number of threads, and
-// however many blocks are computed again.
+// Training gives the same bits for every micro-batch, number of threads and number of
+// recomputed blocks.
 func TestTrainingBits(t *testing.T) {
 	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
 		for _, p := range precisions {
@@ -66,9 +65,9 @@ func TestTrainingBits(t *testing.T) {
 	}
 }
 
-// The bits of training belong to the engine's numerics version: when this test
-// fails, either a change was not meant to alter results, or the version has to
-// go up before the file is refreshed with XRUN_UPDATE=1.
+// The bits of training belong to the engine's numerics version. If this test fails, either a
+// change altered results by mistake, or the version must be incremented before the file is
+// updated with XRUN_UPDATE=1.
 func TestGoldenDigests(t *testing.T) {
 	got := map[string]string{}
 	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
@@ -98,8 +97,7 @@ func TestGoldenDigests(t *testing.T) {
 	}
 }
 
-// A trainer continued from its written state gives the bits of one that never
-// stopped.
+// A trainer that continues from a written state gives the bits of one that never stopped.
 func TestResume(t *testing.T) {
 	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) {
@@ -153,8 +151,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// candidates is what a suite gives: a shared start, questions, and choices; one
-// sequence is the start of another, and one occurs twice.
+// candidates returns sequences as from a suite: a shared start, questions, and choices. One
+// sequence is a prefix of another, and one occurs twice.
 func candidates() []model.ScoreSeq {
 	g := num.NewPhilox(1, 98, 0)
 	draw := func(n int) []int32 {
@@ -266,8 +264,8 @@ func logSoftmax(logits []float32, target int32) (float64, bool) {
 	return float64(logits[target]) - float64(logits[best]) - math.Log(sum), best == int(target)
 }
 
-// A prompt is continued alike alone and in a batch, greedy and sampled, and the
-// cache gives what computing the whole text again gives.
+// A prompt is continued the same way alone and in a batch, greedy and sampled, and with the
+// cache as when the whole text is recomputed.
 func TestGenerateBits(t *testing.T) {
 	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) {
@@ -321,8 +319,8 @@ func TestGenerateBits(t *testing.T) {
 	}
 }
 
-// A model that keeps its matrices in bf16 scores and continues as one that
-// rounds its masters does. It refuses to be trained.
+// A model that stores its matrices in bf16 scores and generates like one that rounds its
+// masters. It cannot be trained.
 func TestFrozenBits(t *testing.T) {
 	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) {

@@ -86,7 +86,7 @@ func TestReadConfigOfQwen3(t *testing.T) {
 	}
 }
 
-// A trait that would change logits is refused by its field's name.
+// A setting that would change logits is an error that names its field.
 func TestReadConfigRefuses(t *testing.T) {
 	set := func(field string) string { return strings.Replace(qwenConfig, "{", "{"+field+",", 1) }
 	change := func(old, new string) string { return strings.Replace(qwenConfig, old, new, 1) }
@@ -145,8 +145,8 @@ func TestReadConfigRefuses(t *testing.T) {
 	}
 }
 
-// What Save writes, Load reads: the same configuration and, in float32, the
-// same bits; in bfloat16, rounded ones.
+// Load reads what Save writes: the same configuration and, in float32, the same bits; in
+// bfloat16, rounded values.
 func TestSaveLoad(t *testing.T) {
 	e := engine(t, 1)
 	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
@@ -241,8 +241,8 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// transformers computes with a head that is stored beside a tied embedding and
-// differs from it, so such a file has no one meaning; a copy of the embedding has.
+// If a head is stored beside a tied embedding and differs from it, transformers uses it, so the
+// meaning of such a file is ambiguous. A copy of the embedding is not.
 func TestTiedHead(t *testing.T) {
 	e := engine(t, 1)
 	m := modeltest.Random(t, e, small(model.Qwen2), kernels.F32)

@@ -7,9 +7,9 @@ import (
 	"xrun/model"
 )
 
-// What a plan expects of a training on every token, by tokens and pairs, is what
-// its rows take, the last token of each aside: forward, twice that backward, and
-// attention's scores once more; attention outgrows the rest.
+// The estimate of training on every token, from tokens and pairs, equals the sum over its rows
+// without the last token of each: forward, twice that backward, and attention's scores once
+// more. In long rows attention dominates.
 func TestTrainFLOPsOfLongRows(t *testing.T) {
 	c := small(model.Qwen2)
 	for _, tokens := range []int{200, 20_000, 600_000} {

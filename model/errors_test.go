@@ -53,7 +53,7 @@ func TestGenerateErrors(t *testing.T) {
 	}
 }
 
-// Any text is a configuration that Load could use, or an error.
+// Any text gives a configuration that Load can use, or an error.
 func FuzzConfig(f *testing.F) {
 	f.Add(qwenConfig)
 	f.Add(strings.NewReplacer("Qwen2For", "LlamaFor", `"qwen2"`, `"llama"`).Replace(qwenConfig))
@@ -73,8 +73,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// FuzzState restores training states that anyone may have edited: it ends with an
-// error or a usable state.
+// FuzzState restores edited training states, which must give an error or a usable state.
 func FuzzState(f *testing.F) {
 	e := engine(f, 1)
 	c := small(model.Qwen2)

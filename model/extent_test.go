@@ -8,7 +8,7 @@ import (
 	"xrun/kernels/num"
 )
 
-// An extent is what the micro-batches of a step turn out to be.
+// An extent matches the actual micro-batches of a step.
 func TestExtent(t *testing.T) {
 	g := num.NewPhilox(3, 97, 0)
 	var p stepPlan

@@ -7,8 +7,8 @@ import (
 	"xrun/kernels/num"
 )
 
-// The quantile is the inverse of the distribution function, which package
-// math's Erfc gives to some 1e-16.
+// The quantile is the inverse of the distribution function, which math.Erfc gives to about
+// 1e-16.
 func TestNormalQuantile(t *testing.T) {
 	for _, u := range []float64{0x1p-54, 1e-12, 1e-5, 0.02425, 0.075, 0.0750001, 0.3, 0.5, 0.62, 0.925, 0.9999} {
 		z := normalQuantile(u)

@@ -60,9 +60,9 @@ func step(t testing.TB, tr *model.Trainer, rows []model.Row) model.StepResult {
 	return res
 }
 
-// TestReference compares with float64: float32 sums of a few hundred terms err
-// by some 1e-7; bf16 operands have 8 bits, so each carries 2^-9 = 0.002, and
-// errors of several layers add up as a random walk.
+// TestReference compares with float64. float32 sums of a few hundred terms have errors of about
+// 1e-7. bf16 operands have 8 bits, so each has an error of 2^-9 = 0.002, and the errors of
+// several layers add up as a random walk.
 func TestReference(t *testing.T) {
 	modeltest.Run(t, func(t testing.TB) kernels.Engine { return engine(t, 2) }, modeltest.Bounds{
 		F32:  modeltest.Tolerance{Logits: 1e-5, Loss: 1e-5, Grad: 1e-5},

@@ -15,7 +15,7 @@ import (
 	"xrun/model/tokenizer"
 )
 
-// smollm2 returns the directory of SmolLM2-135M that XRUN_SMOLLM2 names.
+// smollm2 returns the directory of SmolLM2-135M, named by XRUN_SMOLLM2.
 func smollm2(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("XRUN_SMOLLM2")
@@ -25,8 +25,8 @@ func smollm2(t testing.TB) string {
 	return dir
 }
 
-// alpacaRows makes the rows of the reference run: prompt and output tokenized
-// apart, the end token behind, cut at 256.
+// alpacaRows makes the rows of the reference run: prompt and output tokenized separately,
+// followed by the end token and truncated to 256.
 func alpacaRows(t testing.TB, dir string, n int) []model.Row {
 	t.Helper()
 	tok, err := tokenizer.Load(os.DirFS(dir))
@@ -55,10 +55,9 @@ func alpacaRows(t testing.TB, dir string, n int) []model.Row {
 	return out
 }
 
-// Thirty steps of fine-tuning a real model follow transformers and torch, which
-// computed in float32 too: within 1e-3 at every step. On two slow cores all of it
-// takes longer than go test allows by itself; XRUN_SMOLLM2_ONLY=f32/output (or
-// another part of a subtest's name) chooses.
+// Thirty steps of fine-tuning a real model agree with transformers and torch, also in float32,
+// within 1e-3 at every step. On two slow cores the whole test exceeds the default timeout of go
+// test; XRUN_SMOLLM2_ONLY=f32/output (or another part of a subtest's name) selects subtests.
 func TestSmolLM2(t *testing.T) {
 	dir := smollm2(t)
 	text, err := os.ReadFile(reference(t, "smollm2", "sft.json"))

@@ -31,7 +31,7 @@ func TestStepWithoutTargets(t *testing.T) {
 	}
 }
 
-// A row of which nothing is a target changes nothing but the count of tokens.
+// A row without targets changes nothing but the count of tokens.
 func TestRowWithoutTarget(t *testing.T) {
 	recipe := smallRecipe(0, 0)
 	recipe.Padding = model.PadRight
@@ -146,7 +146,7 @@ func TestStateErrors(t *testing.T) {
 	}
 }
 
-// counting adds up what is allocated from an engine.
+// counting adds up the memory allocated from an engine.
 type counting struct {
 	kernels.Engine
 	bytes int64
@@ -157,7 +157,7 @@ func (c *counting) New(t kernels.DType, rows, cols int) kernels.Tensor {
 	return c.Engine.New(t, rows, cols)
 }
 
-// The prediction of the plan is what training allocates.
+// The predicted memory equals what training allocates.
 func TestTrainMemory(t *testing.T) {
 	for i, p := range []kernels.DType{kernels.F32, kernels.BF16, kernels.F32, kernels.BF16} {
 		recompute := i / 2 * 2
@@ -181,8 +181,8 @@ func TestTrainMemory(t *testing.T) {
 	}
 }
 
-// The pad token is looked up without a gradient, as torch's padding_idx has it,
-// also where it stands inside a row; as a target it has one.
+// The lookup of the pad token has no gradient, as with torch's padding_idx, even inside a row.
+// As a target it has one.
 func TestPadTokenGradient(t *testing.T) {
 	for _, arch := range []string{model.Qwen2, model.Qwen3, model.Llama} {
 		c := small(arch)

@@ -7,8 +7,8 @@ import (
 	"xrun/kernels"
 )
 
-// The shapes of a training step of SmolLM2-135M: four sequences, of whose
-// tokens about half are labels.
+// The shapes of a training step of SmolLM2-135M: four sequences, with about half of the tokens
+// as labels.
 const (
 	benchTokens = 500
 	benchLabels = 300
@@ -22,8 +22,7 @@ var (
 	benchSeqs  = []kernels.Sequence{{First: 0, Len: 95}, {First: 95, Len: 210}, {First: 305, Len: 70}, {First: 375, Len: 125}}
 )
 
-// measure runs op b.N times. bytes are what one run must move, flops what it
-// must compute, whichever is meaningful.
+// measure runs op b.N times. bytes or flops is the work of one run, whichever is meaningful.
 func measure(b *testing.B, bytes, flops float64, op func()) {
 	b.Helper()
 	op() // scratch memory grows here
@@ -108,8 +107,8 @@ func BenchmarkAttention(b *testing.B) {
 	}
 }
 
-// BenchmarkAttentionToken measures the attention of one generated token: its keys
-// and values are read once.
+// BenchmarkAttentionToken measures the attention of one generated token, which reads its keys
+// and values once.
 func BenchmarkAttentionToken(b *testing.B) {
 	const keys, kv = 1024, 192
 	for _, dt := range []kernels.DType{f32, bf16} {
@@ -123,7 +122,7 @@ func BenchmarkAttentionToken(b *testing.B) {
 	}
 }
 
-// BenchmarkOptimizer measures what a step does to every parameter once.
+// BenchmarkOptimizer measures the work that a step does once for every parameter.
 func BenchmarkOptimizer(b *testing.B) {
 	e := newBench(b, 2)
 	e.digest(func(*bench) {})

@@ -45,8 +45,7 @@ func newBench(t testing.TB, threads int) *bench {
 	return &bench{Engine: e}
 }
 
-// digest runs op from the start of the stream and returns the digest of what
-// it put out.
+// digest runs op from the start of the stream and returns the digest of its outputs.
 func (b *bench) digest(op func(*bench)) string {
 	b.random, b.hash = num.NewPhilox(7, 0, 0), sha256.New()
 	op(b)
@@ -96,7 +95,7 @@ func (b *bench) numbers(v ...float64) {
 
 const f32, bf16 = kernels.F32, kernels.BF16
 
-// operations run every operation of the engine, at shapes with tails in every
+// operations returns a run of every operation of the engine, at shapes with tails in every
 // direction.
 func operations() map[string]func(*bench) {
 	ops := map[string]func(*bench){
@@ -187,8 +186,8 @@ func operations() map[string]func(*bench) {
 
 const goldenFile = "testdata/golden.txt"
 
-// TestGoldenDigests goes red when the bits of an operation change and
-// cpu.Numerics does not. After raising it, XRUN_UPDATE=1 records the new ones.
+// TestGoldenDigests fails if the bits of an operation change but cpu.Numerics does not. After
+// incrementing it, XRUN_UPDATE=1 records the new digests.
 func TestGoldenDigests(t *testing.T) {
 	got := map[string]string{}
 	b := newBench(t, 2)

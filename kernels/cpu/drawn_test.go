@@ -8,8 +8,8 @@ import (
 	"xrun/kernels/enginetest"
 )
 
-// TestDrawnShapes holds the engine to its properties at drawn shapes, on one
-// thread and on several. XRUN_DRAWS says how many shapes of each.
+// TestDrawnShapes checks the engine's properties at random shapes, on one thread and on several.
+// XRUN_DRAWS sets the number of shapes for each.
 func TestDrawnShapes(t *testing.T) {
 	enginetest.RunDrawn(t, func(t testing.TB, seed uint64) kernels.Engine {
 		e, err := cpu.New(cpu.Options{Threads: 1 + int(seed%3)})

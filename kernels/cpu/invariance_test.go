@@ -13,8 +13,7 @@ func (b *bench) bits(xs ...kernels.Tensor) string {
 	return b.digest(func(b *bench) { b.out(xs...) })
 }
 
-// step is everything of a training step whose order concerns tokens, over rows
-// [lo, hi) of some sequences.
+// step is the part of a training step in which the order of tokens matters.
 type step struct {
 	b                  *bench
 	t                  kernels.DType
@@ -44,7 +43,7 @@ func newStep(b *bench, t kernels.DType, lengths []int) *step {
 	return s
 }
 
-// run does sequences [from, to).
+// run runs the step over sequences [from, to).
 func (s *step) run(from, to int, carry bool) {
 	lo := 0
 	for _, n := range s.lengths[:from] {
@@ -72,10 +71,10 @@ func (s *step) bits() string {
 	})
 }
 
-// TestBitsDoNotDependOnMicroBatch computes one step whole and in several
-// calls that carry. Lengths are odd, so that pairs would shift if they were
-// not counted from each sequence's start; one sequence is longer than the rows
-// of logits that are in memory at once, and begins at an odd row.
+// TestBitsDoNotDependOnMicroBatch computes one step as a whole and in several calls with carry.
+// Lengths are odd, so that pairs would shift if they were not counted from the start of each
+// sequence. One sequence begins at an odd row and is longer than the rows of logits in memory
+// at once.
 func TestBitsDoNotDependOnMicroBatch(t *testing.T) {
 	for _, dt := range []kernels.DType{f32, bf16} {
 		for _, lengths := range [][]int{{5, 3, 1, 8, 7}, {3, 1301, 2, 700, 5}} {
@@ -132,8 +131,8 @@ func TestRowsDoNotDependOnTheirNeighbours(t *testing.T) {
 	}
 }
 
-// TestSharedPrefixesHaveTheSameBits computes a sequence whole, and its tail
-// behind the keys and values of its head in one or several segments.
+// TestSharedPrefixesHaveTheSameBits computes a sequence as a whole, and its tail after the keys
+// and values of its head in one or several segments.
 func TestSharedPrefixesHaveTheSameBits(t *testing.T) {
 	for _, dt := range []kernels.DType{f32, bf16} {
 		for _, s := range []kernels.HeadShape{{Heads: 4, KVHeads: 2, HeadDim: 24}, {Heads: 3, KVHeads: 1, HeadDim: 64}} {

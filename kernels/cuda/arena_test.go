@@ -40,8 +40,8 @@ func (h *heap) Free(a Address) error {
 	return nil
 }
 
-// TestArenaBlocksAreApart takes and frees blocks at random, and asks that those
-// in use lie in memory of the driver and do not overlap.
+// TestArenaBlocksAreApart allocates and frees blocks at random and checks that those in use lie
+// in memory of the driver and do not overlap.
 func TestArenaBlocksAreApart(t *testing.T) {
 	for _, least := range []int64{0, 4096, 1 << 20} {
 		h := newHeap(1 << 30)
@@ -100,8 +100,7 @@ func TestArenaBlocksAreApart(t *testing.T) {
 	}
 }
 
-// TestArenaAsksTheDriverSeldom trains a thousand steps' worth of the same
-// tensors.
+// TestArenaAsksTheDriverSeldom allocates the same tensors as in a thousand training steps.
 func TestArenaAsksTheDriverSeldom(t *testing.T) {
 	h := newHeap(1 << 30)
 	a := newArena(h, 1<<20)
@@ -125,8 +124,8 @@ func TestArenaAsksTheDriverSeldom(t *testing.T) {
 	}
 }
 
-// TestArenaGivesBackBeforeItFails asks for what is there only once the free
-// segments are the driver's again.
+// TestArenaGivesBackBeforeItFails requests memory that the driver has only after unused segments
+// have been returned to it.
 func TestArenaGivesBackBeforeItFails(t *testing.T) {
 	h := newHeap(10 << 20)
 	a := newArena(h, 1<<20)

@@ -16,8 +16,8 @@ const (
 	bf16 = kernels.BF16
 )
 
-// bench is an engine, a source of operands that is the same for every engine,
-// and what operations gave.
+// bench is an engine with a source of operands, the same for every engine, and the results of
+// operations.
 type bench struct {
 	kernels.Engine
 	random *num.Philox
@@ -62,8 +62,7 @@ func (b *bench) out(xs ...kernels.Tensor) {
 	}
 }
 
-// equal are the operations of the CPU engine's bits, on rows and columns that
-// are multiples of nothing, of a vector, and of more than a block.
+// equal lists the operations with the CPU engine's bits.
 var equal = map[string]func(b *bench, rows, cols int){
 	"Write, Read and Convert": func(b *bench, rows, cols int) {
 		x, y := b.in(f32, rows, cols), b.in(bf16, rows, cols)
@@ -193,7 +192,7 @@ var equal = map[string]func(b *bench, rows, cols int){
 	},
 }
 
-// collect returns what an operation gives.
+// collect returns the results of an operation.
 func collect(t testing.TB, e kernels.Engine, op func(b *bench, rows, cols int), rows, cols int) *bench {
 	t.Helper()
 	b := newBench(e)
@@ -205,7 +204,7 @@ func collect(t testing.TB, e kernels.Engine, op func(b *bench, rows, cols int), 
 	return b
 }
 
-// difference describes the first difference, "" if there is none.
+// difference describes the first difference, or returns "" if there is none.
 func difference(got, want *bench) string {
 	for i, w := range want.got {
 		if g := got.got[i]; math.Float32bits(g) != math.Float32bits(w) {
@@ -251,8 +250,8 @@ func TestBitsOfTheCPU(t *testing.T) {
 	}
 }
 
-// TestBitsOfLargeSums does so where a sum has several of the contract's blocks, or
-// of what a block of threads meets at once.
+// TestBitsOfLargeSums does the same for sums over several of the contract's blocks, or over more
+// than a block of threads processes at once.
 func TestBitsOfLargeSums(t *testing.T) {
 	t.Parallel()
 	host, err := cpu.New(cpu.Options{Threads: 2})

@@ -16,8 +16,8 @@ import (
 	"xrun/kernels/ptx"
 )
 
-// devices are GPUs by what plans read of them; the first is none there is, and
-// small enough that a small product fills it.
+// devices lists GPUs with the properties that plans use. The first does not exist and is so
+// small that a small product fills it.
 var devices = []struct {
 	name            string
 	major, minor    int
@@ -38,10 +38,10 @@ func emulateDevice(i int) *emulated.Driver {
 		Config: ptx.Config{Seed: uint64(i), Memory: 4 << 30, Multiprocessors: d.multiprocessors, Shared: d.shared}})
 }
 
-// TestBitsOnEveryDevice makes the same draws on devices of different sizes: the
-// number of multiprocessors, by which tiles are chosen, shows in no bit. (What
-// tensor cores of other generations add in other orders the interpreter does not
-// know: the compute capability is in Numerics.)
+// TestBitsOnEveryDevice makes the same draws on devices of different sizes. The number of
+// multiprocessors, which affects the choice of tiles, must not affect the bits. (The interpreter
+// does not know the orders of addition of different tensor cores; therefore Numerics contains
+// the compute capability.)
 func TestBitsOnEveryDevice(t *testing.T) {
 	draws := (enginetest.Draws(t, 1) + 4) / 5
 	for _, p := range enginetest.Properties() {
@@ -76,9 +76,8 @@ func TestBitsOnEveryDevice(t *testing.T) {
 	}
 }
 
-// TestCutProductsOnEveryDevice: nor does it show where k is cut into parts, of
-// which a draw may have none, or in gradients with so many rows that other tiles
-// are chosen.
+// TestCutProductsOnEveryDevice checks the same for products with a split k, which draws may not
+// include, and for gradients with so many rows that other tiles are chosen.
 func TestCutProductsOnEveryDevice(t *testing.T) {
 	t.Parallel()
 	var first [][]float32
@@ -136,8 +135,8 @@ func TestNumericsNameTheDevice(t *testing.T) {
 	}
 }
 
-// TestDevicesThatCannot are refused at the start, in words, and not by the first
-// kernel that does not fit.
+// TestDevicesThatCannot checks that unsuitable devices are rejected at the start, with an
+// explanation, rather than by the first kernel that does not fit.
 func TestDevicesThatCannot(t *testing.T) {
 	for want, o := range map[string]emulated.Options{
 		"compute capability is 7.5; the kernels need at least 8.0": {Major: 7, Minor: 5},
@@ -149,8 +148,8 @@ func TestDevicesThatCannot(t *testing.T) {
 	}
 }
 
-// planned is a driver that computes nothing, has as much memory as is asked for,
-// and holds launches to a device's limits and to its memory.
+// planned is a driver that computes nothing, has unlimited memory, and checks launches against a
+// device's limits and its allocations.
 type planned struct {
 	*emulated.Driver
 	t      *testing.T
@@ -277,8 +276,7 @@ func TestPlansOfRealModels(t *testing.T) {
 	}
 }
 
-// queueBlock queues what a block of a model and its head make of tokens, forward
-// and backward.
+// queueBlock queues the forward and backward pass of a block of a model and of its head.
 func queueBlock(e *cuda.Engine, dt kernels.DType, tokens, hidden, intermediate, vocab int, s kernels.HeadShape) {
 	var made []kernels.Tensor
 	in := func(t kernels.DType, rows, cols int) kernels.Tensor {

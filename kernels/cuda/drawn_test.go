@@ -10,17 +10,16 @@ import (
 	"xrun/kernels/ptx"
 )
 
-// sized returns the driver of a device of n multiprocessors, whose warps, blocks
-// and streams run in the order that seed draws.
+// sized returns the driver of a device with n multiprocessors, whose warps, blocks and streams
+// run in an order drawn from seed.
 func sized(seed uint64, n int) *emulated.Driver {
 	return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Memory: 4 << 30, Multiprocessors: n}})
 }
 
-// TestDrawnShapes holds the engine to its properties at drawn shapes. Every
-// tensor has an allocation of its own, so that an element beyond it is found; a
-// device of one multiprocessor makes the loops of what fills a device run, and
-// others have memory that is cut from segments and used again. XRUN_DRAWS says
-// how many shapes of each.
+// TestDrawnShapes checks the engine's properties at random shapes. Every tensor has an
+// allocation of its own, so that accesses beyond it are detected. A device with one
+// multiprocessor exercises grid-stride loops, and other devices reuse memory cut from segments.
+// XRUN_DRAWS sets the number of shapes for each.
 func TestDrawnShapes(t *testing.T) {
 	enginetest.RunDrawn(t, func(t testing.TB, seed uint64) kernels.Engine {
 		e, err := cuda.New(sized(seed, []int{1, 16, 108}[seed%3]), arenas[seed%5/4])

@@ -14,15 +14,15 @@ import (
 	"xrun/kernels/ptx"
 )
 
-// emulate returns the driver of a device on the interpreter, with all its
-// checks, whose warps, blocks and streams run in the order that seed draws and
-// whose approximate instructions err as much as NVIDIA says they may.
+// emulate returns the driver of a device on the interpreter, with all its checks. Warps, blocks
+// and streams run in an order drawn from seed, and approximate instructions have the largest
+// errors that NVIDIA documents.
 func emulate(seed uint64) *emulated.Driver {
 	return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Perturb: true, Memory: 4 << 30}})
 }
 
-// exact is emulate without errors of approximate instructions, which are drawn
-// from the seed as if each were another GPU.
+// exact is emulate without errors in approximate instructions. (With errors, each seed acts like
+// a different GPU.)
 func exact(seed uint64) *emulated.Driver {
 	return emulated.Open(emulated.Options{Config: ptx.Config{Seed: seed, Memory: 4 << 30}})
 }
@@ -36,14 +36,12 @@ func newEngine(t testing.TB, seed uint64, o cuda.Options) *cuda.Engine {
 	return e
 }
 
-// arenas are the ways to hold memory: a tensor an allocation, so that accesses
-// beyond it are seen; and segments and staging small enough to be reused
-// within a check.
+// arenas lists configurations of memory: one allocation for each tensor, so that accesses beyond
+// it are detected; and segments and staging small enough to be reused within a check.
 var arenas = []cuda.Options{{}, {SegmentBytes: 1 << 20, StagingBytes: 8 << 10}}
 
-// TestConformanceInReusedMemory makes checks on one engine whose memory is cut
-// from segments and whose staging holds a few kilobytes: what one check left
-// behind is there when the next begins.
+// TestConformanceInReusedMemory runs checks on one engine with memory cut from segments and a
+// few kilobytes of staging, so that each check finds the data of earlier ones in memory.
 func TestConformanceInReusedMemory(t *testing.T) {
 	t.Parallel()
 	e, err := cuda.New(exact(4), arenas[1])
@@ -63,7 +61,7 @@ func TestConformanceInReusedMemory(t *testing.T) {
 	}
 }
 
-// stuck is a device that takes no memory back.
+// stuck is a device that fails to free memory.
 type stuck struct{ cuda.Driver }
 
 func (stuck) Free(cuda.Address) error { return errors.New("the device does not answer") }
@@ -83,7 +81,7 @@ func TestCloseSaysAFailureOnce(t *testing.T) {
 	}
 }
 
-// copies counts what a driver copies to its device.
+// copies counts the copies to a device.
 type copies struct {
 	cuda.Driver
 	n int
@@ -94,9 +92,9 @@ func (c *copies) CopyIn(s cuda.Stream, dst cuda.Address, src []byte) error {
 	return c.Driver.CopyIn(s, dst, src)
 }
 
-// TestUploadsAreReused asks for rows by the same lists in changing order: what
-// is on the device already is not copied again, and no list is overwritten while
-// a kernel may still read it, in a ring of a few of them.
+// TestUploadsAreReused gathers rows by the same lists in changing order, with a ring that holds
+// a few lists. Lists already on the device must not be copied again, and no list may be
+// overwritten while a kernel can still read it.
 func TestUploadsAreReused(t *testing.T) {
 	t.Parallel()
 	for seed, o := range map[uint64]cuda.Options{1: {}, 2: {SegmentBytes: 1 << 20, StagingBytes: 4 << 10}} {

@@ -8,9 +8,9 @@ import (
 	"xrun/kernels/ptx"
 )
 
-// attentionStep returns the instructions that a warp of an attention kernel of
-// bf16 executes for one tile of 64 keys, all of which its rows see: the difference
-// between long and short sequences on the interpreter.
+// attentionStep returns the number of instructions that a warp of a bf16 attention kernel
+// executes for one tile of 64 keys that all its rows see. It is computed as the difference
+// between a long and a short sequence on the interpreter.
 func attentionStep(t *testing.T, name string, size int) int {
 	m, err := ptx.Parse("attention", PTX()["attention"])
 	if err != nil {

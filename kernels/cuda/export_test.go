@@ -2,7 +2,7 @@ package cuda
 
 import "xrun/kernels"
 
-// Tiles are the names of the kernels of gemm.cu for operands of type t.
+// Tiles returns the names of the kernels of gemm.cu for operands of type t.
 func Tiles(t kernels.DType) []string {
 	if t == kernels.F32 {
 		return []string{f32Tile.name}
@@ -10,8 +10,8 @@ func Tiles(t kernels.DType) []string {
 	return []string{largeTile.name, smallTile.name, narrowTile.name, anyTile.name, thinTile.name}
 }
 
-// Product computes c [m, n] = a·b + bias + residual with a kernel of the given
-// tile, k cut into splits. bias and residual may be nil.
+// Product computes c [m, n] = a·b + bias + residual with the kernel of the given tile and k
+// split into the given number of parts. bias and residual may be nil.
 func (e *Engine) Product(l, name string, splits int, c, a, b, bias, residual kernels.Tensor, carry bool) {
 	x, y, d := a.(*tensor), b.(*tensor), c.(*tensor)
 	p := product{layout: layout(l), dtype: x.dtype, m: d.rows, n: d.cols, k: x.cols, c: d.addr, a: x.addr, b: y.addr, lda: x.cols, ldb: y.cols,
@@ -37,8 +37,7 @@ func tileNamed(name string) tile {
 	panic("no such tile")
 }
 
-// GateUpBy is GateUp with a kernel of the given tile. gate and the biases may be
-// nil.
+// GateUpBy is GateUp with the kernel of the given tile. gate and the biases may be nil.
 func (e *Engine) GateUpBy(name string, dst, gate, up, x, wGate, wUp, biasGate, biasUp kernels.Tensor) {
 	of := func(t kernels.Tensor) *tensor {
 		x, _ := t.(*tensor)

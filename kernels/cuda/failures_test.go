@@ -14,7 +14,7 @@ import (
 	"xrun/model/modeltest"
 )
 
-// flaky is a driver of which one call fails: the n-th of a method, from 1.
+// flaky is a driver of which one call fails, the n-th of a method, counted from 1.
 type flaky struct {
 	cuda.Driver
 	calls  map[string]int
@@ -114,7 +114,7 @@ func (d *flaky) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sha
 	return d.first("Launch", func() error { return d.Driver.Launch(s, f, grid, block, shared, args...) })
 }
 
-// steps trains a small model on e and returns what it reported.
+// stepsOn trains a small model on e and returns the results of its steps.
 func stepsOn(e *cuda.Engine, t *testing.T) (log []float64, err error) {
 	m, err := model.New(e, modeltest.Small(model.Qwen2, 1), bf16)
 	if err != nil {
@@ -141,10 +141,9 @@ func stepsOn(e *cuda.Engine, t *testing.T) (log []float64, err error) {
 	return log, e.Sync()
 }
 
-// TestFailuresInTheMiddle lets one call of the driver fail at some moment of a
-// training. The training returns the failure, and closing does not panic, hang or
-// free twice, whether the device is gone or its memory was exhausted; after the
-// latter the engine trains as if nothing had been.
+// TestFailuresInTheMiddle makes one call of the driver fail during training. Training must return
+// the failure, and closing must not panic, hang or free twice, whether the device failed or its
+// memory was exhausted. In the latter case the engine must then train as if nothing had happened.
 func TestFailuresInTheMiddle(t *testing.T) {
 	t.Parallel()
 	small := cuda.Options{SegmentBytes: 64 << 10, StagingBytes: 4 << 10}

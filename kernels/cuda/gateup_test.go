@@ -10,9 +10,9 @@ import (
 	"xrun/kernels/num"
 )
 
-// TestGateUp runs every kernel of gateup.cu, whichever the engine would choose,
-// and compares bits with those of two products and SwiGLU: edges inside tiles,
-// with and without biases, with and without keeping gate and up.
+// TestGateUp runs every kernel of gateup.cu, regardless of which the engine would choose, and
+// compares bits with those of two products and SwiGLU: with edges inside tiles, with and without
+// biases, and with and without keeping gate and up.
 func TestGateUp(t *testing.T) {
 	for _, dt := range []kernels.DType{kernels.F32, kernels.BF16} {
 		for i, tile := range cuda.Tiles(dt) {
@@ -30,8 +30,7 @@ func TestGateUp(t *testing.T) {
 	}
 }
 
-// TestGateUpOfCutProducts: where the forward product is cut along k, so are gate
-// and up.
+// TestGateUpOfCutProducts checks that gate and up are split along k if the forward product is.
 func TestGateUpOfCutProducts(t *testing.T) {
 	t.Parallel()
 	checkGateUp(t, newEngine(t, 1, cuda.Options{}), kernels.BF16, "", 18, 40, 4096+8)

@@ -11,11 +11,11 @@ import (
 	"xrun/kernels/num"
 )
 
-// productBound is how far an element may be from the exact product, as a share
-// of the sum of its terms' magnitudes: float32 chains of some hundred terms.
+// productBound bounds the error of an element, as a fraction of the sum of the magnitudes of its
+// terms, for float32 chains of a few hundred terms.
 const productBound = 0x1p-19
 
-// values is a tensor and what it holds.
+// values is a tensor with its values.
 type values struct {
 	kernels.Tensor
 	v []float64
@@ -36,8 +36,8 @@ func uniform(e kernels.Engine, r *num.Philox, t kernels.DType, rows, cols int) v
 	return x
 }
 
-// TestProducts runs every kernel of gemm.cu, whichever the engine would choose,
-// over shapes with edges inside tiles, and several orders of warps.
+// TestProducts runs every kernel of gemm.cu, regardless of which the engine would choose, over
+// shapes with edges inside tiles and several orders of warps.
 func TestProducts(t *testing.T) {
 	// m, n, k of each seed; n and k are multiples of eight, but for kernels that
 	// take any.
@@ -138,8 +138,8 @@ func checkProduct(t *testing.T, e *cuda.Engine, r *num.Philox, dt kernels.DType,
 	}
 }
 
-// TestHeadOfLongRows: rows of logits lie apart, and a k that other products are
-// cut along is one chain there.
+// TestHeadOfLongRows checks the head, whose rows of logits are not contiguous, so that k is one
+// chain where other products would split it.
 func TestHeadOfLongRows(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, 2, cuda.Options{})

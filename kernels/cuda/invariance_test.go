@@ -10,8 +10,8 @@ import (
 	"xrun/kernels/num"
 )
 
-// plainEngine is an engine whose tensor cores add in one order, as those of one
-// device do.
+// plainEngine returns an engine whose tensor cores add in a fixed order, as those of one device
+// do.
 func plainEngine(t *testing.T) *cuda.Engine {
 	e, err := cuda.New(emulated.Open(emulated.Options{}), cuda.Options{})
 	if err != nil {
@@ -31,8 +31,8 @@ func bitsOf(e *cuda.Engine, x kernels.Tensor) []float32 {
 	return f
 }
 
-// TestProductsDoNotDependOnRows compares each row of a product with the same
-// row among fewer, which other kernels compute.
+// TestProductsDoNotDependOnRows compares each row of a product with the same row in a smaller
+// product, which uses other kernels.
 func TestProductsDoNotDependOnRows(t *testing.T) {
 	e, r := plainEngine(t), num.NewPhilox(5, 1, 0)
 	const rows, n, k = 40, 72, 136

@@ -14,19 +14,17 @@ import (
 	"xrun/model/modeltest"
 )
 
-// bounds are those of the CPU engine in model's tests, but for tensor cores,
-// whose order of addition is unknown, and for the float32 products, which split
-// nothing: float32 results differ in the last bits of sums of at most some
-// hundred terms, 1e-6 relative, and 1e-5 after the layers of a model. bf16
-// operands carry 2^-9 = 0.002 each, and errors of several layers add up as a
-// random walk.
+// bounds are those of the CPU engine in model's tests, adjusted for tensor cores, whose order of
+// addition is unknown. float32 results differ in the last bits of sums of at most a few hundred
+// terms, by 1e-6 relative, and by 1e-5 after the layers of a model. bf16 operands have errors of
+// 2^-9 = 0.002 each, and the errors of several layers add up as a random walk.
 var bounds = modeltest.Bounds{
 	F32:  modeltest.Tolerance{Logits: 1e-5, Loss: 1e-5, Grad: 1e-5},
 	BF16: modeltest.Tolerance{Logits: 2e-2, Loss: 1e-3, Grad: 5e-2},
 	Norm: 1e-4, Weights: 1e-4,
 }
 
-// TestReference makes the cases of modeltest.RunQuick; XRUN_SLOW=1 makes all.
+// TestReference runs the cases of modeltest.RunQuick, or all with XRUN_SLOW=1.
 func TestReference(t *testing.T) {
 	run := modeltest.RunQuick
 	if os.Getenv("XRUN_SLOW") != "" {
@@ -40,7 +38,7 @@ func TestReference(t *testing.T) {
 	}, bounds)
 }
 
-// training is what some steps reported and the digest of the final weights.
+// training holds the results of some steps and the digest of the final weights.
 type training struct {
 	Log    []model.StepResult
 	Digest uint64
@@ -69,8 +67,8 @@ func train(t testing.TB, e kernels.Engine, c model.Config, p kernels.DType, micr
 	return out
 }
 
-// TestTrainingIsReproducible trains under two orders of warps, blocks and
-// streams, with memory in segments and apart: the same to the bit.
+// TestTrainingIsReproducible trains with two orders of warps, blocks and streams, and with memory
+// in segments and in single allocations. The bits must be the same.
 func TestTrainingIsReproducible(t *testing.T) {
 	t.Parallel()
 	for _, p := range []kernels.DType{f32, bf16} {
@@ -91,7 +89,7 @@ func TestTrainingIsReproducible(t *testing.T) {
 	}
 }
 
-// TestTrainingFollowsTheCPU makes ten steps beside the CPU engine.
+// TestTrainingFollowsTheCPU compares ten steps with the CPU engine.
 func TestTrainingFollowsTheCPU(t *testing.T) {
 	t.Parallel()
 	host, err := cpu.New(cpu.Options{Threads: 2})
@@ -118,8 +116,8 @@ func TestTrainingFollowsTheCPU(t *testing.T) {
 	}
 }
 
-// TestNeighboursChangeNothing scores and continues sequences together, apart,
-// and in passes of other sizes: the same to the bit.
+// TestNeighboursChangeNothing scores and continues sequences together, alone, and in passes of
+// other sizes. The bits must be the same.
 func TestNeighboursChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, p := range []kernels.DType{f32, bf16} {
@@ -172,8 +170,8 @@ func TestNeighboursChangeNothing(t *testing.T) {
 	}
 }
 
-// TestMemoryIsAsPlanned compares the prediction of a training's memory with
-// what the engine held.
+// TestMemoryIsAsPlanned compares the predicted memory of training with the memory that the engine
+// used.
 func TestMemoryIsAsPlanned(t *testing.T) {
 	t.Parallel()
 	for i, name := range modeltest.Models {

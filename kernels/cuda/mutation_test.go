@@ -11,8 +11,7 @@ import (
 	"xrun/kernels/cuda"
 )
 
-// mutation is a deliberate fault in the PTX of a kernel: the nth match of old
-// becomes new.
+// mutation is a deliberate fault in the PTX of a kernel: it replaces the nth match of old by new.
 type mutation struct {
 	name, module, kernel string
 	old                  string // regular expression
@@ -21,11 +20,11 @@ type mutation struct {
 	probe                probe
 }
 
-// probe runs operations on a device and returns what it finds wrong.
+// probe runs operations on a device and returns an error if a result is wrong.
 type probe func(e *cuda.Engine, reference kernels.Engine) error
 
-// TestMutationsAreCaught puts each fault into the committed PTX and asks that it
-// is caught: by the interpreter's checks or by a wrong result.
+// TestMutationsAreCaught puts each fault into the committed PTX and checks that it is caught, by
+// the interpreter's checks or by a wrong result.
 func TestMutationsAreCaught(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
@@ -77,7 +76,7 @@ func (m *mutation) apply(text string) (string, error) {
 	return text[:from] + body[:at[0]] + string(changed) + body[at[1]:] + text[to:], nil
 }
 
-// run returns what the probe or the device finds wrong with the module's text.
+// run returns the error that the probe or the device finds with the module's text.
 func (m *mutation) run(text string, reference kernels.Engine, seed uint64) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

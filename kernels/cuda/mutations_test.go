@@ -2,9 +2,9 @@ package cuda_test
 
 import "xrun/kernels"
 
-// mutations of every kernel. Each is a mistake that one could make in the
-// source, or that a compiler or assembler could make: it must end in a fault that
-// the interpreter reports or in a result that a probe finds wrong.
+// mutations of every kernel. Each is a mistake that could be made in the source, or by a compiler
+// or assembler. It must lead to a fault in the interpreter or to a result that a probe finds
+// wrong.
 var mutations = []mutation{
 	// Norms and sums over tokens.
 	{name: "a tile added before it is there", module: "norm", kernel: "bias_grad_f32", old: `bar\.sync\s+0;`, nth: 1, probe: sameBits("BiasGrad", 131, 36)},

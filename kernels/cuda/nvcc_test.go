@@ -13,11 +13,10 @@ import (
 	"xrun/kernels/enginetest"
 )
 
-// TestConformanceOfNVCC compiles the same sources with NVIDIA's compiler, named
-// by XRUN_NVCC (the PyPI wheels nvidia-cuda-nvcc, -nvvm, -crt and
-// nvidia-cuda-runtime 13 hold one), and runs the conformance tests on its PTX:
-// what one compiler hides, such as an order that the sources do not state, the
-// other may show.
+// TestConformanceOfNVCC compiles the same sources with NVIDIA's compiler, named by XRUN_NVCC (the
+// PyPI wheels nvidia-cuda-nvcc, -nvvm, -crt and nvidia-cuda-runtime 13 contain one), and runs the
+// conformance tests on its PTX. A mistake that one compiler hides, such as an order that the
+// sources do not specify, the other may reveal.
 func TestConformanceOfNVCC(t *testing.T) {
 	nvcc := os.Getenv("XRUN_NVCC")
 	if nvcc == "" {
@@ -26,8 +25,7 @@ func TestConformanceOfNVCC(t *testing.T) {
 	conformanceOf(t, nvcc, "-ptx", "-arch=sm_80", "-fmad=false", "-std=c++17", "-I", filepath.Join(filepath.Dir(nvcc), "../include"))
 }
 
-// TestConformanceOfClang does so with the versions of clang that XRUN_CLANGS
-// lists.
+// TestConformanceOfClang does the same with the versions of clang listed in XRUN_CLANGS.
 func TestConformanceOfClang(t *testing.T) {
 	list := strings.Fields(os.Getenv("XRUN_CLANGS"))
 	if len(list) == 0 {

@@ -10,7 +10,7 @@ import (
 	"xrun/kernels/num"
 )
 
-// pair holds a tensor of the device and the same of the reference.
+// pair holds a tensor of the device and the same tensor of the reference.
 type pair struct{ d, r kernels.Tensor }
 
 // comparison makes pairs of tensors and compares them.
@@ -40,8 +40,8 @@ func (b *comparison) of(t kernels.DType, rows, cols int, v []float32) pair {
 	return p
 }
 
-// near compares a pair: within share of the largest magnitude, or bit for bit
-// if share is 0.
+// near compares a pair, within the fraction share of the largest magnitude, or bit for bit if
+// share is 0.
 func (b *comparison) near(name string, p pair, share float64) {
 	n := p.d.Rows() * p.d.Cols()
 	x, y := make([]float32, n), make([]float32, n)
@@ -62,7 +62,7 @@ func (b *comparison) near(name string, p pair, share float64) {
 	}
 }
 
-// err returns what the device found wrong, or else what the comparisons did.
+// err returns the error of the device or, if there is none, of the comparisons.
 func (b *comparison) err() error {
 	if err := b.e.Sync(); err != nil {
 		return err
@@ -87,8 +87,8 @@ func sameBits(op string, rows, cols int) probe {
 	}
 }
 
-// shapeFor returns the type and size of a product [m, n] over k for a tile: edges
-// that are not multiples of it, and lines that are not aligned where it takes them.
+// shapeFor returns the type and size of a product [m, n] over k for a tile, with edges that are
+// not multiples of the tile and, if it accepts them, unaligned lines.
 func shapeFor(tile string) (t kernels.DType, m, n, k int) {
 	switch tile {
 	case "thin":
@@ -103,8 +103,8 @@ func shapeFor(tile string) (t kernels.DType, m, n, k int) {
 	return kernels.BF16, 72, 88, 136
 }
 
-// gatesUp compares a kernel of gateup.cu with the CPU engine: float32 bit for
-// bit, bf16 within what one rounding of gate and of up makes of the product.
+// gatesUp compares a kernel of gateup.cu with the CPU engine: float32 bit for bit, bf16 within
+// the effect on the product of one rounding each of gate and up.
 func gatesUp(tile string) probe {
 	return func(e *cuda.Engine, r kernels.Engine) error {
 		b := compare(e, r)
@@ -182,8 +182,8 @@ func products(layout, tile string) probe {
 	}
 }
 
-// unbiased asks that bf16 values are as often above as below those rounded to
-// nearest: the shares of the two differ by less than five deviations.
+// unbiased checks that bf16 values are as often above as below those rounded to nearest: the
+// frequencies differ by less than five standard deviations.
 func (b *comparison) unbiased(p pair) {
 	n := p.d.Rows() * p.d.Cols()
 	x, y := make([]float32, n), make([]float32, n)
@@ -226,7 +226,7 @@ func attends(t kernels.DType, size int) probe {
 	}
 }
 
-// attendsNaN has a value that is not a number, which earlier rows do not see.
+// attendsNaN uses a NaN among the values, which earlier rows do not see.
 func attendsNaN(e *cuda.Engine, r kernels.Engine) error {
 	b := compare(e, r)
 	s := kernels.HeadShape{Heads: 1, KVHeads: 1, HeadDim: 32}

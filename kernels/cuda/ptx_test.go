@@ -8,8 +8,8 @@ import (
 	"xrun/kernels/cuda"
 )
 
-// TestPTXRoundsEachOperation refuses additions and products that the assembler
-// may fuse: a GPU would compute other bits than the interpreter.
+// TestPTXRoundsEachOperation rejects additions and products that the assembler may fuse, because
+// a GPU would then give other bits than the interpreter.
 func TestPTXRoundsEachOperation(t *testing.T) {
 	open := regexp.MustCompile(`(?m)^\s*(@\S+\s+)?((add|sub|mul|mad)(\.ftz|\.sat)*\.f(16|32|64)|mad\.\S*\.f32)\s.*$`)
 	for name, ptx := range cuda.PTX() {

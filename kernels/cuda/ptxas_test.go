@@ -15,8 +15,8 @@ import (
 	"xrun/kernels"
 )
 
-// architecture is what a multiprocessor has, from the table of compute
-// capabilities in the CUDA C++ Programming Guide.
+// architecture holds the resources of a multiprocessor, from the table of compute capabilities in
+// the CUDA C++ Programming Guide.
 type architecture struct {
 	name                   string
 	warps, blocks, sharedK int
@@ -27,15 +27,15 @@ var architectures = []architecture{
 	{"sm_90", 64, 32, 228}, {"sm_100", 64, 32, 228}, {"sm_120", 48, 24, 100},
 }
 
-// usage is what the assembler says of a kernel.
+// usage is the assembler's report on a kernel.
 type usage struct {
 	registers, shared, spills, stack int
 }
 
-// TestAssembler has NVIDIA's assembler translate every kernel for every
-// architecture: no error, no spilled register. Registers, shared memory and
-// occupancy are compared with ptxas.md, which XRUN_UPDATE=1 rewrites. The
-// assembler is that of the wheel nvidia-cuda-nvcc-cu12 12.9.86.
+// TestAssembler assembles every kernel for every architecture with NVIDIA's assembler, which must
+// give no error and spill no register. Registers, shared memory and occupancy are compared with
+// ptxas.md, which XRUN_UPDATE=1 rewrites. The assembler is that of the wheel
+// nvidia-cuda-nvcc-cu12 12.9.86.
 func TestAssembler(t *testing.T) {
 	ptxas := os.Getenv("XRUN_PTXAS")
 	if ptxas == "" {
@@ -91,7 +91,7 @@ var (
 	ofThreads = regexp.MustCompile(`\.maxntid (\d+), (\d+), (\d+)`)
 )
 
-// assemble runs ptxas and reads what it says.
+// assemble runs ptxas and parses its report.
 func assemble(t *testing.T, ptxas, arch string, ptx []byte) map[string]usage {
 	t.Helper()
 	in := t.TempDir() + "/in.ptx"
@@ -134,8 +134,8 @@ func number(s string) int {
 	return n
 }
 
-// threadsOf is the block size of each kernel: what it is compiled for, or what
-// the engine launches.
+// threadsOf returns the block size of each kernel: the size that it is compiled for, or that the
+// engine launches.
 func threadsOf() map[string]int {
 	threads := map[string]int{}
 	for _, ptx := range PTX() {
@@ -150,7 +150,7 @@ func threadsOf() map[string]int {
 	return threads
 }
 
-// dynamicShared is the dynamic shared memory that the engine gives a kernel.
+// dynamicShared returns the dynamic shared memory with which the engine launches a kernel.
 func dynamicShared(kernel string) int {
 	for _, name := range []string{"attention_dq", "attention_dkv"} {
 		var size int
@@ -168,8 +168,8 @@ func dynamicShared(kernel string) int {
 	return 0
 }
 
-// occupancy is the share of a multiprocessor's warps that blocks of a kernel can
-// fill: registers go to warps by 256, of 65,536.
+// occupancy returns the percentage of a multiprocessor's warps that blocks of a kernel can use.
+// Registers are allocated to warps in units of 256, of 65,536.
 func occupancy(a architecture, u usage, threads, shared int) int {
 	warps := (threads + 31) / 32
 	perWarp := (u.registers*32 + 255) / 256 * 256

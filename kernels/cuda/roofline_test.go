@@ -12,8 +12,8 @@ import (
 	"xrun/kernels"
 )
 
-// gpu is what NVIDIA's documents say of a device, per multiprocessor and clock
-// where not stated otherwise.
+// gpu holds the specifications of a device from NVIDIA's documents, per multiprocessor and clock
+// unless stated otherwise.
 type gpu struct {
 	name            string
 	multiprocessors int
@@ -33,7 +33,7 @@ var gpus = []gpu{
 	{"A100", 108, 1.41, 1024, 128, 4, 1.555e12},
 }
 
-// loopCounts is what the main loop of a kernel executes in one step.
+// loopCounts counts the instructions of one step of a kernel's main loop.
 type loopCounts struct {
 	mma, ldmatrix, copies, all int // instructions of a warp
 }
@@ -43,9 +43,9 @@ var (
 	branchLine = regexp.MustCompile(`bra(?:\.uni)?\s+(\$L__BB\d+_\d+);`)
 )
 
-// countLoop counts in the smallest loop that holds every mma of a kernel. Paths
-// beside the common one (operands that are not aligned) count as executed, so
-// the number of all instructions is a bound.
+// countLoop counts instructions in the smallest loop that contains every mma of a kernel. Rare
+// paths (unaligned operands) count as executed, so the number of all instructions is an upper
+// bound.
 func countLoop(t *testing.T, module, name string) (c loopCounts) {
 	text := string(PTX()[module])
 	from := strings.Index(text, ".entry "+name+"(")
@@ -94,8 +94,8 @@ func countLoop(t *testing.T, module, name string) (c loopCounts) {
 	return c
 }
 
-// cycles returns what a step of a block of warps takes of a multiprocessor's
-// tensor cores, shared memory and schedulers.
+// cycles returns the clocks that a step of a block of warps needs of a multiprocessor's tensor
+// cores, shared memory and schedulers.
 func (c loopCounts) cycles(warps int, g gpu) (tensor, shared, issue float64) {
 	w := float64(warps)
 	tensor = w * float64(c.mma) * 16 * 8 * 16 / g.macs
@@ -105,7 +105,7 @@ func (c loopCounts) cycles(warps int, g gpu) (tensor, shared, issue float64) {
 
 const fusedName = "gate, up, SwiGLU"
 
-// TestRoofline keeps roofline.md true to the committed PTX.
+// TestRoofline keeps roofline.md consistent with the committed PTX.
 func TestRoofline(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString(`# What bounds the heavy kernels

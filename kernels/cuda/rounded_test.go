@@ -30,9 +30,9 @@ func (d counted) Launch(s cuda.Stream, f cuda.Function, grid, block cuda.Dim, sh
 	return d.Driver.Launch(s, f.(namedFunction).Function, grid, block, shared, args...)
 }
 
-// TestAdamWKeepsRoundedCopies asks that products after a step read the weights
-// of that step, rounded by it and not anew, whether it came in one piece or in
-// several, and that other writes are seen.
+// TestAdamWKeepsRoundedCopies checks that products after a step read the weights as rounded by
+// that step, without rounding them again, whether the step updates them in one piece or several,
+// and that products see other writes.
 func TestAdamWKeepsRoundedCopies(t *testing.T) {
 	d := counted{exact(1), map[string]int{}}
 	e, err := cuda.New(d, cuda.Options{})

@@ -22,10 +22,10 @@ func (*idle) Record(cuda.Event, cuda.Stream) error                              
 func (*idle) Wait(cuda.Stream, cuda.Event) error                                       { return nil }
 func (*idle) SynchronizeEvent(cuda.Event) error                                        { return nil }
 
-// onGPU is how memory is held on a GPU.
+// onGPU are the memory options as on a GPU.
 var onGPU = cuda.Options{SegmentBytes: 64 << 20, StagingBytes: 16 << 20}
 
-// upload returns what uploads other ids each time it is called.
+// upload returns a function that uploads different ids each time it is called.
 func upload(t testing.TB, d cuda.Driver) func() {
 	e, err := cuda.New(d, onGPU)
 	if err != nil {
@@ -40,8 +40,8 @@ func upload(t testing.TB, d cuda.Driver) func() {
 	}
 }
 
-// TestUploadsOfALongRun: what is remembered of uploads is bounded, not by the
-// ring, which holds tens of thousands of small ones.
+// TestUploadsOfALongRun checks that the number of remembered uploads is bounded, independently of
+// the ring, which can hold tens of thousands of small ones.
 func TestUploadsOfALongRun(t *testing.T) {
 	t.Parallel()
 	d := &idle{Driver: exact(1)}
@@ -58,8 +58,8 @@ func TestUploadsOfALongRun(t *testing.T) {
 	}
 }
 
-// BenchmarkUpload is the host's cost of an upload and a launch, without the
-// driver's, early in a run and late.
+// BenchmarkUpload measures the host's cost of an upload and a launch, without the driver's, early
+// and late in a run.
 func BenchmarkUpload(b *testing.B) {
 	for name, uploads := range map[string]int{"after=1000": 1000, "after=200000": 200_000} {
 		b.Run(name, func(b *testing.B) {

@@ -17,7 +17,7 @@ import (
 	"xrun/kernels/pool"
 )
 
-// The specification, written as slowly as possible: one chain an element.
+// The specification, written as plainly as possible: one chain for each element.
 
 type dtype int
 
@@ -62,8 +62,8 @@ func chain(d dtype, c float32, a, b []float32) float32 {
 	return c
 }
 
-// mat is a test matrix: logical values, and the Matrix under test with gaps
-// between rows and guard words around.
+// mat is a test matrix: logical values, and the Matrix under test, with gaps between rows
+// and guard words around it.
 type mat struct {
 	v          []float32 // rounded if bf16
 	rows, cols int
@@ -102,7 +102,7 @@ func newMat(d dtype, v []float32, rows, cols, gap int) *mat {
 	return x
 }
 
-// values returns what the Matrix holds now, and reports words written outside.
+// values returns the current values of the Matrix and reports words written outside it.
 func (x *mat) values(t *testing.T) []float32 {
 	t.Helper()
 	got := make([]float32, x.rows*x.cols)
@@ -127,7 +127,7 @@ func (x *mat) values(t *testing.T) []float32 {
 	return got
 }
 
-// same reports the first difference; all NaNs are equal.
+// same reports the first difference. All NaNs count as equal.
 func same(t *testing.T, what string, want, got []float32) {
 	t.Helper()
 	for i := range want {
@@ -186,7 +186,7 @@ func eachPath(t *testing.T, f func(t *testing.T)) {
 
 type shape struct{ m, n, k int }
 
-// shapes are awkward ones: every size in every position, most of them small.
+// shapes returns awkward shapes: every size in every position, most of them small.
 func shapes() []shape {
 	sizes := []int{0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -263,8 +263,8 @@ func TestForwardIsTheChain(t *testing.T) {
 	})
 }
 
-// Every class of sum is rounded to bf16 by whole tiles and cut ones: ties to even,
-// denormals like other numbers, what is too large to infinity, and NaN stays NaN.
+// Whole and partial tiles round every class of sum to bf16: ties to even, denormals like
+// other numbers, overflow to infinity, and NaN stays NaN.
 func TestResultsAreRounded(t *testing.T) {
 	var x []float32
 	for _, u := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0x18000, 0x7fffff, 0x800000, 0x3f808000, 0x3f808001, 0x3f818000, 0x3f817fff,
@@ -528,9 +528,9 @@ func TestSplitsDoNotShow(t *testing.T) {
 	})
 }
 
-// The float64 oracle: a chain of k fused additions is off by at most
-// k·2^-24·Σ|a·b| (Higham 2002, section 3.1, with one rounding a step), and bf16
-// operands change nothing once they are rounded.
+// Compares with float64: the error of a chain of k fused additions is at most
+// k·2^-24·Σ|a·b| (Higham 2002, section 3.1, with one rounding a step), also for bf16 operands
+// once they are rounded.
 func TestForwardIsNearFloat64(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(13, 14))
@@ -613,9 +613,9 @@ func TestBadShapesPanic(t *testing.T) {
 	}
 }
 
-// Directed cases of the flush, through whole products: the accumulator is
-// carried in, so that a·b + c comes within 2^-148 … 2^-153 of ±2^-126 from
-// both sides, and every class of operand meets every other.
+// Directed cases of the flush, through whole products. The accumulator is carried in, so that
+// a·b + c comes within 2^-148 … 2^-153 of ±2^-126 from both sides. Every class of operand is
+// combined with every other.
 func TestFlushOfBF16(t *testing.T) {
 	var values []float32
 	for _, e := range []int{-60, -63, -66, -74, -75, -76, -77, -126, -127, -133} {
@@ -682,7 +682,7 @@ func TestSelfCheck(t *testing.T) {
 	}
 }
 
-// XRUN_SIMD is read once, so that a child process tries each value.
+// XRUN_SIMD is read only once, so a child process tries each value.
 func TestPathByEnvironment(t *testing.T) {
 	if want := os.Getenv("XRUN_TEST_PATH"); want != "" {
 		if want == "error" {
@@ -712,8 +712,8 @@ func TestPathByEnvironment(t *testing.T) {
 	try("sse9", "error")
 }
 
-// Large results that are overwritten are stored past the caches: the same bits,
-// the last rows and columns included.
+// Large results that are overwritten are stored past the caches, with the same bits in all
+// rows and columns.
 func TestLargeOverwriteIsTheChain(t *testing.T) {
 	p := pool.New(2)
 	defer p.Close()

@@ -26,8 +26,8 @@ func exactFMA(a, b, c float32) float32 {
 	return f
 }
 
-// exactFMAFlush applies FTZ and DAZ to it: a result is flushed if it is below
-// 2^-126 after rounding to 24 bits with unbounded exponent.
+// exactFMAFlush is exactFMA with FTZ and DAZ: a result is flushed if it is below 2^-126 after
+// rounding to 24 bits with unbounded exponent.
 func exactFMAFlush(a, b, c float32) float32 {
 	daz := func(x float32) float32 {
 		if math.Abs(float64(x)) < 0x1p-126 {

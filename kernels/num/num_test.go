@@ -217,9 +217,8 @@ func TestSpecialValues(t *testing.T) {
 	}
 }
 
-// Every 1,009th float32 and the neighbourhood of the borders, against the
-// correctly rounded exp: at most one unit in the last place, and monotone
-// where it matters, at the borders.
+// Compares every 1,009th float32, and those near the borders, with the correctly rounded exp: the
+// error is at most one unit in the last place, and exp is monotone at the borders.
 func TestExp32IsWithinOneUlp(t *testing.T) {
 	worst := 0.0
 	one := func(x float32) {

@@ -22,7 +22,7 @@ func resident(t *testing.T) int {
 	return n * os.Getpagesize()
 }
 
-// Freed memory goes back to the system although its neighbours stay.
+// Freed memory is returned to the system even while its neighbours are in use.
 func TestFreeGivesBack(t *testing.T) {
 	const n, count = 1 << 20, 24 // 4 MiB each
 	var all [][]float32

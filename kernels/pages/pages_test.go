@@ -7,7 +7,7 @@ import (
 	"xrun/kernels/pages"
 )
 
-// Memory is zero and nobody else's, whatever was written and freed before.
+// Memory is zeroed and not shared, whatever was written and freed before.
 func TestAlloc(t *testing.T) {
 	sizes := []int{0, 1, 1000, 1 << 14, 1<<14 + 1, 1 << 18, 1<<20 + 7, 9 << 20}
 	var held [][]float32

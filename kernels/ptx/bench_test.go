@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// benchmark launches a kernel of testdata/bench.cu again and again and reports
-// what a second executes.
+// benchmark launches a kernel of testdata/bench.cu repeatedly and reports the work per second.
 func benchmark(b *testing.B, kernel string, l Launch, args func(alloc func(n int64) uint64) []any) {
 	src, err := os.ReadFile("testdata/bench.clang19.ptx")
 	if err != nil {

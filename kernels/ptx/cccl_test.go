@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestCCCL runs kernels of testdata/foreign_cccl.cu, which are over NVIDIA's CUB
-// and libcu++: sorts, scans, barriers and pipelines by other authors.
+// TestCCCL runs kernels of testdata/foreign_cccl.cu, which use NVIDIA's CUB and libcu++: sorts,
+// scans, barriers and pipelines by other authors.
 func TestCCCL(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { testCCCL(t, seed) })

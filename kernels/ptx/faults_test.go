@@ -61,8 +61,8 @@ func launchText(t testing.TB, cfg Config, l Launch, text string) ([]int32, error
 	return int32s(downloadBytes(t, d, p0, 4096)), nil
 }
 
-// TestFaults is one kernel for each thing that a kernel may do wrong, and beside
-// it what is right.
+// TestFaults runs a kernel for each mistake that a kernel can make, and correct kernels beside
+// them.
 func TestFaults(t *testing.T) {
 	warp, two := Launch{Block: Dim{X: 32}}, Launch{Block: Dim{X: 64}}
 	blocks := Launch{Grid: Dim{X: 2}, Block: Dim{X: 32}}
@@ -179,8 +179,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestDivergence checks what threads compute through branches, loops and
-// calls of their own.
+// TestDivergence checks the results of threads with different branches, loops and calls.
 func TestDivergence(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
@@ -249,8 +248,8 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
-// TestThreads runs the same launch on one and on several goroutines: results and
-// the fault found must be the same.
+// TestThreads runs the same launch on one and on several goroutines. The results and the reported
+// fault must be the same.
 func TestThreads(t *testing.T) {
 	body := `mad.lo.u32 %r9, %r2, 8, %r1; mul.wide.u32 %rd6, %r9, 4; add.u64 %rd7, %rd1, %rd6; st.global.u32 [%rd7], %r2;`
 	var first string

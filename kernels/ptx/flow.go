@@ -299,12 +299,11 @@ func containsVar(list []*variable, v *variable) bool {
 	return false
 }
 
-// allocate gives registers slots by linear scan over their live ranges (Poletto
-// & Sarkar 1999). Watched registers keep a slot of their own.
-func (l *lowerer) allocate(f *flow, watched []bool) {
-	n, words := len(f.regs), (len(f.regs)+63)/64
-	out := make([]bitset, len(f.succ))
-	in := make([]bitset, len(f.succ))
+// liveness returns the registers that are live at the start and at the end of each block.
+func (f *flow) liveness() (in, out []bitset) {
+	words := (len(f.regs) + 63) / 64
+	out = make([]bitset, len(f.succ))
+	in = make([]bitset, len(f.succ))
 	pred := make([][]int32, len(f.succ))
 	for b := range out {
 		out[b], in[b] = make(bitset, words), make(bitset, words)
@@ -344,7 +343,14 @@ func (l *lowerer) allocate(f *flow, watched []bool) {
 			}
 		}
 	}
-	begin, end := make([]int32, n), make([]int32, n)
+	return in, out
+}
+
+// liveRanges returns the first and last statement at which each register is live, with a
+// begin of -1 for registers that are never used.
+func (f *flow) liveRanges() (begin, end []int32) {
+	in, out := f.liveness()
+	begin, end = make([]int32, len(f.regs)), make([]int32, len(f.regs))
 	for i := range begin {
 		begin[i] = -1
 	}
@@ -375,6 +381,13 @@ func (l *lowerer) allocate(f *flow, watched []bool) {
 			}
 		}
 	}
+	return begin, end
+}
+
+// allocate assigns slots to registers by linear scan over their live ranges (Poletto &
+// Sarkar 1999). Watched registers keep a slot of their own.
+func (l *lowerer) allocate(f *flow, watched []bool) {
+	begin, end := f.liveRanges()
 	starts := make([][]*register, len(f.steps)+1)
 	ends := make([][]int32, len(f.steps)+1)
 	for id, r := range f.regs {

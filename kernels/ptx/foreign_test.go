@@ -27,8 +27,8 @@ func int32Bytes(v []int32) []byte {
 	return b
 }
 
-// TestForeign runs kernels of testdata/foreign.cu, which use what CUDA C++
-// offers beyond arithmetic, as nvcc compiles them.
+// TestForeign runs kernels of testdata/foreign.cu, compiled by nvcc, which use features of CUDA
+// C++ beyond arithmetic.
 func TestForeign(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { testForeign(t, seed) })

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestInstructions is one line an instruction: operands, and the result as bits.
-// a, b, c are the operands' bits, of the width of the registers named.
+// TestInstructions has one line for each instruction, with operands and result as bits. a, b, c
+// are the operands' bits, in the width of the named registers.
 func TestInstructions(t *testing.T) {
 	const nan = 0x7fffffff
 	for _, c := range []struct {
@@ -232,8 +232,8 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// TestApproximations moves results of approximate instructions: within the error
-// that the PTX ISA documents, in sight of it, and not alike under two seeds.
+// TestApproximations perturbs the results of approximate instructions. The errors must be within
+// the bounds of the PTX ISA, come close to them, and differ between seeds.
 func TestApproximations(t *testing.T) {
 	rel := func(e float64) func(x, y float64) float64 {
 		return func(_, y float64) float64 { return math.Exp2(e) * math.Abs(y) }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestLanes is one kernel a feature; thread i of 64 leaves want(i) in its word.
+// TestLanes runs one kernel for each feature. Thread i of 64 must store want(i).
 func TestLanes(t *testing.T) {
 	const out = "st.global.u32 [%rd4], %r9;"
 	for _, c := range []struct {

@@ -8,11 +8,10 @@ import (
 	"testing"
 )
 
-// The layouts of fragments are checked against statements of them that are
-// independent of exec_matrix.go, which follows the figures of the PTX ISA
-// (element of a lane -> row and column). Here they are inverted, as tinygrad's
-// emulation of tensor cores has them (tinygrad/runtime/ops_python.py, snapshot
-// 00517ee5: row and column -> element and lane), for the shapes it has:
+// The layouts of fragments are checked against definitions independent of exec_matrix.go, which
+// follows the figures of the PTX ISA (element of a lane -> row and column). Here they are
+// inverted, as in tinygrad's emulation of tensor cores (tinygrad/runtime/ops_python.py, snapshot
+// 00517ee5: row and column -> element and lane), for the shapes supported there:
 //
 //	m16n8k16, 16 bits: A[row][k] is element k%2 + 2(row/8) + 4(k/8) of lane (k/2)%4 + 4(row%8)
 //	                   B[k][col] is element k%2 + 2(k/8) of lane (k/2)%4 + 4col

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// produce is a block of two warps, of which the second writes a row in each of
-// eight rounds that the first reads, through two buffers: mbarriers at sm say
-// that a buffer is full, and empty again. The first warp adds its rows up.
+// produce is a block of two warps. In each of eight rounds the second warp writes a row, through
+// two buffers, and the first warp reads it and adds the rows up. mbarriers at sm signal that a
+// buffer is full, or empty again.
 const produce = `
 	setp.eq.u32 %p1, %r1, 0;
 	@%p1 mbarrier.init.shared.b64 [%r4], 32;
@@ -94,7 +94,7 @@ func TestMbarrier(t *testing.T) {
 	}
 }
 
-// TestMbarrierStates is what one thread sees of an object.
+// TestMbarrierStates checks the states of an object as seen by one thread.
 func TestMbarrierStates(t *testing.T) {
 	got, err := launchText(t, Config{}, Launch{}, kernel(`
 		mbarrier.init.shared.b64 [sm], 3;

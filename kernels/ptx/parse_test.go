@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestSyntaxErrors is PTX that is not accepted, and what is said about it.
+// TestSyntaxErrors lists PTX that is rejected, with the error messages.
 func TestSyntaxErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "a PTX module starts with .version"},
@@ -85,7 +85,7 @@ func TestSyntaxErrors(t *testing.T) {
 	}
 }
 
-// TestSyntax is PTX of less common shapes that is accepted.
+// TestSyntax lists less common PTX that is accepted.
 func TestSyntax(t *testing.T) {
 	for _, text := range []string{
 		header,
@@ -115,8 +115,8 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
-// TestDamaged cuts kernels off and changes single bytes: one error or a module,
-// never a panic.
+// TestDamaged truncates kernels and changes single bytes. The result must be one error or a
+// module, never a panic.
 func TestDamaged(t *testing.T) {
 	src, err := os.ReadFile("testdata/basics.clang19.ptx")
 	if err != nil {
@@ -156,8 +156,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever the text, Parse returns a module that can be loaded, or one
-// error with a place.
+// FuzzParse checks that Parse returns, for any text, a module that can be loaded or one error with
+// a position.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.ptx")
 	for _, name := range files {

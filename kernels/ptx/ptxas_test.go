@@ -111,9 +111,9 @@ func sample(m *match, a argSpec) (string, bool) {
 	return regs[0], true
 }
 
-// TestSpecificationAgainstPtxas has NVIDIA's assembler judge an instance of
-// every form and choice of the specification: what this package accepts it must
-// accept too. It runs where XRUN_PTXAS names the assembler, 12.9 or later.
+// TestSpecificationAgainstPtxas assembles an instance of every form and choice of the
+// specification with NVIDIA's assembler, which must accept whatever this package accepts. It runs
+// if XRUN_PTXAS names the assembler, 12.9 or later.
 func TestSpecificationAgainstPtxas(t *testing.T) {
 	ptxas := os.Getenv("XRUN_PTXAS")
 	if ptxas == "" {

@@ -25,9 +25,9 @@ func tritonKernels(t *testing.T) (text map[string]string, shared map[string]int)
 	return text, shared
 }
 
-// TestTriton runs kernels as Triton compiles them: layouts, swizzles, predicated
-// copies and orders of modifiers that neither clang nor nvcc writes. Its two last
-// parameters are scratch memory that these kernels do not use.
+// TestTriton runs kernels compiled by Triton, with layouts, swizzles, predicated copies and orders
+// of modifiers that neither clang nor nvcc generates. The two last parameters are scratch memory
+// that these kernels do not use.
 func TestTriton(t *testing.T) {
 	text, shared := tritonKernels(t)
 	for seed := range uint64(2) {

@@ -13,10 +13,10 @@ import (
 	"xrun/model/chat"
 )
 
-// reference is a folder of other people's files that are not part of this repository.
+// reference is a folder of third-party files that are not part of this repository.
 const reference = "../../../shared/reference"
 
-// withIntegers turns the whole floats that encoding/json makes back into integers.
+// withIntegers converts whole floats, as encoding/json makes them, to integers.
 func withIntegers(v any) any {
 	switch v := v.(type) {
 	case float64:
@@ -35,8 +35,8 @@ func withIntegers(v any) any {
 	return v
 }
 
-// TestTransformers renders what transformers rendered (testdata/make.py) and fails
-// where it failed.
+// TestTransformers compares with the results of transformers (testdata/make.py), including its
+// failures.
 func TestTransformers(t *testing.T) {
 	src, err := os.ReadFile("testdata/cases.json")
 	if err != nil {
@@ -78,8 +78,7 @@ func TestTransformers(t *testing.T) {
 	}
 }
 
-// TestRealTemplates renders the templates of Qwen2.5 and SmolLM2; the texts wanted are
-// transformers'.
+// TestRealTemplates renders the templates of Qwen2.5 and SmolLM2 and compares with transformers.
 func TestRealTemplates(t *testing.T) {
 	qwen, err := os.ReadFile(filepath.Join(reference, "qwen2.5/tokenizer_config.json"))
 	if err != nil {
@@ -129,7 +128,7 @@ func TestRealTemplates(t *testing.T) {
 	}
 }
 
-// TestRefused has one template for each kind of construct that is refused by name.
+// TestRefused has a template for each kind of construct that is rejected by name.
 func TestRefused(t *testing.T) {
 	tests := []struct{ template, want string }{
 		{"a\n{{ strftime_now('%d') }}", "parsing the chat template: line 2: strftime_now is refused: the prompt would depend on the day it is made; write the date into the template"},
@@ -166,7 +165,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestLimits has templates that would run or grow for ever.
+// TestLimits has templates that would run or grow without bound.
 func TestLimits(t *testing.T) {
 	deep := strings.Repeat("(", 500) + "1" + strings.Repeat(")", 500)
 	for _, template := range []string{
@@ -190,7 +189,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestRaised tells a refused conversation from a broken template.
+// TestRaised distinguishes a rejected conversation from a broken template.
 func TestRaised(t *testing.T) {
 	tmpl, err := chat.Parse("a\n{{ raise_exception('roles must alternate') }}")
 	if err != nil {
@@ -202,7 +201,7 @@ func TestRaised(t *testing.T) {
 	}
 }
 
-// FuzzTemplate looks for templates that make the package panic or run for ever.
+// FuzzTemplate looks for templates that make the package panic or run forever.
 func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{
 		"{% for m in messages %}{{ m.role ~ m['content'] | trim }}{% endfor %}",

@@ -246,8 +246,8 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
-// A header cannot make a reader take much more memory than the file is long:
-// neither by millions of entries, nor by one of them, nor by metadata.
+// A header cannot make a reader use much more memory than the size of the file, whether by
+// millions of entries, by a single one, or by metadata.
 func TestHeaderMemory(t *testing.T) {
 	var many, numbers, metadata strings.Builder
 	for i := range 140_000 {
@@ -277,8 +277,7 @@ func TestHeaderMemory(t *testing.T) {
 	}
 }
 
-// An index of shards can name nothing beyond its directory, nor what is no
-// plain file.
+// An index of shards cannot name files outside its directory, or anything but regular files.
 func TestHostileIndex(t *testing.T) {
 	for _, shard := range []string{"/etc/passwd", "../m.safetensors", "a/../../m.safetensors", "a/m.safetensors", "..", ".", "", `a\\b`, "C:x", "dir"} {
 		fsys := fstest.MapFS{
@@ -303,7 +302,7 @@ func TestHostileIndex(t *testing.T) {
 	}
 }
 
-// Whatever an index says, what it opens is one of the directory's own files.
+// An index only opens files of its own directory, whatever it contains.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"metadata":{"total_size":4},"weight_map":{"t":"a.safetensors","u":"b.safetensors"}}`))
 	f.Add([]byte(`{"weight_map":{"t":"../a.safetensors"}}`))
@@ -359,7 +358,7 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// Files that others wrote.
+// Files written by other programs.
 func TestReference(t *testing.T) {
 	dir := filepath.Join("..", "..", "..", "shared", "reference", "tiny-llama")
 	if _, err := os.Stat(dir); err != nil {

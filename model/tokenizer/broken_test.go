@@ -9,7 +9,7 @@ import (
 	"xrun/model/tokenizer"
 )
 
-// TestBroken has a tokenizer.json for each kind of fault, with the error it gets.
+// TestBroken has a tokenizer.json for each kind of fault, with the expected error.
 func TestBroken(t *testing.T) {
 	set := func(key string, v any) func(doc, model object) { return func(doc, _ object) { doc[key] = v } }
 	setModel := func(key string, v any) func(doc, model object) { return func(_, model object) { model[key] = v } }
@@ -85,7 +85,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestBrokenJSON has faults of the notation, with byte offsets.
+// TestBrokenJSON has syntax errors, with byte offsets.
 func TestBrokenJSON(t *testing.T) {
 	for src, want := range map[string]string{
 		"":                                "byte 0: want an object, found the end of the file",
@@ -126,7 +126,7 @@ func TestBrokenJSON(t *testing.T) {
 	}
 }
 
-// TestBrokenConfig has faults of the files beside tokenizer.json.
+// TestBrokenConfig has faults in the files beside tokenizer.json.
 func TestBrokenConfig(t *testing.T) {
 	if _, err := tokenizer.Load(fstest.MapFS{}); err == nil || !strings.Contains(err.Error(), "tokenizer.json") {
 		t.Errorf("an empty directory: got %v", err)

@@ -20,8 +20,8 @@ const (
 	llama3 = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
-// FuzzEncode checks, for any text: decoding gives it back; a scanner cuts as its
-// pattern in the regular expression engine does; NFC is that of x/text.
+// FuzzEncode checks for any text that decoding returns it, that scanners cut it like their
+// patterns in the regular expression engine, and that NFC equals that of x/text.
 func FuzzEncode(f *testing.F) {
 	for _, s := range []string{
 		"the hell <|end|>  singing's 'LL 'ſ \r\n\r\n x", "naïve e\u0301 \u1112\u1161\u11a8 क़ ㍿ 👩‍👧 \u202e", "   \t\n \u00a0\u3000a  ", "１２３ 1234 ٣ Ⅷ 𝟘!?",

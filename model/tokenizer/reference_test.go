@@ -12,8 +12,8 @@ import (
 	"xrun/model/tokenizer"
 )
 
-// reference is a folder of files that the Python tokenizers package was run on; they
-// are not part of this repository.
+// reference is a folder of files with results of the Python tokenizers package, which are not part
+// of this repository.
 const reference = "../../../shared/reference"
 
 // loadReference loads a tokenizer of the reference folder, or skips the test.
@@ -30,8 +30,8 @@ func loadReference(t testing.TB, name string) *tokenizer.Tokenizer {
 	return tok
 }
 
-// TestReference compares ids and decoded texts with those of the Python
-// package over texts of many scripts, under both kinds of pre-tokenizer.
+// TestReference compares ids and decoded texts with those of the Python package, for texts in many
+// scripts and both kinds of pre-tokenizer.
 func TestReference(t *testing.T) {
 	for _, name := range []string{"qwen2.5", "smollm2"} {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // object is a part of a tokenizer.json.
 type object = map[string]any
 
-// byteAlphabet lists GPT-2's stand-ins for the 256 bytes, computed as encoder.py does.
+// byteAlphabet lists GPT-2's characters for the 256 bytes, computed as in encoder.py.
 func byteAlphabet() []string {
 	var list []string
 	extra := rune(256)
@@ -27,7 +27,7 @@ func byteAlphabet() []string {
 	return list
 }
 
-// small is a tokenizer of the 256 bytes and a few merges, with changes made to its parts.
+// small returns a tokenizer with the 256 bytes and a few merges, after the given changes.
 func small(change ...func(doc, model object)) object {
 	vocab := object{}
 	for i, s := range byteAlphabet() {
@@ -51,7 +51,7 @@ func byteLevel(regex bool) object {
 	return object{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex}
 }
 
-// splitThenBytes is a Split on a pattern followed by ByteLevel.
+// splitThenBytes returns a Split on a pattern followed by ByteLevel.
 func splitThenBytes(pattern string) object {
 	return object{"type": "Sequence", "pretokenizers": []any{
 		object{"type": "Split", "pattern": object{"Regex": pattern}, "behavior": "Isolated", "invert": false}, byteLevel(false)}}
@@ -63,7 +63,8 @@ func added(id int, content string, flags object) object {
 	return t
 }
 
-// marshal gives the document's bytes, with other files beside it if given as name, text pairs.
+// directory returns a file system with the document and other files, given as pairs of name and
+// text.
 func directory(t testing.TB, doc any, others ...string) fstest.MapFS {
 	t.Helper()
 	src, err := json.Marshal(doc)

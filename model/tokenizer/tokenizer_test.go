@@ -11,7 +11,7 @@ import (
 	"xrun/model/tokenizer"
 )
 
-// pieces shows ids as the tokens they are, between bars.
+// pieces formats ids as their tokens, between bars.
 func pieces(tok *tokenizer.Tokenizer, ids []int32) string {
 	var list []string
 	for _, id := range ids {
@@ -114,7 +114,7 @@ func TestPromptAndNames(t *testing.T) {
 	}
 }
 
-// TestDecode has the replacement of bytes that form no UTF-8 as Rust's from_utf8_lossy.
+// TestDecode checks that invalid UTF-8 is replaced as by Rust's from_utf8_lossy.
 func TestDecode(t *testing.T) {
 	tok := load(t, small())
 	byteID := map[byte]int32{}
