@@ -183,9 +183,9 @@ def sign_flip_sampled(sums, name):
     words = -(-len(sums) // 32)
     bits = philox("sign flip " + name, RESAMPLES * words).reshape(RESAMPLES, words)
     far, reached = abs(sums.sum()) * (1 - 1e-12), 1
-    for row in bits:
-        on = (row[:, None] >> np.arange(32, dtype=np.uint64) & np.uint64(1)).reshape(-1)[:len(sums)]
-        reached += abs(np.where(on == 1, sums, -sums).sum()) >= far
+    for rows in np.array_split(bits, 20):
+        on = (rows[:, :, None] >> np.arange(32, dtype=np.uint64) & np.uint64(1)).reshape(len(rows), -1)[:, :len(sums)]
+        reached += int((np.abs(np.where(on == 1, sums, -sums).sum(1)) >= far).sum())
     return reached / (RESAMPLES + 1)
 
 
