@@ -11,8 +11,11 @@ import (
 // axis' main effects, then the arms in order. What is said of each arm is folded,
 // and what is said of each two of them left to comparisons.parquet.
 
-// large tells whether the arms are too many for a column each.
-func (s *study) large() bool { return len(s.arms) > wideValues }
+// mostArms is how many arms have a column each, and tables of every two.
+const mostArms = 4
+
+// large tells whether the arms are too many for that.
+func (s *study) large() bool { return len(s.arms) > mostArms }
 
 // shortName is an arm's name without its axes' names, where there are many.
 func (s *study) shortName(a *arm) string {

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -107,7 +108,7 @@ func (p *paired) fill(d *Difference, factor float64) power {
 	}
 	w := power{se: nullStdErr(p.units), items: p.items, factor: factor}
 	if p.binary {
-		w.units, w.size = len(p.units), p.size()
+		w.units, w.size = len(p.units), cmp.Or(p.size(), 1)
 	}
 	if k := fewest(0.05); w.units > 0 && w.units < k {
 		d.Notes = append(d.Notes, fmt.Sprintf("needs at least %d independent items to tell any difference at 0.05", k))
@@ -127,8 +128,11 @@ func (p *paired) alike() bool {
 }
 
 // size is how much a unit that differs does so on average, at most by a whole item:
-// less than that only where scores are means over cells.
+// less than that only where scores are means over cells. 0 if none differs there.
 func (p *paired) size() float64 {
+	if p.scale == 1 {
+		return 1
+	}
 	sum, n := 0.0, 0
 	for _, u := range p.units {
 		if u.sum != 0 {
@@ -136,10 +140,7 @@ func (p *paired) size() float64 {
 			n++
 		}
 	}
-	if n == 0 || p.scale == 1 {
-		return 1
-	}
-	return min(1, sum/float64(n))
+	return min(1, sum/float64(max(1, n)))
 }
 
 // nullStdErr is the standard error of the mean difference if the true one is 0.
@@ -227,18 +228,19 @@ func independent(members [][]unit, weights []float64) int {
 	return int(float64(sum*sum)/squares + 0.5)
 }
 
-// largestShare is the most that one item weighs in an average of 0/1 scores, 0
-// for continuous ones: no difference is finer.
-func largestShare(members []*paired, weights []float64) (share float64) {
-	total := 0.0
+// largestShare is the most that one item that differs weighs in an average of 0/1
+// scores, 0 for continuous ones: no difference is finer.
+func largestShare(members []*paired, weights []float64) float64 {
+	total, share, whole := 0.0, 0.0, 0.0
 	for i, m := range members {
 		if !m.binary {
 			return 0
 		}
 		total += weights[i]
-		share = max(share, weights[i]/float64(m.items))
+		share = max(share, float64(weights[i]*m.size())/float64(m.items))
+		whole = max(whole, weights[i]/float64(m.items))
 	}
-	return share / total
+	return cmp.Or(share, whole) / total
 }
 
 // signOf is the sign of a difference with this interval.

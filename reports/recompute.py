@@ -262,7 +262,7 @@ class Run:
         return ",".join(f"{a}={v}" for a, v in zip(self.varying, key)) or "tuned"
 
     def large(self):
-        return len(self.arms) > 6
+        return len(self.arms) > 4
 
     def short(self, key):
         """An arm's name in a large report: the values of its first cell's name."""
@@ -380,6 +380,8 @@ def pair(run, suite, figure, a, b):
     p["sums"], p["counts"] = clustered(d, clusters)
     p["single"] = bool((p["counts"] == 1).all())
     p["scale"] = len(a) if len(a) == len(b) else len(a) * len(b)
+    differ = np.abs(p["sums"][np.abs(p["sums"]) > 1e-12])
+    p["size"] = 1.0 if p["scale"] == 1 else min(1.0, differ.mean()) if len(differ) else 0.0
     return p
 
 
@@ -456,9 +458,7 @@ def compare(run, name, of):
         low, high = inside(d.unit, factor * low, factor * high)
         r.update(delta=factor * sums.sum() / counts.sum(), low=low, high=high, se=math.sqrt((sums**2).sum()) / counts.sum())
         if p["binary"]:
-            differ = np.abs(sums[np.abs(sums) > 1e-12])
-            size = min(1.0, differ.mean()) if len(differ) and p["scale"] > 1 else 1.0
-            r["floor"] = lambda alpha, n=len(sums), items=p["n"], size=size: size * needed(n, alpha) * n / items
+            r["floor"] = lambda alpha, n=len(sums), items=p["n"], size=p["size"] or 1.0: size * needed(n, alpha) * n / items
         if p["same"] and p["missing"] + p["changed"] == 0:
             r["sign"] = "="
     for (suite, figure), r in out.items():
@@ -491,7 +491,7 @@ def fill_average(r, suite, figure, pairs):
     low, high = inside("%" if f == 100 else "", f * low, f * high)
     r.update(delta=f * mean, low=low, high=high, se=se, sign="+" if low > 0 else "-" if high < 0 else "~")
     if binary:
-        share = max(a / m["n"] for a, m in zip(w, members)) / w.sum()
+        share = (max(a * m["size"] / m["n"] for a, m in zip(w, members)) or max(a / m["n"] for a, m in zip(w, members))) / w.sum()
         r["floor"] = lambda alpha: z * z * share
     if all(m["same"] for m in members):
         r["sign"] = "="
