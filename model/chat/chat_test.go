@@ -168,23 +168,23 @@ func TestRefused(t *testing.T) {
 // TestLimits has templates that would run or grow without bound.
 func TestLimits(t *testing.T) {
 	deep := strings.Repeat("(", 500) + "1" + strings.Repeat(")", 500)
-	for _, template := range []string{
-		"{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
-		"{% set x = namespace(s='ab') %}{% for a in range(99) %}{% set x.s = x.s + x.s %}{% endfor %}",
-		"{% set x = namespace(s=[1]) %}{% for a in range(99) %}{% set x.s = [x.s, x.s] %}{% endfor %}{{ x.s }}",
-		"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-		"{{ range(100001) }}",
-		"{{ 'x' * 99999999999 }}",
-		"{{ " + deep + " }}",
-		strings.Repeat("{% if 1 %}", 300) + strings.Repeat("{% endif %}", 300),
-		strings.Repeat("x", 2<<20),
+	for _, c := range []struct{ template, want string }{
+		{"{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}", "more than 3000000 steps"},
+		{"{% set x = namespace(s='ab') %}{% for a in range(99) %}{% set x.s = x.s + x.s %}{% endfor %}", "a string exceeds"},
+		{"{% set x = namespace(s=[1]) %}{% for a in range(99) %}{% set x.s = [x.s, x.s] %}{% endfor %}{{ x.s }}", "more than 3000000 steps"},
+		{"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "macros call each other more than"},
+		{"{{ range(100001) }}", "range is longer than 100000"},
+		{"{{ 'x' * 99999999999 }}", "a repeated string exceeds"},
+		{"{{ " + deep + " }}", "nested more than"},
+		{strings.Repeat("{% if 1 %}", 300) + strings.Repeat("{% endif %}", 300), "nested more than"},
+		{strings.Repeat("x", 2<<20), "has 2097152 bytes, more than 1048576"},
 	} {
-		tmpl, err := chat.Parse(template)
+		tmpl, err := chat.Parse(c.template)
 		if err == nil {
 			_, err = tmpl.Render(nil, false, nil)
 		}
-		if err == nil {
-			t.Errorf("%.60q: no error", template)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.60q: got error %.200v, want one with %q", c.template, err, c.want)
 		}
 	}
 }
