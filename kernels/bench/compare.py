@@ -3,14 +3,14 @@
     python3 kernels/bench/compare.py run  -o FILE --case NAME [--repeat 5] ...
     python3 kernels/bench/compare.py table FILE
 
-`run` trains the same rows on both sides in turn (xrun, torch, xrun, torch, ...) and
-appends a line of JSON for each pair; `table` prints medians and ratios as
-Markdown. Both sides are given the same data file, batch, length, labels, learning
-rate and clipping, so that their losses agree, which `run` checks where both start
-from the same weights. The peer is a script that takes MODEL DATA and prints a line
-of JSON with tokens_per_s, padded_tokens_per_s, peak_rss_mib and losses
-(../shared/tools/peer_train.py). Nothing else may run meanwhile; --prefix gives both
-sides the processors first, for example --prefix "chrt -f 10".
+`run` trains the same rows on both sides, alternating (xrun, torch, xrun, torch, ...),
+and appends a line of JSON for each pair; `table` prints medians and ratios as
+Markdown. Both sides get the same data file, batch, length, labels, learning rate and
+clipping, so their losses should agree; `run` checks this if both start from the same
+weights. The peer is a script that takes MODEL DATA and prints a line of JSON with
+tokens_per_s, padded_tokens_per_s, peak_rss_mib and losses
+(../shared/tools/peer_train.py). Nothing else should run at the same time; --prefix
+can give both sides priority, for example --prefix "chrt -f 10".
 """
 import argparse, json, os, shlex, statistics, subprocess, sys
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Times the products of a linear layer in f32 beside numpy's (OpenBLAS) and torch's (MKL
-or oneDNN): 512 tokens, the layers of SmolLM2-135M and Qwen2.5-0.5B without their heads.
+"""Compares the speed of the products of a linear layer in f32 with numpy's (OpenBLAS) and
+torch's (MKL or oneDNN): 512 tokens, the layers of SmolLM2-135M and Qwen2.5-0.5B without
+their heads.
 
     go test -c -o gemm.test ./kernels/gemm
     python3 kernels/bench/products.py --gemm ./gemm.test --path avx2
 
-The three run in turn, every round each product of each; printed are medians over the rounds,
-in GFLOP/s and as shares of the multiply-add loop that gemm.test runs around each product.
-Threads: all of this machine's, or taskset's.
+The three run in turn; each round runs every product of each. It prints medians over the rounds,
+in GFLOP/s and as shares of the multiply-add loop that gemm.test runs around each product. It
+uses all threads of the machine, or those that taskset allows.
 """
 import argparse
 import os

@@ -1,12 +1,12 @@
-"""What a user would run instead on a GPU: transformers and torch. Trains the rows that
-`xrun bench -data` does and prints a line of JSON, or times torch's products and
-attention at the shapes of `xrun bench -only kernels`.
+"""The alternative to xrun on a GPU: transformers and torch. Trains the same rows as
+`xrun bench -data` and prints a line of JSON, or times torch's products and attention at
+the shapes of `xrun bench -only kernels`.
 
     python3 kernels/bench/torch_gpu.py train MODELDIR alpaca.json [--dtype f32|bf16|amp]
     python3 kernels/bench/torch_gpu.py kernels [--tokens 4096]
 
-bf16 keeps weights and moments in bf16, amp keeps them in float32 and computes
-products in bf16, as xrun does. f32 is without TF32, whose products have ten bits.
+bf16 keeps weights and moments in bf16. amp keeps them in float32 and computes products in
+bf16, as xrun does. f32 does not use TF32, whose products have ten bits.
 """
 import argparse, json, os, statistics, time, torch
 

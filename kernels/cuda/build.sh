@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# build.sh [DIR]: compile every .cu here to PTX, into ptx/ or DIR. The output
-# is committed and embedded, and depends on nothing but the sources and
-# clang-19's version; .ci/run compiles again and compares.
+# build.sh [DIR]: compile every .cu here to PTX, into ptx/ or DIR. The output is
+# committed and embedded. It depends only on the sources and the version of
+# clang-19; .ci/run compiles them again and compares.
 set -euo pipefail
 cd "$(dirname "$0")"
 out=${1:-ptx}

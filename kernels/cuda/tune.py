@@ -1,15 +1,15 @@
-"""Times other tiles than gemm.cu has, on a GPU: what its tiles and their costs in
-gemm.go were chosen by.
+"""Times alternatives to the tiles of gemm.cu on a GPU. The tiles of gemm.cu, and their
+costs in gemm.go, were chosen from its results.
 
     python3 kernels/cuda/tune.py build DIR [--arch sm_90] [--ptxas ptxas]
     python3 kernels/cuda/tune.py run DIR [--tokens 200,400,800,4096]
 
-`build` writes variants of gemm.cu to DIR and compiles them (clang-19, ptxas), which
-needs no GPU; `run` needs one, and cupy. A line of its output is a product at the shapes of
+`build` writes variants of gemm.cu to DIR and compiles them (clang-19, ptxas); it needs no
+GPU. `run` needs a GPU and cupy. Each line of its output is a product at the shapes of
 Qwen2.5-0.5B: the fastest variants with their microseconds (a graph of 16 launches over
-weights in turn, median of five), then those of gemm.cu. A variant is named
-rows_columns_k_warpRows_warpColumns_stages_blocks, as PRODUCT in gemm.cu takes them. All
-variants of a product must have the same bits, which `run` compares.
+different weights, median of five), then the variants of gemm.cu. A variant is named
+rows_columns_k_warpRows_warpColumns_stages_blocks, like the arguments of PRODUCT in gemm.cu.
+All variants of a product must give the same bits, which `run` checks.
 """
 import argparse, json, os, subprocess
 

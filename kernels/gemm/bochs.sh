@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The AVX-512 and VDPBF16PS paths on a processor that has neither: Bochs, an
-# independent interpreter of the instruction set, models a Sapphire Rapids and
-# boots a small Linux that runs the tests of package gemm and the smoke study on
-# each path. It ends with "same bytes" where every file of the study equals the
-# one that this machine's best path writes. Takes some twenty minutes on two cores.
+# Tests the AVX-512 and VDPBF16PS paths on a processor that has neither: Bochs, an
+# independent emulator, models a Sapphire Rapids and boots a small Linux that runs the
+# tests of package gemm and the smoke study on each path. It ends with "same bytes" if
+# every file of the study equals the one written by this machine's best path. It takes
+# about twenty minutes on two cores.
 #
 #   kernels/gemm/bochs.sh [WORK]      # WORK (build/bochs) keeps what is built
 #

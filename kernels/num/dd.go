@@ -49,8 +49,7 @@ func (a dd) mulFloat(b float64) dd {
 
 func (a dd) neg() dd { return dd{-a.hi, -a.lo} }
 
-// scale multiplies by a power of two, which is exact (if not below the normal
-// range).
+// scale multiplies by a power of two, which is exact in the normal range.
 func (a dd) scale(p float64) dd { return dd{float64(a.hi * p), float64(a.lo * p)} }
 
 // invFactorial[n] is 1/n!.

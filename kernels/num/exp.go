@@ -63,10 +63,10 @@ const (
 	exp32C6    = 0x1.6a23cep-10 //
 )
 
-// Exp32 returns e**x in float32, within 1 unit in the last place for
-// x >= -87.3; below, it is 0, so that no result is denormal. NaN gives NaN.
-// It is this sequence of float32 operations, every fma being one rounding to
-// nearest even, which vector code repeats bit for bit:
+// Exp32 returns e**x in float32, within 1 unit in the last place for x >= -87.3. Below, it is
+// 0, so that no result is denormal. NaN gives NaN. It is defined by this sequence of float32
+// operations, in which every fma rounds once, to nearest even; vector code repeats it bit for
+// bit:
 //
 //	t = fma(x, log2e, magic)       magic = 1.5·2^23
 //	n = t - magic                  the integer nearest x·log2e
@@ -81,8 +81,8 @@ const (
 //	y = bits(p) + bits(t)<<23      as 32-bit integers: p·2^n
 //	y = +Inf if x > over; y = 0 if x < under; y = x if x is NaN
 //
-// The last line is three selections on x (in any order; comparisons with NaN
-// are false), so that what the lines before made of such an x does not matter.
+// The last line is three selections on x, in any order (comparisons with NaN are false), so
+// the results of the previous lines for such x do not matter.
 func Exp32(x float32) float32 {
 	switch {
 	case x != x:

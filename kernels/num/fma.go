@@ -8,14 +8,13 @@ const (
 	tinyBelow   = 0x380ffffff0000000 // float64 bits of 2^-126 - 2^-151
 )
 
-// FMA32 returns a*b+c rounded once to float32, denormals kept: what the
-// processors' fused multiply-add computes, in software.
+// FMA32 returns a*b+c rounded once to float32, keeping denormals, like the processors' fused
+// multiply-add.
 //
-// The product of two float32 is exact in float64, so that only the addition
-// rounds. Rounding its result again to float32 goes wrong only if the first
-// rounding produced (or hid) a tie of the second: a float64 whose low 29 bits
-// are exactly 1 followed by zeros, or one in the denormal range of float32,
-// where more than 29 bits are dropped.
+// The product of two float32 is exact in float64, so only the addition rounds. Rounding its
+// result again to float32 is wrong only if the first rounding produced (or hid) a tie of the
+// second. That requires a float64 whose low 29 bits are 1 followed by zeros, or one in the
+// denormal range of float32, where more than 29 bits are dropped.
 func FMA32(a, b, c float32) float32 {
 	s := float64(float64(a)*float64(b)) + float64(c)
 	if u := math.Float64bits(s); u&0x1fffffff == 0x10000000 || u&^signBit64 < minNormal32 {
@@ -24,9 +23,9 @@ func FMA32(a, b, c float32) float32 {
 	return float32(s)
 }
 
-// FMA32Flush is [FMA32] under x86's FTZ and DAZ: denormal operands count as zeros
-// of their sign, and a result that is below 2^-126 after rounding to 24 bits
-// with unbounded exponent becomes a zero of its sign.
+// FMA32Flush is [FMA32] with x86's FTZ and DAZ: denormal operands count as zeros of the same
+// sign, and a result that is below 2^-126 after rounding to 24 bits with unbounded exponent
+// becomes a zero of the same sign.
 func FMA32Flush(a, b, c float32) float32 {
 	a, b, c = flush(a), flush(b), flush(c)
 	s := float64(float64(a)*float64(b)) + float64(c)
@@ -49,11 +48,10 @@ func fmaFlushSlow(a, b, c float32) float32 {
 	return math.Float32frombits(uint32(u>>32&(1<<31)) | 0x00800000)
 }
 
-// addOdd returns a*b+c rounded to odd in float64: the exact value, or of its
-// two neighbours the one with an odd last bit, which never is a tie or an end
-// point of a later rounding to fewer bits. (Boldo & Melquiond, "Emulation of a
-// FMA and correctly rounded sums: proved algorithms using rounding to odd",
-// 2008; the error term is Knuth's two-sum.)
+// addOdd returns a*b+c rounded to odd in float64: the exact value if it is a float64,
+// otherwise the neighbour with an odd last bit, which is never a tie or an end point of a
+// later rounding to fewer bits. (Boldo & Melquiond, "Emulation of a FMA and correctly rounded
+// sums: proved algorithms using rounding to odd", 2008; the error term is Knuth's two-sum.)
 func addOdd(a, b, c float32) float64 {
 	p, d := float64(float64(a)*float64(b)), float64(c)
 	s := p + d

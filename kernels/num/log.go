@@ -42,8 +42,8 @@ func logSum(x float64) dd {
 	return sum.add(s)
 }
 
-// log1pSum returns log(1+x) for -0.3 < x < 0.415, to a relative 2^-95 or so: a
-// float64 approximation y, then Newton's step for exp, y + d - d²/2 with
+// log1pSum returns log(1+x) for -0.3 < x < 0.415 with a relative error of about 2^-95. It
+// improves a float64 approximation y by one Newton step for exp, y + d - d²/2 with
 // d = (1+x)·exp(-y) - 1 = x + (1+x)·(exp(-y)-1).
 func log1pSum(x dd) dd {
 	// log(1+x) = 2·artanh(s), s = x/(2+x).

@@ -2,10 +2,9 @@ package num
 
 import "math/bits"
 
-// Philox is the counter-based generator Philox4x32-10 (Salmon, Moraes, Dror &
-// Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011). A stream is named
-// by what it is for rather than by what was drawn before it, so results do not
-// depend on the order of work.
+// Philox is the counter-based generator Philox4x32-10 (Salmon, Moraes, Dror & Shaw,
+// "Parallel random numbers: as easy as 1, 2, 3", 2011). A stream is identified by its
+// purpose, not by what was drawn before, so results do not depend on the order of work.
 type Philox struct {
 	key     [2]uint32
 	stream  uint64
@@ -14,14 +13,14 @@ type Philox struct {
 	pending int
 }
 
-// NewPhilox returns the stream of (seed, purpose, index). The seed is the
-// generator's 64-bit key with the purpose exclusive-ored into its high word;
-// the counter's high half is the index, its low half the number of the block.
+// NewPhilox returns the stream of (seed, purpose, index). The generator's 64-bit key is the
+// seed with purpose exclusive-ored into its high word. The high half of the counter is
+// index, the low half the number of the block.
 func NewPhilox(seed uint64, purpose uint32, index uint64) *Philox {
 	return &Philox{key: [2]uint32{uint32(seed), uint32(seed>>32) ^ purpose}, stream: index}
 }
 
-// Uint32 returns the next 32 bits of the stream: the words of each block in order.
+// Uint32 returns the next 32 bits of the stream, which are the words of each block in order.
 func (p *Philox) Uint32() uint32 {
 	if p.pending == 0 {
 		p.out = philox4x32(p.key, [4]uint32{uint32(p.block), uint32(p.block >> 32), uint32(p.stream), uint32(p.stream >> 32)})
@@ -39,7 +38,7 @@ func (p *Philox) Uint64() uint64 {
 }
 
 // Below returns a number in [0, n): the high half of the 128-bit product of n
-// and the next 64 bits. Its bias is below n/2⁶⁴.
+// and the next 64 bits. The bias is below n/2⁶⁴.
 func (p *Philox) Below(n uint64) uint64 {
 	hi, _ := bits.Mul64(p.Uint64(), n)
 	return hi

@@ -2,9 +2,9 @@ package num
 
 import "math"
 
-// Pow returns x**y, correctly rounded in practice. Special cases are those of
-// C99 (and of math.Pow): Pow(x, ±0) = 1, Pow(1, y) = 1, Pow(-1, ±Inf) = 1, a
-// negative x with a finite y that is no integer gives NaN, and so on.
+// Pow returns x**y, correctly rounded in practice. Special cases are as in C99 and math.Pow:
+// Pow(x, ±0) = 1, Pow(1, y) = 1, Pow(-1, ±Inf) = 1, a negative x with a finite y that is not
+// an integer gives NaN, and so on.
 func Pow(x, y float64) float64 {
 	switch {
 	case y == 0 || x == 1:
@@ -37,8 +37,8 @@ func Pow(x, y float64) float64 {
 	return float64(sign * expSum(s))
 }
 
-// powExact multiplies small whole powers out, as long as products are exact:
-// only they can lie on a tie.
+// powExact computes small integer powers by multiplication, as long as products are exact.
+// Only these can lie on a tie.
 func powExact(x, y float64) (float64, bool) {
 	if y != math.Floor(y) || y < 1 || y > 64 {
 		return 0, false

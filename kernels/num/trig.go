@@ -41,8 +41,7 @@ func quadrant(q int, r dd) float64 {
 	return s.hi + s.lo
 }
 
-// sinSeries is sin(r) for |r| <= 0.79: up to r^25/25!, the next term being
-// below 2^-100 of r.
+// sinSeries is sin(r) for |r| <= 0.79, up to r^25/25!. The next term is below 2^-100 of r.
 func sinSeries(r dd) dd {
 	z := r.mul(r).neg()
 	s := invFactorial[25]
@@ -62,8 +61,7 @@ func cosSeries(r dd) dd {
 	return s.mul(z).addFloat(1)
 }
 
-// reduce returns r and q mod 4 with x = r + q·π/2, |r| <= π/4 (or a trifle
-// more).
+// reduce returns r and q mod 4 with x = r + q·π/2, where |r| is at most about π/4.
 func reduce(x float64) (int, dd) {
 	if math.Abs(x) > 0x1p20 {
 		return reduceLarge(x)
@@ -77,8 +75,7 @@ func reduce(x float64) (int, dd) {
 	return int(k) & 3, r
 }
 
-// piHalfBig is π/2 to 1,300 bits: 1,074 that the exponent of x may cancel, and
-// some.
+// piHalfBig is π/2 to 1,300 bits: 1,074 that the exponent of x may cancel, and some more.
 var piHalfBig = sync.OnceValue(func() *big.Float {
 	const bits = 1300
 	// Machin 1706: π/4 = 4·arctan(1/5) - arctan(1/239), in fixed point.
@@ -103,7 +100,7 @@ var piHalfBig = sync.OnceValue(func() *big.Float {
 	return f.SetMantExp(f, 1-bits-64)
 })
 
-// reduceLarge is reduce by long arithmetic.
+// reduceLarge is reduce in multiple-precision arithmetic.
 func reduceLarge(x float64) (int, dd) {
 	half := piHalfBig()
 	z := new(big.Float).SetPrec(2500).SetFloat64(x)

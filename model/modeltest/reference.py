@@ -1,13 +1,13 @@
-"""Makes testdata/tiny-qwen3 and testdata/tiny-llama3: what transformers computes, in
+"""Makes testdata/tiny-qwen3 and testdata/tiny-llama3: the results of transformers, in
 float64, for two tiny models with random weights.
 
     python3 -m venv v && v/bin/pip install torch transformers safetensors
     v/bin/python model/modeltest/reference.py model/modeltest/testdata
 
-tiny-qwen3 norms its queries and keys, has heads wider than hidden/heads, and is tied;
-tiny-llama3 has Llama 3's scaling of rotary frequencies, over a length so short that
-all three kinds of frequency occur. The frequencies are transformers' own float32
-values; everything behind them is float64.
+tiny-qwen3 normalizes its queries and keys, has heads wider than hidden/heads, and is
+tied. tiny-llama3 has Llama 3's scaling of rotary frequencies, over a length so short
+that all three kinds of frequency occur. The frequencies are transformers' own float32
+values; everything computed from them is float64.
 """
 
 import json

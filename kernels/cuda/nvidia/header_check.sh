@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# header_check.sh CUDA_H: compares include/ with NVIDIA's cuda.h of CUDA 12 (in
-# the wheel nvidia-cuda-runtime-cu12): every function's signature, every
-# constant's value, the size of every structure and the place of every field.
+# header_check.sh CUDA_H: compares include/ with NVIDIA's cuda.h of CUDA 12 (from the
+# wheel nvidia-cuda-runtime-cu12): the signatures of functions, the values of constants,
+# the sizes of structures and the offsets of fields.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 theirs=$(cd "$(dirname "$1")" && pwd)
@@ -21,7 +21,7 @@ constants=$here/include/cuda_constants.h
 } >"$work/check.c"
 ${CC:-gcc} -Wall -Werror -Wno-deprecated-declarations -I"$theirs" -fsyntax-only "$work/check.c"
 
-# Sizes and places, from both headers by one program.
+# Sizes and offsets, from both headers with the same program.
 layout() { # layout HEADER_DIRECTORY
     {
         echo '#include <stdio.h>'
@@ -41,4 +41,4 @@ layout "$here/include" >"$work/ours"
 layout "$theirs" >"$work/theirs"
 [ "$(wc -l <"$work/ours")" -gt 50 ] || { echo "no structures found in $ours"; exit 1; }
 diff "$work/ours" "$work/theirs"
-echo "$(grep -c '^X(' "$here/include/cuda_functions.h") functions, $(grep -c _Static_assert "$work/check.c") constants and $(wc -l <"$work/ours") sizes and places agree with NVIDIA's cuda.h"
+echo "$(grep -c '^X(' "$here/include/cuda_functions.h") functions, $(grep -c _Static_assert "$work/check.c") constants and $(wc -l <"$work/ours") sizes and offsets agree with NVIDIA's cuda.h"
