@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -174,5 +175,56 @@ func TestDetectableEffectHasItsPower(t *testing.T) {
 	}
 	if d := (power{units: 5, size: 1, items: 5, factor: 100}).detectable(0.05); !math.IsInf(d, 1) {
 		t.Errorf("five items tell %g points at 0.05; no outcome of theirs does", d)
+	}
+}
+
+// Of studies in which no value of an axis makes a difference, at most one in twenty
+// marks a leaf figure along it: here main effects of four values over three
+// settings, whose cells answer alike in part, of two figures.
+func TestMainEffectsKeepTheLevelOfTheirFamily(t *testing.T) {
+	const studies, items = 120, 24
+	rng := newPhilox("family")
+	uniform := func() float64 { return (float64(rng.uint32()) + 0.5) / (1 << 32) }
+	marked := 0
+	for range studies {
+		s := &study{run: &Run{Facts: []Fact{{Section: "reference", Key: "schedule", Value: "none of them"}}}, axes: []string{"schedule", "train.lr"}, items: map[string]map[figureKey]*scores{}}
+		for k := range 2 {
+			s.figures = append(s.figures, &figure{figureKey: figureKey{"s", fmt.Sprint("f", k)}, Result: Result{Suite: "s", Figure: fmt.Sprint("f", k), Unit: "%", Leaf: true}, byCell: map[string]*Result{}})
+		}
+		hard := make([]float64, 2*items)
+		for i := range hard {
+			hard[i] = uniform()
+		}
+		for _, schedule := range []string{"a", "b", "c"} {
+			for _, lr := range []string{"1", "2", "3", "4"} {
+				c := &cell{name: schedule + lr, axes: map[string]string{"schedule": schedule, "train.lr": lr}}
+				s.arms = append(s.arms, &arm{name: c.name, axes: c.axes, cells: []*cell{c}})
+				s.items[c.name] = map[figureKey]*scores{}
+				for k, f := range s.figures {
+					f.byCell[c.name] = &Result{}
+					sc := &scores{at: map[string]int{}}
+					for i := range items {
+						key, value := fmt.Sprint(i), 0.0
+						if 0.6*hard[k*items+i]+float64(0.4*uniform()) < 0.5 {
+							value = 1
+						}
+						sc.at[key], sc.keys = i, append(sc.keys, key)
+						sc.list = append(sc.list, score{value: value, print: uint64(value)})
+					}
+					s.items[c.name][f.figureKey] = sc
+				}
+			}
+		}
+		_, mains, _ := s.contrasts()
+		if slices.ContainsFunc(mains, func(c *contrast) bool {
+			return slices.ContainsFunc(c.rows, func(d Difference) bool { return d.Sign == "+" || d.Sign == "-" })
+		}) {
+			marked++
+		}
+	}
+	share := float64(marked) / studies
+	t.Logf("marked: %.3f", share)
+	if share > 0.11 {
+		t.Errorf("main effects mark a figure in %.3f of the studies; want at most 0.05", share)
 	}
 }

@@ -43,7 +43,7 @@ import "xrun/model"
 //	           Suite.Digest)
 //	prepare, train   the key of that stage
 //
-// Not in any key: question, scale, names of axes, threads, memory, logEvery,
+// Not in any key: question, scale, compare, names of axes, threads, memory, logEvery,
 // checkpointEvery, weights (kept or dropped); nor the micro-batch, which follows from memory, unless the
 // engine's results depend on it.
 

@@ -376,12 +376,16 @@ func (c *checker) checkExclude(s *Spec, axes []axis) {
 	}
 }
 
-// parse turns an excluded value, read from JSON, into the axis' text.
+// parse turns a value of exclude or compare, read from JSON, into the axis' text.
 func (a axis) parse(v any) (string, string) {
 	switch v := v.(type) {
 	case string:
-		if f, err := strconv.ParseFloat(v, 64); err == nil && a.name == "labels" {
+		f, err := strconv.ParseFloat(v, 64)
+		switch {
+		case err == nil && a.name == "labels":
 			return Labels(f).String(), ""
+		case err == nil && !slices.Contains(a.values, v) && slices.Contains(a.values, number(f)):
+			return number(f), "" // as in a command line's tag
 		}
 		return v, ""
 	case float64:

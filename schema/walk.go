@@ -26,7 +26,11 @@ func (w *walker) structure(s, v cue.Value, path string) map[string]any {
 	it, err := v.Fields()
 	if err != nil {
 		if !w.reported[path] {
-			w.add(path, "is "+show(v), "want a struct with the fields "+strings.Join(names(s), ", "))
+			want := "want a struct"
+			if n := names(s); len(n) > 0 {
+				want += " with the fields " + strings.Join(n, ", ")
+			}
+			w.add(path, "is "+show(v), want)
 		}
 		return nil
 	}
