@@ -402,7 +402,7 @@ template <int W> DEVICE void addHeads(float *sums, const float *parts, const Tas
   const int group = s.group(), n = min(keys, t.length - t.row) * s.size;
   for (int i = W * tidX(); i < n; i += W * dimX()) {
     const int c = i % s.size;
-    const i64 line = (i64)(t.first + t.row + i / s.size) * s.kvHeads + ctaY(); // of which there are group in parts
+    const i64 line = (i64)(t.first + t.row + i / s.size) * s.kvHeads + ctaY(); // parts has group lines for each
     Values<W> none, x[many];
 #pragma unroll
     for (int k = 0; k < W; k++) none.v[k] = -0.0f; // changes no sum

@@ -178,7 +178,7 @@ func (d *defective) Sync() error {
 var properties = map[string]string{"bf16_rounding": "convert", "linear_differences": "linear_grad_weight", "attention_past": "attention",
 	"cross_entropy_large": "cross_entropy", "adamw_of_many": "adamw"}
 
-// drawn asks that a property finds in a few draws what its check finds.
+// drawn checks that a property finds in a few draws what its check finds.
 func drawn(t *testing.T, e kernels.Engine, check string) {
 	if name, ok := properties[check]; ok {
 		check = name
@@ -236,7 +236,7 @@ func TestDrawsFindWritesBesideTensors(t *testing.T) {
 }
 
 // TestChecksFindDefects breaks one thing at a time, in ways that engines break
-// in, and asks that the check of that operation sees it.
+// in, and checks that the check of that operation detects it.
 func TestChecksFindDefects(t *testing.T) {
 	type e = kernels.Engine
 	for name, c := range map[string]struct {

@@ -16,7 +16,7 @@ var layers = []struct{ n, k int }{
 }
 
 // bench runs f on matrices of every layer, path, type and number of tokens,
-// and reports GFLOP/s and the share of an FMA loop run before and behind it.
+// and reports GFLOP/s and the share of an FMA loop run before and after it.
 func bench(b *testing.B, tokens []int, f func(p *pool.Pool, x, w, y, wide gemm.Matrix, starts []int32)) {
 	p := pool.New(0)
 	defer p.Close()
@@ -86,7 +86,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 }
 
-// With a residual, as behind attention and the MLP.
+// With a residual, as after attention and the MLP.
 func BenchmarkForwardAdd(b *testing.B) {
 	var res gemm.Matrix
 	bench(b, []int{512}, func(p *pool.Pool, x, w, dy, out gemm.Matrix, _ []int32) {

@@ -51,14 +51,14 @@ const (
 // it is multiplied by the panels of b. Of the operand that each worker packs for
 // itself, a piece has at most colPanels panels of b, or rowBlock rows of a. The other
 // operand is packed a chunk of chunkWords at a time, and a piece has at most laneLimit
-// of its rows or columns. apart is the largest size of a piece whose chains are kept
+// of its rows or columns. asideWords is the largest size of a piece whose chains are kept
 // outside the result until they end.
 const (
 	kBlock     = 384
 	rowBlock   = 144
 	colPanels  = 4
 	laneLimit  = 2048
-	apart      = 1 << 17
+	asideWords = 1 << 17
 	chunkWords = 3 << 19
 	thinCols   = 8       // columns that a thin product computes at a time
 	thinLimit  = 4096    // largest number of columns of a piece of a thin product
@@ -74,7 +74,7 @@ const (
 // shared operand, ThreadScratch the largest number that each thread keeps besides.
 const (
 	Scratch       = chunkWords
-	ThreadScratch = rowBlock*streamBlock + apart
+	ThreadScratch = rowBlock*streamBlock + asideWords
 )
 
 // job is one product: c[m,n] (+)= a·b, then finish. Jobs are reused, with
@@ -232,7 +232,7 @@ func (j *job) splitResult(threads int) int {
 		limit = rowBlock / j.path.mr
 	}
 	if !j.direct {
-		limit = min(limit, apart/(j.part*j.path.mr*j.path.nr))
+		limit = min(limit, asideWords/(j.part*j.path.mr*j.path.nr))
 	}
 	panels := j.own.panels()
 	j.group = even(panels, limit, 1)

@@ -41,7 +41,7 @@ func Force(name string) (restore func()) {
 	return func() { forced = nil }
 }
 
-// SelfCheckFails reports whether the self-check refuses a path whose tile does
+// SelfCheckFails reports whether the self-check rejects a path whose tile does
 // fault to the elements it computes.
 func SelfCheckFails(fault func(c []float32)) bool {
 	p := *paths()[0]

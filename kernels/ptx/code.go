@@ -44,7 +44,7 @@ type instr struct {
 	src      *inst
 	reads    []watched // registers that may be unwritten, as far as is known before running
 	writes   []watched // registers whose writing is watched
-	copies   bool      // what it writes is as undefined as what it reads
+	copies   bool      // its result is as undefined as its sources
 }
 
 // constant is a slot that holds the same value in every lane.
@@ -69,7 +69,7 @@ type code struct {
 	calls    []*function
 	indirect bool
 	ordered  bool                // blocks may communicate through memory
-	fences   bool                // and order what they do
+	fences   bool                // and may order their accesses
 	formals  map[*variable]int32 // slots of parameters in registers
 }
 

@@ -235,7 +235,7 @@ func (r *run) blockID(linear int64) Dim {
 	return Dim{int(linear % int64(g.X)), int(linear / int64(g.X) % int64(g.Y)), int(linear / int64(g.X) / int64(g.Y))}
 }
 
-// written marks what the launch wrote as initialized.
+// written marks the bytes that the launch wrote as initialized.
 func (r *run) written() {
 	for _, q := range r.races.pages {
 		if q.a.full {

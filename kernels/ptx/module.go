@@ -46,8 +46,8 @@ type Kernel struct {
 	unit      int                    // smallest access to shared memory
 	dynamic   int64                  // offset of dynamic shared memory
 	serial    bool                   // its blocks may communicate
-	workspace bool                   // it asks for memory of the launch
-	fences    bool                   // and order what they do
+	workspace bool                   // it uses the launch's workspace
+	fences    bool                   // and may order their accesses
 }
 
 // instruction returns the decoded instruction of an id.

@@ -349,7 +349,7 @@ func (p *parser) scalar(v *variable, at int64) []byte {
 	return out[:n]
 }
 
-// peekMask reports whether the integer at hand is followed by '('.
+// peekMask reports whether the current integer is followed by '('.
 func (p *parser) peekMask() bool {
 	save := p.lexer
 	t, err := p.lexer.next()

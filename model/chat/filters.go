@@ -78,7 +78,7 @@ func filterTitle(in *run, v any) any {
 		case n < 0:
 			n = len(s)
 		case n == 0:
-			out.WriteByte(s[0]) // what changeCase refuses is not ASCII, so is no white space here
+			out.WriteByte(s[0]) // if it begins a non-ASCII separator, changeCase fails on the rest
 			s = s[1:]
 			continue
 		}

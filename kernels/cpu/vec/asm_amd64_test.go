@@ -11,7 +11,7 @@ import (
 	"xrun/kernels/num"
 )
 
-// operations call every function that has assembly, and return what it wrote.
+// operations call every function that has assembly and return its results.
 var operations = map[string]func(x, y, z, w []float32, s float32) [][]float32{
 	"ExpSum": func(x, y, z, w []float32, s float32) [][]float32 { return [][]float32{{ExpSum(below(x, s), s)}, x} },
 	"expSumRound": func(x, y, z, w []float32, s float32) [][]float32 {

@@ -143,7 +143,7 @@ func checkShared(h *harness) {
 	h.refused("more shared memory than there is", err, "reverse needs")
 }
 
-// step is what the kernel of that name does.
+// step computes the result of the kernel of that name.
 func step(x []uint32, add uint32) {
 	for i := range x {
 		x[i] = x[i]*3 + add

@@ -16,8 +16,7 @@ import (
 
 const faked = true
 
-// TestUnavailable opens machines that cannot serve, and asks for the reason and
-// the way out.
+// TestUnavailable opens unsuitable machines, and checks the reason and the advice.
 func TestUnavailable(t *testing.T) {
 	defer fake.Configure(fake.Config{})
 	for name, c := range map[string]struct {
@@ -42,7 +41,7 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestBlocking asks that a launch which is waited for names its kernel alone.
+// TestBlocking checks that the error of a blocking launch names only its own kernel.
 func TestBlocking(t *testing.T) {
 	fake.Configure(fake.Config{Options: emulated.Options{Config: ptx.Config{Memory: 1 << 20}}})
 	defer fake.Configure(fake.Config{})
