@@ -522,7 +522,7 @@ def check_comparisons(run, check):
     names = list(dict.fromkeys(run.comparisons.comparison))
     bases = [n for n in names if n.endswith(" - base")]
     if run.axes and run.varying:
-        check.same("comparisons", "comparisons.parquet", names, list(run.plan) + bases)
+        check.same("comparisons", "comparisons.parquet", names, list(run.plan) + bases if len(run.results) else [])  # without a figure there is nothing to compare
     families = defaultdict(list)
     for name, of in run.comparisons.groupby("comparison", sort=False):
         families[run.plan[name]["family"] if name in run.plan else name].append((name, of, compare(run, name, of)))

@@ -272,8 +272,9 @@ func TestRecomputedByOtherCode(t *testing.T) {
 		out, err := exec.Command(python, "recompute.py", string(dir)).CombinedOutput()
 		return string(out), err
 	}
-	run := extremes()
-	for _, run := range []*Run{run, grid(true), grid(false)} {
+	run, unmeasured := extremes(), extremes()
+	unmeasured.Results, unmeasured.Items = nil, nil
+	for _, run := range []*Run{run, grid(true), grid(false), unmeasured} {
 		out, err := check(run, func(*Report) {})
 		t.Log(out)
 		if err != nil {
