@@ -78,11 +78,11 @@ func (r *renderer) naming() {
 	}
 	seeds := ""
 	if r.seeds > 1 {
-		seeds = fmt.Sprintf(" of up to %d seeds each", r.seeds)
+		seeds = fmt.Sprintf(", of up to %d seeds each", r.seeds)
 	}
 	first := r.arms[0]
-	r.md.para("%d combinations%s of %s. They are named by their values in this order: %s stands for %s.",
-		len(r.arms), seeds, strings.Join(axes, " × "), inCode(r.shortName(first)), inCode(first.name))
+	r.md.para("%d combinations of %s%s. They are named by their values in this order: %s stands for %s.",
+		len(r.arms), strings.Join(axes, " × "), seeds, inCode(r.shortName(first)), inCode(first.name))
 }
 
 // values lists what stands on an axis, in the order of the arms.

@@ -110,6 +110,10 @@ func TestReports(t *testing.T) {
 	broken.HeldOut[2].OutputLoss, broken.HeldOut[3].PromptLoss = math.NaN(), math.Inf(1)
 	broken.Items = slices.DeleteFunc(broken.Items, func(it Item) bool { return it.Suite == "hard" })
 	broken.Results[3].Value, broken.Results[3].StdErr = math.NaN(), math.NaN()
+	// A cell of a grid of three labels, three schedules and two seeds has failed.
+	lost := grid(true)
+	lost.Results = slices.DeleteFunc(lost.Results, func(r Result) bool { return r.Cell == "labels=0.5,schedule=cosine,seed=1" })
+	lost.Facts = append(lost.Facts, Fact{Section: "failure", Cell: "labels=0.5,schedule=cosine,seed=1", Key: "train", Value: "train labels=0.5,schedule=cosine,seed=1: step 7: the loss is NaN"})
 	for name, run := range map[string]*Run{
 		"one_cell":    oneCell,
 		"base_only":   baseOnly,
@@ -117,6 +121,7 @@ func TestReports(t *testing.T) {
 		"study":       studyRun(),
 		"two_axes":    twoAxes(),
 		"many_axes":   manyAxes(),
+		"grid":        lost,
 		"data_axis":   dataAxis(),
 		"two_cells":   syntheticRun(1),
 		"seeds":       syntheticRun(3),

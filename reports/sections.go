@@ -61,7 +61,7 @@ func (r *renderer) overlap() {
 // class of items. Where the models are many it shows their values only, or axes.
 func (r *renderer) classes(mark string) {
 	if r.large() {
-		rows := make([]int, len(r.figures))
+		notes, rows := &footnotes{}, make([]int, len(r.figures))
 		for i := range rows {
 			rows[i] = i
 		}
@@ -71,7 +71,8 @@ func (r *renderer) classes(mark string) {
 				return nil
 			}
 			return []string{escape(suite), escape(class)}
-		}, &footnotes{})
+		}, notes)
+		notes.write(&r.md)
 		return
 	}
 	if len(r.columns()) <= wideValues && len(r.between) <= wide {
@@ -270,7 +271,7 @@ func (r *renderer) howToRead() {
 	r.md.line("- **Paired.** Both models of a difference answered the same items. p is exact: McNemar's test (1947) on the items that only one of them has right; where items share a passage, whole passages are flipped. Scores that are no right or wrong use %s sampled sign patterns.", grouped(Resamples))
 	r.md.line("- **Many figures.** p is adjusted by Holm (1979) over the leaf figures of %s, and over %s figures that split the same items again (by overlap, or by class beside the whole), a family of their own. Averages of other figures are in neither and marked by their own interval.%s", family, whose, r.manyComparisons())
 	if len(r.mains) > 0 {
-		r.md.line("- **Main effects.** The difference of two values of an axis is taken in each setting of the other axes and for each seed, and averaged item by item; p flips the signs of these averages, item by item or passage by passage. It speaks of the mean over these settings: where the single ones disagree (the last column of the statistics shows how far), the mean hides it. A setting that lacks a figure on one side, or a seed, is left out.")
+		r.md.line("- **Main effects.** The difference of two values of an axis is taken in each setting of the other axes and for each seed, and averaged item by item; p comes from flipping the signs of these averages, item by item or passage by passage. It speaks of the mean over these settings: where the single ones disagree (the last column of the statistics shows how far), the mean hides it. A setting that lacks a figure on one side, or a seed, is left out.")
 	}
 	r.md.line("- **Intervals** hold for one figure alone, so one may leave out 0 and still be marked `~`. They are Tango's score interval (1998) for single items, and a bootstrap over passages or subjects otherwise: %s resamples of Philox4x32-10, percentiles stretched for few units (Hesterberg 2015); averages of fewer than %d members draw items within each.", grouped(Resamples), FewMembers)
 	r.md.line("- **Detectable.** The number behind `~` supposes as many items on which the two differ as were seen, and at least as many as it needs itself, in some 80 of 100 repetitions (Connor 1987). A leaf figure must pass 0.05 divided by its family's size, Holm's first step: enough by itself, more than needed where other figures are told. An average has no family.%s", r.seedsDetectable())

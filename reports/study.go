@@ -256,7 +256,7 @@ func (s *study) compare(c *contrast) {
 		if c.settings != nil {
 			d.Settings = int32(distinct(x.setting))
 			if n := len(c.settings) - int(d.Settings); n > 0 {
-				d.Notes = append(d.Notes, fmt.Sprintf("%d of %d settings lack it or a seed; left out", n, len(c.settings)))
+				d.Notes = append(d.Notes, fmt.Sprintf("%d of %d settings left out: the figure is not there for every seed on both sides", n, len(c.settings)))
 			}
 		}
 		d.ValueA, d.ValueB = meanValue(f, x.a), meanValue(f, x.b)
