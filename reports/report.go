@@ -90,32 +90,24 @@ type picture struct {
 }
 
 // pictures lists the plots of differences of some figures: one of the cells among
-// themselves, or where it would hold more marks a figure than there are colours one
-// of each axis, and one against the base models. Figures that tables fold away have
-// their own, with folded in the name.
+// themselves and one against the base models, or where the arms are many one of
+// each axis. Figures that tables fold away have their own, with folded in the name.
 func (r *renderer) pictures(rows []int, folded string) (out []picture) {
 	const (
 		between = "difference in percentage points (right of 0: the first named is better)"
 		base    = "difference in percentage points (right of 0: better than the base model)"
 	)
-	list, alone := slices.Concat(r.mains, r.between), r.base
-	if len(list) > len(palette) && len(r.mains) > 0 {
-		list = r.headlines()
-	}
-	if r.large() {
-		alone = nil
-	}
-	if len(list) <= len(palette) && !r.large() {
-		out = append(out, picture{"differences" + folded + ".svg", "Differences between the cells with 95 % intervals, a line a figure", between, list, rows})
-	} else {
-		for _, some := range byAxis(list) {
-			if axis := some[0].axis; len(some) <= mostMarks {
-				out = append(out, picture{"differences_" + fileName(axis) + folded + ".svg", "Differences along " + axis + " with 95 % intervals, a line a figure", between, some, rows})
-			}
+	if !r.large() {
+		list := slices.Concat(r.mains, r.between)
+		return []picture{
+			{"differences" + folded + ".svg", "Differences between the cells with 95 % intervals, a line a figure", between, list, rows},
+			{"against_base" + folded + ".svg", "Differences from the base model with 95 % intervals, a line a figure", base, r.base, rows},
 		}
 	}
-	if len(alone) > 0 {
-		out = append(out, picture{"against_base" + folded + ".svg", "Differences from the base model with 95 % intervals, a line a figure", base, alone, rows})
+	for _, list := range byAxis(r.headlines()) {
+		if axis := list[0].axis; len(list) <= mostMarks {
+			out = append(out, picture{"differences_" + fileName(axis) + folded + ".svg", "Differences along " + axis + " with 95 % intervals, a line a figure", between, list, rows})
+		}
 	}
 	return out
 }
