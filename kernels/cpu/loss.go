@@ -27,11 +27,33 @@ func lossChunk(vocab int) int { return min(lossRows, max(16, lossMemory/4/max(vo
 // number of rows. Pages that are never touched take no memory.
 func (e *Engine) logitsFor(vocab int) int {
 	rows := lossChunk(vocab)
-	if len(e.logits) < rows*vocab {
+	if n := rows * logitStride(vocab); len(e.logits) < n {
 		pages.Free(e.logits)
-		e.logits = pages.Alloc(rows * vocab)
+		e.logits = pages.Alloc(n)
 	}
 	return rows
+}
+
+// logitStride is the distance of two rows of logits: whole lines, and no multiple of
+// 4 KB. Rows so far apart would share a few sets of the first-level cache, which do not
+// hold the rows of one tile and of the next.
+func logitStride(vocab int) int {
+	n := (vocab + 15) &^ 15
+	if n%1024 == 0 {
+		n += 16
+	}
+	return n
+}
+
+// logitMatrix returns the first rows rows of the logits.
+func (e *Engine) logitMatrix(rows, vocab int) gemm.Matrix {
+	ld := logitStride(vocab)
+	return gemm.Matrix{F32: e.logits[:rows*ld], Rows: rows, Cols: vocab, Stride: ld}
+}
+
+// logitRow returns row i of the logits.
+func (e *Engine) logitRow(i, vocab int) []float32 {
+	return e.logits[i*logitStride(vocab):][:vocab]
 }
 
 // CrossEntropy computes ce[r] = -log softmax(x[r]·wᵀ)[targets[r]] and, when dx
@@ -70,9 +92,9 @@ func (e *Engine) CrossEntropy(ce []float64, dx, dw, x, w kernels.Tensor, targets
 		if gx == nil {
 			continue
 		}
-		g := gemm.Matrix{F32: e.logits[:(hi-lo)*m.rows], Rows: hi - lo, Cols: m.rows, Stride: m.rows}
+		g := e.logitMatrix(hi-lo, m.rows)
 		if s.dtype == kernels.BF16 {
-			g = gemm.Matrix{BF16: halves(e.logits[:(hi-lo)*m.rows]), Rows: hi - lo, Cols: m.rows, Stride: 2 * m.rows}
+			g.BF16, g.F32, g.Stride = halves(g.F32), nil, 2*g.Stride
 		}
 		gemm.GradInput(e.pool, gx.matrix().SliceRows(lo, hi), g, m.matrix(), false)
 		e.cuts = cutStarts(e.cuts[:0], starts, lo, hi)
@@ -112,15 +134,14 @@ func halves(x []float32) []uint16 {
 
 // logitRows computes the logits of rows [lo, hi) of x into e.logits.
 func (e *Engine) logitRows(x, w *tensor, lo, hi int) {
-	c := gemm.NewF32(e.logits[:(hi-lo)*w.rows], hi-lo, w.rows)
-	gemm.Forward(e.pool, c, x.matrix().SliceRows(lo, hi), w.matrix(), nil, nil)
+	gemm.Forward(e.pool, e.logitMatrix(hi-lo, w.rows), x.matrix().SliceRows(lo, hi), w.matrix(), nil, nil)
 }
 
 // lossRow computes the loss of a row of logits and, if wanted, replaces the row by
 // its gradient.
 func lossRow(e *Engine, w *worker, i int) {
 	o := &e.op
-	row, r := e.logits[i*o.n:(i+1)*o.n], o.m+i
+	row, r := e.logitRow(i, o.n), o.m+i
 	t := o.ids[r]
 	logit, top := row[t], vec.Max(row)
 	sum := vec.ExpSum(row, top)
@@ -161,7 +182,7 @@ func (e *Engine) LogProb(dst []float64, best []int32, x, w kernels.Tensor, rows,
 		hi := e.gather(s, rows, lo, chunk)
 		n := int(e.rowOf[hi-lo-1]) + 1
 		x := e.picked(s, n)
-		gemm.Forward(e.pool, gemm.NewF32(e.logits[:n*m.rows], n, m.rows), x, m.matrix(), nil, nil)
+		gemm.Forward(e.pool, e.logitMatrix(n, m.rows), x, m.matrix(), nil, nil)
 		e.op = operands{n: m.rows, m: lo, ids: targets, ce: dst, best: best}
 		e.firstOf = firsts(e.firstOf[:0], e.rowOf[:hi-lo])
 		e.run(n, logProbRow)
@@ -215,7 +236,7 @@ func firsts(dst, list []int32) []int32 {
 
 func logProbRow(e *Engine, w *worker, i int) {
 	o := &e.op
-	row := e.logits[i*o.n : (i+1)*o.n]
+	row := e.logitRow(i, o.n)
 	top := vec.Max(row)
 	from, to := o.m+int(e.firstOf[i]), o.m+int(e.firstOf[i+1])
 	if o.best != nil {

@@ -18,7 +18,7 @@ const heapGrowth = 4 << 20
 // the logits of the label rows in memory at once, packed operands, and each thread's
 // keys, values and scores.
 func (e *Engine) Overhead(t Training) int64 {
-	logits := int64(min(t.Labels, lossChunk(t.Vocab))) * int64(t.Vocab)
+	logits := int64(min(t.Labels, lossChunk(t.Vocab))) * int64(logitStride(t.Vocab))
 	ld := int64(rowStride(t.Longest))
 	attention := 5*ld*int64(t.HeadDim) + 2*strip*ld
 	widest := max(t.Inner, t.Hidden)
