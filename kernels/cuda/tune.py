@@ -60,14 +60,14 @@ def build(a):
             text = replaced(text, 'static_assert(bytes <= 48 << 10, "static shared memory");', "")
         open(os.path.join(a.dir, f), "w").write(text)
     text = open(os.path.join(HERE, "gemm.cu")).read()
-    head, rest = text.split("// The large tiles do most", 1)
-    sums = rest[rest.index("// sums adds"):rest.index("template <bool A_K, bool B_K>\nDEVICE void productF")]
+    head, rest = text.split("\nPRODUCT(", 1)
+    sums = rest[rest.index("template <int W>\nDEVICE void sums("):rest.index("template <bool A_K, bool B_K>\nDEVICE void productF")]
     head = replaced(head, '#include "gemm.cuh"', '#include "gemm.cuh"\nalignas(128) extern __shared__ unsigned char dynamic[];')
     head = replaced(head, "alignas(128) __shared__ unsigned char buffer[C::bytes];", "unsigned char *buffer = dynamic;")
     lines = [f"PRODUCT(p_{name(l, t)}, {threads(t)}, {t[6]}, {', '.join(map(str, t[:6]))}, {LAYOUTS[l]}, true)" for l, t in variants()]
     for i in range(FILES):
         path = os.path.join(a.dir, f"tune{i}")
-        open(path + ".cu", "w").write(head + (sums if i == 0 else "") + "\n".join(lines[i::FILES]) + "\n")
+        open(path + ".cu", "w").write(head + "\n" + (sums if i == 0 else "") + "\n".join(lines[i::FILES]) + "\n")
         subprocess.run([a.clang, "-x", "cuda", "--cuda-gpu-arch=sm_80", "--cuda-device-only", "-nocudainc", "-nocudalib", "--cuda-feature=+ptx70", "-O3",
                         "-std=c++17", "-ffp-contract=off", "-S", path + ".cu", "-o", path + ".ptx"], check=True)
         subprocess.run([a.ptxas, "-arch=" + a.arch, path + ".ptx", "-o", path + ".cubin"], check=True)
