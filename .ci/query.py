@@ -14,7 +14,8 @@ for q in queries:
 frame = pandas.read_parquet("runs/mask_ablation/items.parquet")
 columns = duckdb.sql("DESCRIBE SELECT * FROM 'runs/mask_ablation/items.parquet'").fetchall()
 assert [c[0] for c in columns] == list(frame.columns), (columns, list(frame.columns))
-documented = re.search(r"`items.parquet` has a row for every choice of every item:\n(.*?)\n\n", text, re.S)
+documented = re.search(r"`items.parquet` has one row for every choice of every item\. Its columns are\n(.*?)\n\n", text, re.S)
+assert documented, "the README has no list of the columns of items.parquet"
 named = re.findall(r"`(\w+)`", documented.group(1))
 assert sorted(named) == sorted(frame.columns), (named, list(frame.columns))
 assert (frame.correct == (frame.prediction == frame.gold)).all()
