@@ -36,16 +36,8 @@ func (s *isa) tiles() {
 // then be multiples of the vector size. If end is not nil, the chains end here:
 // instead of being stored to c, they get bias and residual added, are rounded to bf16
 // if asked, and are stored where end says; see [isa.end].
-//
-// The function for mr rows takes one more argument, soon *uintptr: if not nil, it lists
-// what to prefetch into the second-level cache meanwhile, s.fetches() addresses for each
-// panel.
 func (s *isa) tile(rows int) {
-	soon := ""
-	if rows == s.mr {
-		soon = ", soon *uintptr"
-	}
-	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr"+soon+")")
+	TEXT(name("tile%d%s", rows, s.suffix), NOSPLIT, "func(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)")
 	Doc(name("tile%d%s computes panels of %d rows and %d columns, see kernels/_gen/tile.go.", rows, s.suffix, rows, s.nr))
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
@@ -85,9 +77,6 @@ func (s *isa) tile(rows int) {
 		s.zero(r)
 	}
 	Label("loaded")
-	if rows == s.mr {
-		s.fetchSoon(row, next)
-	}
 	walk, other := row, next // of destination and residual
 	Load(Param("end"), k)
 	TESTQ(k, k)
@@ -197,28 +186,6 @@ func (s *isa) tile(rows int) {
 	}
 	VZEROUPPER()
 	RET()
-}
-
-// fetches is how many lines a tile of mr rows prefetches of what is packed next.
-func (s *isa) fetches() int { return s.width }
-
-// fetchSoon prefetches the lines of one panel from the list soon and advances it. list
-// and line are free registers.
-func (s *isa) fetchSoon(list, line reg.Register) {
-	slot, err := Param("soon").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	MOVQ(slot.Addr, list)
-	TESTQ(list, list)
-	JZ(LabelRef("fetched"))
-	for i := range s.fetches() {
-		MOVQ(Mem{Base: list, Disp: 8 * i}, line)
-		PREFETCHT1(Mem{Base: line})
-	}
-	ADDQ(imm(8*s.fetches()), list)
-	MOVQ(list, slot.Addr)
-	Label("fetched")
 }
 
 // fetchRows prefetches rows of 2 vectors from the address stored at e+disp on.

@@ -20,7 +20,7 @@ func tile4AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, m
 func tile5AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile6AVX2 computes panels of 6 rows and 16 columns, see kernels/_gen/tile.go.
-func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr, soon *uintptr)
+func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // strip1AVX2 computes 1 rows of strips of 16 columns, see kernels/_gen/tile.go.
 func strip1AVX2(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)

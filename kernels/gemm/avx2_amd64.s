@@ -1643,9 +1643,9 @@ left:
 	VZEROUPPER
 	RET
 
-// func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr, soon *uintptr)
+// func tile6AVX2(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 // Requires: AVX, AVX2, FMA3, MMX+, SSE
-TEXT ·tile6AVX2(SB), NOSPLIT, $8-72
+TEXT ·tile6AVX2(SB), NOSPLIT, $8-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
 	MOVQ    a+16(FP), DX
@@ -1700,29 +1700,6 @@ start:
 	VXORPS Y11, Y11, Y11
 
 loaded:
-	MOVQ       soon+64(FP), R9
-	TESTQ      R9, R9
-	JZ         fetched
-	MOVQ       (R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       8(R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       16(R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       24(R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       32(R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       40(R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       48(R9), R11
-	PREFETCHT1 (R11)
-	MOVQ       56(R9), R11
-	PREFETCHT1 (R11)
-	ADDQ       $+64, R9
-	MOVQ       R9, soon+64(FP)
-
-fetched:
 	MOVQ       end+56(FP), R10
 	TESTQ      R10, R10
 	JZ         goeson
@@ -1738,41 +1715,41 @@ fetched:
 	PREFETCHT0 (R9)
 	ADDQ       8(R10), R9
 	PREFETCHT0 (R9)
-	MOVQ       16(R10), R11
-	TESTQ      R11, R11
+	MOVQ       16(R10), R9
+	TESTQ      R9, R9
 	JZ         goeson
-	MOVQ       16(R10), R11
-	PREFETCHT0 (R11)
-	ADDQ       24(R10), R11
-	PREFETCHT0 (R11)
-	ADDQ       24(R10), R11
-	PREFETCHT0 (R11)
-	ADDQ       24(R10), R11
-	PREFETCHT0 (R11)
-	ADDQ       24(R10), R11
-	PREFETCHT0 (R11)
-	ADDQ       24(R10), R11
-	PREFETCHT0 (R11)
+	MOVQ       16(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
+	ADDQ       24(R10), R9
+	PREFETCHT0 (R9)
 
 goeson:
-	MOVQ       CX, R11
-	IMUL3Q     $+6, R11, R11
-	ADDQ       AX, R11
+	MOVQ       CX, R9
+	IMUL3Q     $+6, R9, R9
+	ADDQ       AX, R9
 	CMPQ       DI, $0x01
 	JE         noprefetch
 	TESTQ      $0x00000004, R8
 	JNZ        noprefetch
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
-	ADDQ       CX, R11
-	PREFETCHT0 (R11)
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
 
 noprefetch:
 	MOVQ BX, R9
@@ -2033,45 +2010,45 @@ end:
 	LDMXCSR (SP)
 
 plain:
-	MOVQ   32(R10), R11
-	TESTQ  R11, R11
+	MOVQ   32(R10), R9
+	TESTQ  R9, R9
 	JZ     nobias
-	VADDPS (R11), Y0, Y0
-	VADDPS 32(R11), Y1, Y1
-	VADDPS (R11), Y2, Y2
-	VADDPS 32(R11), Y3, Y3
-	VADDPS (R11), Y4, Y4
-	VADDPS 32(R11), Y5, Y5
-	VADDPS (R11), Y6, Y6
-	VADDPS 32(R11), Y7, Y7
-	VADDPS (R11), Y8, Y8
-	VADDPS 32(R11), Y9, Y9
-	VADDPS (R11), Y10, Y10
-	VADDPS 32(R11), Y11, Y11
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	VADDPS (R9), Y8, Y8
+	VADDPS 32(R9), Y9, Y9
+	VADDPS (R9), Y10, Y10
+	VADDPS 32(R9), Y11, Y11
 
 nobias:
-	MOVQ   16(R10), R11
-	TESTQ  R11, R11
+	MOVQ   16(R10), R9
+	TESTQ  R9, R9
 	JZ     noresidual
-	VADDPS (R11), Y0, Y0
-	VADDPS 32(R11), Y1, Y1
-	ADDQ   24(R10), R11
-	VADDPS (R11), Y2, Y2
-	VADDPS 32(R11), Y3, Y3
-	ADDQ   24(R10), R11
-	VADDPS (R11), Y4, Y4
-	VADDPS 32(R11), Y5, Y5
-	ADDQ   24(R10), R11
-	VADDPS (R11), Y6, Y6
-	VADDPS 32(R11), Y7, Y7
-	ADDQ   24(R10), R11
-	VADDPS (R11), Y8, Y8
-	VADDPS 32(R11), Y9, Y9
-	ADDQ   24(R10), R11
-	VADDPS (R11), Y10, Y10
-	VADDPS 32(R11), Y11, Y11
-	ADDQ   24(R10), R11
-	MOVQ   R11, 16(R10)
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y2, Y2
+	VADDPS 32(R9), Y3, Y3
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y4, Y4
+	VADDPS 32(R9), Y5, Y5
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y8, Y8
+	VADDPS 32(R9), Y9, Y9
+	ADDQ   24(R10), R9
+	VADDPS (R9), Y10, Y10
+	VADDPS 32(R9), Y11, Y11
+	ADDQ   24(R10), R9
+	MOVQ   R9, 16(R10)
 
 noresidual:
 	MOVQ    (R10), R9

@@ -38,7 +38,7 @@ func tile10AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int
 func tile11AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile12AVX512 computes panels of 12 rows and 32 columns, see kernels/_gen/tile.go.
-func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr, soon *uintptr)
+func tile12AVX512(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // strip1AVX512 computes 1 rows of strips of 32 columns, see kernels/_gen/tile.go.
 func strip1AVX512(c *float32, ldc int, a *float32, aRow int, aCol int, b *float32, ldb int, k int, mode int, strips int)

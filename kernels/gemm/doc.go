@@ -44,8 +44,7 @@
 // the cache of the core that uses them and no worker waits for another. Writing a
 // cache line that another core reads costs about three times as much as writing a
 // private one, which is why the smaller operand is the shared one. Both kinds of
-// packing prefetch the next rows, and on amd64 the tiles prefetch into L2 what their
-// worker will pack next.
+// packing prefetch the next rows.
 //
 // Within a block, a panel of b (24 KB) stays in L1 while it is multiplied by 144
 // rows of a, which stay in L2 (220 KB). A tile of 6×16 (AVX2) or 12×32 (AVX-512)

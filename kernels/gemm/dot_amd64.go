@@ -38,7 +38,7 @@ func tile10Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, m
 func tile11Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // tile12Dot computes panels of 12 rows and 32 columns, see kernels/_gen/tile.go.
-func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr, soon *uintptr)
+func tile12Dot(c *float32, ldc int, a *float32, b *float32, k int, panels int, mode int, end *uintptr)
 
 // peakDot does n rounds of 12 independent vector multiply-adds.
 func peakDot(n int)

@@ -18,10 +18,8 @@ type path struct {
 	pack func(dst []float32, panel int, s *side, lane, lanes, width, k0, k1 int)
 	// tile computes the chains of m rows and nr columns of c over k packed
 	// positions; mode is a set of the bits below. If e is not nil the chains end
-	// here and are stored where e says; the values in c are then undefined. soon, if
-	// not nil, lists addresses to prefetch meanwhile, fetches for each mr rows.
-	tile    func(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, soon *uintptr)
-	fetches int
+	// here and are stored where e says; the values in c are then undefined.
+	tile func(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending)
 	// pairs reports that bf16 operands are packed as words of two, for VDPBF16PS.
 	pairs bool
 	// finish implements finishPortable.
@@ -105,8 +103,6 @@ type job struct {
 	panels         int // in the chunk
 	part, group    int // panels of a piece: of shared, of own
 	groups         int // pieces side by side along own
-	pieces         int // of the chunk's result
-	threads        int
 	packed         []float32
 	scratch        []scratch // of each worker
 	order          []int32
@@ -136,7 +132,6 @@ type scratch struct {
 	c    []float32 // chains, before the epilogue
 	edge []float32 // a column of tiles for cut panels
 	end  ending
-	soon soon
 }
 
 var idle struct {
@@ -241,7 +236,6 @@ func (j *job) splitResult(threads int) int {
 	}
 	panels := j.own.panels()
 	j.group = even(panels, limit, 1)
-	j.threads = threads
 	pieces := func() int { return ceilDiv(j.panels, j.part) * ceilDiv(panels, j.group) }
 	for j.group > 1 && pieces() < 8*threads {
 		j.group = ceilDiv(j.group, 2)
@@ -249,8 +243,8 @@ func (j *job) splitResult(threads int) int {
 	for j.part > 4 && pieces() < 4*threads {
 		j.part = ceilDiv(j.part, 2)
 	}
-	j.groups, j.pieces = ceilDiv(panels, j.group), pieces()
-	return j.pieces
+	j.groups = ceilDiv(panels, j.group)
+	return pieces()
 }
 
 // aligned reports whether every row of m begins at a multiple of 64 bytes.
@@ -341,7 +335,6 @@ func (j *job) runTile(worker, i int) {
 			a, b = b, a
 		}
 		mode := j.mode(k)
-		j.foresee(&w.soon, i, k+j.kb)
 		for r := 0; r < rows; r += rowBlock {
 			m := min(rowBlock, rows-r)
 			for q := 0; q < cols; q += nr {
@@ -352,8 +345,7 @@ func (j *job) runTile(worker, i int) {
 				if cut := cols - q; cut < nr && j.direct {
 					j.cut(w, c[r*ldc+q:], cut, a[r*depth:], b[q*depth:], depth, m, mode)
 				} else {
-					soon := w.soon.take(m / j.path.mr * j.path.fetches)
-					j.path.tile(c[r*ldc+q:], ldc, a[r*depth:], b[q*depth:], depth, m, mode, end, soon)
+					j.path.tile(c[r*ldc+q:], ldc, a[r*depth:], b[q*depth:], depth, m, mode, end)
 				}
 			}
 			if finishing && last && whole < cols {
@@ -409,7 +401,7 @@ func (j *job) cut(w *scratch, c []float32, cols int, a, b []float32, depth, rows
 			clear(e[r*nr+cols : (r+1)*nr])
 		}
 	}
-	j.path.tile(e, nr, a, b, depth, rows, mode&^modeStream, nil, nil)
+	j.path.tile(e, nr, a, b, depth, rows, mode&^modeStream, nil)
 	for r := range rows {
 		copy(c[r*ldc:][:cols], e[r*nr:])
 	}

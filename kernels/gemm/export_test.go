@@ -28,7 +28,7 @@ func Force(name string) (restore func()) {
 		if name == m {
 			best := *paths()[0]
 			best.name, best.mr, best.nr, best.pairs = m, 12, 32, i == 1
-			best.tile = func(c []float32, ldc int, a, b []float32, k, rows, mode int, e *ending, _ *uintptr) {
+			best.tile = func(c []float32, ldc int, a, b []float32, k, rows, mode int, e *ending) {
 				modelTile(c, ldc, a, b, k, rows, mode, e, i == 1)
 			}
 			p, err = &best, nil
@@ -46,8 +46,8 @@ func Force(name string) (restore func()) {
 func SelfCheckFails(fault func(c []float32)) bool {
 	p := *paths()[0]
 	tile := p.tile
-	p.tile = func(c []float32, ldc int, a, b []float32, k, rows, mode int, e *ending, soon *uintptr) {
-		tile(c, ldc, a, b, k, rows, mode, e, soon)
+	p.tile = func(c []float32, ldc int, a, b []float32, k, rows, mode int, e *ending) {
+		tile(c, ldc, a, b, k, rows, mode, e)
 		fault(c)
 	}
 	return selfCheck(&p) != nil

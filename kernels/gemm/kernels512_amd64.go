@@ -12,7 +12,6 @@ var avx512 = path{
 	nr:       32,
 	pack:     packSIMD,
 	tile:     tileAVX512,
-	fetches:  16,
 	finish:   finishSIMD,
 	mulChain: stripsAVX512.mulChain,
 	mulRows:  mulRowsAVX2, mulRowsBF16: mulRowsBF16AVX2,
@@ -30,7 +29,6 @@ var avx512bf16 = path{
 	pairs:    true,
 	pack:     packSIMD,
 	tile:     tileDot,
-	fetches:  16,
 	finish:   finishSIMD,
 	mulChain: stripsAVX512.mulChain,
 	mulRows:  mulRowsAVX2, mulRowsBF16: mulRowsBF16AVX2,
@@ -40,10 +38,10 @@ var avx512bf16 = path{
 	peak:      peakAVX512, peakFlops: 12 * 32, peakRounds: 1 << 20,
 }
 
-func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, soon *uintptr) {
+func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 12; full > 0 {
-		tile12AVX512(cp, ldc, ap, bp, k, full, mode, end, soon)
+		tile12AVX512(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 12 * full; m == 0 {
 			return
 		}
@@ -77,14 +75,14 @@ func tileAVX512(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending,
 
 // tileDot is the tile of avx512bf16. modeFlush means that the operands are words of two
 // bf16 values; the instruction flushes denormals itself.
-func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, soon *uintptr) {
+func tileDot(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	if mode&modeFlush == 0 {
-		tileAVX512(c, ldc, a, b, k, m, mode, e, soon)
+		tileAVX512(c, ldc, a, b, k, m, mode, e)
 		return
 	}
 	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 12; full > 0 {
-		tile12Dot(cp, ldc, ap, bp, k, full, mode, end, soon)
+		tile12Dot(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 12 * full; m == 0 {
 			return
 		}

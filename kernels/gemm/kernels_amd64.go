@@ -12,7 +12,6 @@ var avx2 = path{
 	nr:       16,
 	pack:     packSIMD,
 	tile:     tileAVX2,
-	fetches:  8,
 	finish:   finishSIMD,
 	mulChain: stripsAVX2.mulChain,
 	mulRows:  mulRowsAVX2, mulRowsBF16: mulRowsBF16AVX2,
@@ -21,10 +20,10 @@ var avx2 = path{
 	peak:     peakAVX2, peakFlops: 12 * 16, peakRounds: 1 << 20,
 }
 
-func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, soon *uintptr) {
+func tileAVX2(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	cp, ap, bp, end := unsafe.SliceData(c), unsafe.SliceData(a), unsafe.SliceData(b), e.words()
 	if full := m / 6; full > 0 {
-		tile6AVX2(cp, ldc, ap, bp, k, full, mode, end, soon)
+		tile6AVX2(cp, ldc, ap, bp, k, full, mode, end)
 		if m -= 6 * full; m == 0 {
 			return
 		}

@@ -30,13 +30,13 @@ var neon = path{
 	peak: peakNEON, peakFlops: 24 * 8, peakRounds: 1 << 20,
 }
 
-func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, _ *uintptr) {
+func tileNEON(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	if mode&modeFlush != 0 {
 		tileGo(c, ldc, a, b, k, m, mode, e, 6, 16)
 		return
 	}
 	if e != nil && e.dst16 != nil {
-		tileNEON(c, ldc, a, b, k, m, mode, nil, nil)
+		tileNEON(c, ldc, a, b, k, m, mode, nil)
 		for i := range m {
 			e.row(i, c[i*ldc:][:16])
 		}

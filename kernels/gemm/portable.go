@@ -16,7 +16,7 @@ var portable = path{
 	peak: peakPortable, peakFlops: 16, peakRounds: 1 << 18,
 }
 
-func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending, _ *uintptr) {
+func tilePortable(c []float32, ldc int, a, b []float32, k, m, mode int, e *ending) {
 	tileGo(c, ldc, a, b, k, m, mode, e, 4, 8)
 }
 

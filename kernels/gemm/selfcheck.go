@@ -93,12 +93,12 @@ func checkTile(p *path, bf16 bool, rows, k, shift int, load bool) error {
 		for r := range rows {
 			wantEnd.row(r, want[r*p.nr:][:p.nr])
 		}
-		p.tile(slices.Clone(c), p.nr, pa, pb, depth, rows, mode, end, nil)
+		p.tile(slices.Clone(c), p.nr, pa, pb, depth, rows, mode, end)
 		if err := sameBits(p, wantEnd.values(), end.values()); err != nil {
 			return err
 		}
 	}
-	p.tile(c, p.nr, pa, pb, depth, rows, mode, nil, nil)
+	p.tile(c, p.nr, pa, pb, depth, rows, mode, nil)
 	return sameBits(p, want, c)
 }
 
